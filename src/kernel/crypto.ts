@@ -1,0 +1,99 @@
+import * as node from 'node:crypto';
+import { Failure } from './failure.ts';
+
+/** The only file that touches `node:crypto`. Hashes, MACs and ciphertexts are Buffers; text is UTF-8. */
+
+export type Bytes = Uint8Array | string;
+
+export const randomBytes = (length: number): Buffer => node.randomBytes(length);
+export const randomToken = (length = 32): string => node.randomBytes(length).toString('base64url');
+export const randomUuid = (): string => node.randomUUID();
+export const randomBelow = (limit: number): number => node.randomInt(limit);
+
+/** Node 20.12 and later hash in one call. */
+const oneShot = node.hash as typeof node.hash | undefined;
+
+export const sha256 = (...parts: readonly Bytes[]): Buffer => {
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined && oneShot) return oneShot('sha256', only, 'buffer');
+  const hash = node.createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest();
+};
+
+/** Node takes bytes as a key as well, but finds out slowly that they are not a key object. */
+const secretKey = (key: Bytes): node.KeyObject => (typeof key === 'string' ? node.createSecretKey(key, 'utf8') : node.createSecretKey(key));
+
+export const hmacSha256 = (key: Bytes, ...parts: readonly Bytes[]): Buffer => {
+  const mac = node.createHmac('sha256', secretKey(key));
+  for (const part of parts) mac.update(part);
+  return mac.digest();
+};
+
+/** Compares two secrets in a time that depends on neither (claim T1: every secret comparison goes through here). */
+export const equal = (a: Bytes, b: Bytes): boolean => node.timingSafeEqual(sha256(a), sha256(b));
+
+/** Encrypts with AES-256-GCM: 12 bytes of nonce, ciphertext, 16 bytes of tag. `context` is bound to the box and must be given back to open it. */
+export const seal = (key: Uint8Array, plaintext: Bytes, context = ''): Buffer => {
+  const nonce = node.randomBytes(12);
+  const cipher = node.createCipheriv('aes-256-gcm', secretKey(key), nonce);
+  cipher.setAAD(Buffer.from(context));
+  return Buffer.concat([nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+};
+
+/** Decrypts a box of `seal`. Fails as `box_does_not_open` when the key, the context or a single bit differs. */
+export const open = (key: Uint8Array, box: Uint8Array, context = ''): Buffer => {
+  try {
+    if (box.length < 28) throw new RangeError('too short');
+    const decipher = node.createDecipheriv('aes-256-gcm', secretKey(key), box.subarray(0, 12));
+    decipher.setAAD(Buffer.from(context));
+    decipher.setAuthTag(box.subarray(box.length - 16));
+    return Buffer.concat([decipher.update(box.subarray(12, box.length - 16)), decipher.final()]);
+  } catch (cause) {
+    throw new Failure('box_does_not_open', undefined, { cause });
+  }
+};
+
+export type PrivateKey = node.KeyObject;
+export type PublicKey = node.KeyObject;
+
+export const readPrivateKey = (pem: string): PrivateKey => node.createPrivateKey(pem);
+export const publicKeyOf = (key: PrivateKey): PublicKey => node.createPublicKey(key);
+export const toJwk = (key: node.KeyObject): node.JsonWebKey => key.export({ format: 'jwk' });
+/** Makes a private key in PKCS #8 PEM. */
+export const makePrivateKeyPem = (kind: 'es256' | 'rs256' | 'ed25519'): string => {
+  const pair =
+    kind === 'es256'
+      ? node.generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      : kind === 'rs256'
+        ? node.generateKeyPairSync('rsa', { modulusLength: 2048 })
+        : node.generateKeyPairSync('ed25519');
+  return pair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+};
+
+/** Signs with Ed25519 (RFC 8032): 64 bytes. */
+export const signEd25519 = (key: PrivateKey, message: Bytes): Buffer => node.sign(null, Buffer.from(message), key);
+export const verifyEd25519 = (key: PublicKey, message: Bytes, signature: Uint8Array): boolean =>
+  signature.length === 64 && node.verify(null, Buffer.from(message), key, signature);
+/** The 32 raw bytes of an Ed25519 public key (RFC 8032 §5.1.5). */
+export const rawEd25519 = (key: PublicKey): Buffer => Buffer.from(toJwk(key).x ?? '', 'base64url');
+export const ed25519FromRaw = (raw: Uint8Array): PublicKey =>
+  node.createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(raw).toString('base64url') }, format: 'jwk' });
+
+/** One-time code of RFC 6238 with SHA-1, six digits: `step` is the number of 30-second steps since 1970. */
+export const totp = (seed: Uint8Array, step: number): string => {
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(step));
+  const mac = node.createHmac('sha1', seed).update(counter).digest();
+  const offset = (mac[19] ?? 0) & 15;
+  return String((mac.readUInt32BE(offset) & 0x7fffffff) % 1_000_000).padStart(6, '0');
+};
+
+/** Writes the first 16 bytes as a UUID of version 8 (RFC 9562 §5.8): an identifier that is derived, not drawn. */
+export const uuidFrom = (bytes: Uint8Array): string => {
+  const raw = Buffer.from(bytes.subarray(0, 16));
+  raw[6] = ((raw[6] ?? 0) & 0x0f) | 0x80;
+  raw[8] = ((raw[8] ?? 0) & 0x3f) | 0x80;
+  const hex = raw.toString('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+};
