@@ -1,0 +1,171 @@
+/**
+ * What the journal records: a closed union, one member a kind of decision (journal.md §1). The identifiers of `Parties` go to the
+ * projection, for search; `detail` is sealed with them and is what a person reads.
+ */
+
+export interface Parties {
+  readonly usager?: string | undefined;
+  readonly aidant?: string | undefined;
+  readonly organisation?: string | undefined;
+  readonly mandate?: string | undefined;
+  readonly session?: string | undefined;
+  readonly service?: string | undefined;
+  readonly administration?: string | undefined;
+  readonly theme?: string | undefined;
+  readonly demarche?: string | undefined;
+  readonly verb?: string | undefined;
+  readonly outcome?: string | undefined;
+  /** Whoever decided when it is none of the above: an agent, an opérateur, `cli`, `system`. */
+  readonly actor?: string | undefined;
+}
+
+export const PARTIES = [
+  'usager',
+  'aidant',
+  'organisation',
+  'mandate',
+  'session',
+  'service',
+  'administration',
+  'theme',
+  'demarche',
+  'verb',
+  'outcome',
+  'actor',
+] as const satisfies readonly (keyof Parties)[];
+
+/** Names as they were at the time, so that an old entry still reads when somebody has been renamed. */
+interface Names {
+  readonly aidantName?: string;
+  readonly organisationName?: string;
+  readonly serviceName?: string;
+  readonly administrationName?: string;
+}
+
+/** The sealed part of each kind of entry. */
+export interface Details {
+  'aidant.signed-in': { readonly acr: string; readonly amr: readonly string[] };
+  'aidant.sign-in-refused': { readonly reason: string };
+  'aidant.signed-out': Record<string, never>;
+  'staff.signed-in': { readonly acr: string; readonly amr: readonly string[] };
+  'usager.signed-in': { readonly acr: string };
+  'usager.sign-in-refused': { readonly reason: string };
+  'usager.identified': { readonly acr: string; readonly created: boolean };
+  'usager.linked': { readonly acr: string };
+  'factor.enrolled': { readonly kind: 'totp' };
+  'factor.accepted': { readonly kind: 'totp'; readonly purpose: string };
+  'factor.refused': { readonly kind: 'totp'; readonly reason: string };
+  'organisation.habilitated': { readonly name: string; readonly themes: readonly string[] };
+  'organisation.suspended': { readonly reason: string };
+  'aidant.habilitated': { readonly themes: readonly string[]; readonly referent: boolean };
+  'aidant.removed': { readonly reason: string };
+  'organisation.switched': { readonly from: string };
+  'mandate.drafted': { readonly themes: readonly string[]; readonly days: number };
+  'mandate.consented': Names & { readonly method: string; readonly acr: string; readonly themes: readonly string[] };
+  'mandate.refused': { readonly reason: string };
+  'mandate.created': Names & {
+    readonly reference: string;
+    readonly themes: readonly string[];
+    readonly endsAt: string;
+    readonly method: string;
+    readonly textHash: string;
+  };
+  'mandate.replaced': Names & { readonly by: string; readonly theme: string };
+  'mandate.revoked': Names & { readonly by: string; readonly themes: readonly string[]; readonly sessions: number };
+  'mandate.renounced': Names & { readonly themes: readonly string[]; readonly sessions: number };
+  'mandate.ended': Names & { readonly reason: string; readonly themes: readonly string[] };
+  'session.opened': Names & { readonly privileges: readonly string[]; readonly expiresAt: string };
+  'session.refused': { readonly reason: string };
+  'session.ended': Names & { readonly reason: string; readonly reported: boolean };
+  'token.issued': { readonly kind: string };
+  'token.refused': { readonly reason: string };
+  'action.reported': Names & {
+    readonly demarcheLabel: string;
+    readonly demarcheLabelEn: string;
+    readonly reference?: string;
+    readonly at: string;
+    readonly outsideMandate: boolean;
+  };
+  'action.refused': { readonly reason: string };
+  'revocation.delivered': Names & { readonly acknowledgedAt: string; readonly attempts: number };
+  'journal.read': Names & { readonly reason: string; readonly entries: number };
+  'administration.added': { readonly name: string };
+  'agent.added': { readonly administrationName: string };
+  'operateur.added': Record<string, never>;
+  'service.added': { readonly name: string; readonly profile: string; readonly hash: string };
+  'service.approved': { readonly name: string; readonly hash: string };
+  'service.disabled': { readonly name: string };
+  'approval.asked': { readonly kind: string; readonly subject: string; readonly hash: string };
+  'approval.given': { readonly kind: string; readonly subject: string; readonly hash: string };
+  'message.sent': { readonly channel: string; readonly template: string };
+  'staff.suspended': { readonly reason: string };
+  'checkpoint.trusted': { readonly reason: string; readonly size: number; readonly root: string };
+  'keys.made': { readonly names: readonly string[] };
+  'log.heartbeat': Record<string, never>;
+}
+
+export type EventType = keyof Details;
+
+/** One decision, as a use case hands it to the journal. */
+export type Entry = { [T in EventType]: { readonly type: T; readonly detail: Details[T] } & Parties }[EventType];
+
+/** How long the sealed part is kept: `access` 12 months, `mandate` the mandate's end + 5 years, `staff` 3 years, `log` with the log. */
+export type Retention = 'access' | 'mandate' | 'staff' | 'log';
+
+interface Kind {
+  readonly retention: Retention;
+  /** `true`: the usager reads it in *Ce qui a été fait pour vous*. Otherwise why she does not. */
+  readonly shown: true | string;
+}
+
+/** Retention and visibility of each kind. The compiler refuses a kind without its line. */
+export const KINDS: { readonly [T in EventType]: Kind } = {
+  'aidant.signed-in': { retention: 'access', shown: 'concerns no usager' },
+  'aidant.sign-in-refused': { retention: 'access', shown: 'concerns no usager' },
+  'aidant.signed-out': { retention: 'access', shown: 'concerns no usager' },
+  'staff.signed-in': { retention: 'access', shown: 'concerns no usager' },
+  'usager.signed-in': { retention: 'access', shown: true },
+  'usager.sign-in-refused': { retention: 'access', shown: 'concerns no usager that is known' },
+  'usager.identified': { retention: 'access', shown: 'mandate.consented or usager.signed-in says it' },
+  'usager.linked': { retention: 'mandate', shown: true },
+  'factor.enrolled': { retention: 'staff', shown: 'concerns no usager' },
+  'factor.accepted': { retention: 'access', shown: 'concerns no usager' },
+  'factor.refused': { retention: 'access', shown: 'concerns no usager' },
+  'organisation.habilitated': { retention: 'staff', shown: 'concerns no usager' },
+  'organisation.suspended': { retention: 'staff', shown: 'concerns no usager' },
+  'aidant.habilitated': { retention: 'staff', shown: 'concerns no usager' },
+  'aidant.removed': { retention: 'staff', shown: 'concerns no usager' },
+  'organisation.switched': { retention: 'access', shown: 'concerns no usager' },
+  'mandate.drafted': { retention: 'access', shown: 'nobody has agreed to anything yet' },
+  'mandate.consented': { retention: 'mandate', shown: true },
+  'mandate.refused': { retention: 'access', shown: true },
+  'mandate.created': { retention: 'mandate', shown: true },
+  'mandate.replaced': { retention: 'mandate', shown: true },
+  'mandate.revoked': { retention: 'mandate', shown: true },
+  'mandate.renounced': { retention: 'mandate', shown: true },
+  'mandate.ended': { retention: 'mandate', shown: true },
+  'session.opened': { retention: 'mandate', shown: true },
+  'session.refused': { retention: 'access', shown: true },
+  'session.ended': { retention: 'access', shown: 'session.opened carries the report state' },
+  'token.issued': { retention: 'access', shown: 'session.opened says it in words' },
+  'token.refused': { retention: 'access', shown: 'technical; session.refused says it in words' },
+  'action.reported': { retention: 'mandate', shown: true },
+  'action.refused': { retention: 'access', shown: 'nothing was done' },
+  'revocation.delivered': { retention: 'mandate', shown: true },
+  'journal.read': { retention: 'mandate', shown: true },
+  'administration.added': { retention: 'staff', shown: 'concerns no usager' },
+  'agent.added': { retention: 'staff', shown: 'concerns no usager' },
+  'operateur.added': { retention: 'staff', shown: 'concerns no usager' },
+  'service.added': { retention: 'staff', shown: 'concerns no usager' },
+  'service.approved': { retention: 'staff', shown: 'concerns no usager' },
+  'service.disabled': { retention: 'staff', shown: 'concerns no usager' },
+  'approval.asked': { retention: 'staff', shown: 'concerns no usager' },
+  'approval.given': { retention: 'staff', shown: 'concerns no usager' },
+  'message.sent': { retention: 'access', shown: 'concerns no usager' },
+  'staff.suspended': { retention: 'staff', shown: 'concerns no usager' },
+  'checkpoint.trusted': { retention: 'log', shown: 'concerns no usager' },
+  'keys.made': { retention: 'log', shown: 'concerns no usager' },
+  'log.heartbeat': { retention: 'log', shown: 'concerns no usager' },
+};
+
+export const isEventType = (value: string): value is EventType => Object.hasOwn(KINDS, value);

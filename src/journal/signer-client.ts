@@ -1,0 +1,80 @@
+import { connect } from 'node:net';
+import { Worker } from 'node:worker_threads';
+import { Failure } from '../kernel/failure.ts';
+import type { SignerClient } from './signer.ts';
+import { type Call, readReply, writeCall } from './signer-wire.ts';
+
+const client = (origin: string, send: (text: string) => Promise<string>, close: () => Promise<void>): SignerClient => {
+  const call = async (what: Call): Promise<ReturnType<typeof readReply>> => readReply(await send(writeCall(what)));
+  return {
+    async sign(request) {
+      const reply = await call({ op: 'sign', origin, request });
+      if ('vkey' in reply) throw new Failure('signer_failed', 'it answered something else');
+      return reply;
+    },
+    async vkey() {
+      const reply = await call({ op: 'vkey', origin });
+      if (!('vkey' in reply)) throw new Failure('signer_failed', 'it did not give its key');
+      return reply.vkey;
+    },
+    close,
+  };
+};
+
+/** Speaks to `relais journal sign` on its Unix socket: one connection a call. */
+export const connectSigner = (options: { readonly path: string; readonly origin: string; readonly timeoutMs?: number }): SignerClient => {
+  const { path, origin, timeoutMs = 5000 } = options;
+  const send = (text: string): Promise<string> =>
+    new Promise((resolve, reject) => {
+      let answer = '';
+      const unreachable = (cause?: unknown): void =>
+        reject(new Failure('signer_unreachable', `no answer on ${path}: is "relais journal sign" running?`, { cause }));
+      const socket = connect(path, () => socket.write(`${text}\n`));
+      socket.setEncoding('utf8').setTimeout(timeoutMs, () => socket.destroy(new Error('timeout')));
+      socket.on('data', (chunk: string) => {
+        answer += chunk;
+      });
+      socket.on('error', unreachable);
+      socket.on('close', () => (answer.endsWith('\n') ? resolve(answer) : unreachable()));
+    });
+  return client(origin, send, async () => undefined);
+};
+
+/** Runs the signer in a thread of this process. It starts at the first call, again after a crash, and does not keep the process alive. */
+export const startSignerWorker = (options: { readonly folder: string; readonly privateKeyPem: string; readonly origin: string }): SignerClient => {
+  const { folder, privateKeyPem, origin } = options;
+  const waiting = new Map<number, { resolve: (text: string) => void; reject: (error: Failure) => void }>();
+  let worker: Worker | undefined;
+  let calls = 0;
+  const start = (): Worker => {
+    const started = new Worker(new URL(`./signer-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url), {
+      workerData: { folder, privateKeyPem },
+    });
+    const lost = (cause?: unknown): void => {
+      if (worker === started) worker = undefined;
+      for (const { reject } of waiting.values()) reject(new Failure('signer_unreachable', 'the signer thread has ended', { cause }));
+      waiting.clear();
+    };
+    started.on('message', ({ id, text }: { id: number; text: string }) => {
+      waiting.get(id)?.resolve(text);
+      waiting.delete(id);
+      if (!waiting.size) started.unref();
+    });
+    started.on('error', lost);
+    started.on('exit', () => lost());
+    return started;
+  };
+  const send = (text: string): Promise<string> =>
+    new Promise((resolve, reject) => {
+      worker ??= start();
+      worker.ref();
+      const id = calls++;
+      waiting.set(id, { resolve, reject });
+      worker.postMessage({ id, text });
+    });
+  return client(origin, send, async () => {
+    const ended = worker;
+    worker = undefined;
+    await ended?.terminate();
+  });
+};

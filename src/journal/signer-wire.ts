@@ -1,0 +1,56 @@
+import { Failure } from '../kernel/failure.ts';
+import type { SignAnswer, Signer, SignRequest } from './signer.ts';
+
+/** How a signer is spoken to from another thread or process: one JSON text each way. */
+
+export type Call = { readonly op: 'vkey'; readonly origin: string } | { readonly op: 'sign'; readonly origin: string; readonly request: SignRequest };
+export type Reply = { readonly vkey: string } | SignAnswer | { readonly failed: string };
+
+/** Writes a call. */
+export const writeCall = (call: Call): string =>
+  JSON.stringify(
+    call.op === 'vkey'
+      ? call
+      : {
+          ...call,
+          request: { ...call.request, root: call.request.root.toString('base64'), proof: call.request.proof.map((hash) => hash.toString('base64')) },
+        },
+  );
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null;
+
+const readCall = (text: string): Call | undefined => {
+  const value: unknown = JSON.parse(text);
+  if (!isObject(value) || typeof value['origin'] !== 'string') return undefined;
+  const { op, origin, request } = value;
+  if (op === 'vkey') return { op, origin };
+  if (op !== 'sign' || !isObject(request)) return undefined;
+  const { oldSize, newSize, root, proof } = request;
+  if (typeof oldSize !== 'number' || typeof newSize !== 'number' || typeof root !== 'string' || !Array.isArray(proof)) return undefined;
+  return {
+    op,
+    origin,
+    request: { oldSize, newSize, root: Buffer.from(root, 'base64'), proof: proof.map((hash) => Buffer.from(String(hash), 'base64')) },
+  };
+};
+
+/** Answers one call with `signer`; a text that is not a call is refused. */
+export const answerCall = (signer: Signer, text: string): string => {
+  const reply = (): Reply => {
+    const call = readCall(text);
+    if (!call) return { refused: 'malformed', message: 'not a call of a signer' };
+    return call.op === 'vkey' ? { vkey: signer.vkey(call.origin) } : signer.sign(call.origin, call.request);
+  };
+  try {
+    return JSON.stringify(reply());
+  } catch (error) {
+    return JSON.stringify({ failed: error instanceof Failure ? error.message : 'the signer could not write its memory' });
+  }
+};
+
+/** Reads a reply. Fails as `signer_failed`. It comes from the signer itself, which is trusted as far as its signature goes. */
+export const readReply = (text: string): Exclude<Reply, { failed: string }> => {
+  const reply = JSON.parse(text) as Reply;
+  if ('failed' in reply) throw new Failure('signer_failed', reply.failed);
+  return reply;
+};

@@ -1,0 +1,9 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { openSigner } from './signer.ts';
+import { answerCall } from './signer-wire.ts';
+
+/** The signer of the embedded default: a thread with its own memory file. `relais journal sign` is the same in a process of its own. */
+
+const { folder, privateKeyPem } = workerData as { readonly folder: string; readonly privateKeyPem: string };
+const signer = openSigner({ folder, privateKeyPem });
+parentPort?.on('message', ({ id, text }: { id: number; text: string }) => parentPort?.postMessage({ id, text: answerCall(signer, text) }));

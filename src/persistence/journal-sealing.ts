@@ -1,0 +1,102 @@
+import { readCheckpoint } from '../journal/note.ts';
+import { proveConsistency } from '../journal/proof.ts';
+import type { SignAnswer, SignerClient, SignRefusal } from '../journal/signer.ts';
+import { EMPTY_ROOT } from '../journal/tree.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { Failure } from '../kernel/failure.ts';
+import type { Transaction } from '../kernel/transaction.ts';
+import { type Database, type Dedicated, row, run, sqlState } from './database.ts';
+import type { Sequencer } from './journal-sequencer.ts';
+import { hashSource, lastCheckpoint } from './journal-source.ts';
+import { sql } from './sql.ts';
+
+export type SealingAlarm =
+  | { readonly kind: 'seal_refused'; readonly refused: SignRefusal; readonly message: string }
+  | { readonly kind: 'seal_fault'; readonly code: string };
+
+export interface Sealing {
+  /** Puts the head to the signer now, changed or not, whoever leads. Returns the size that is sealed, or the signer's refusal. */
+  seal(): Promise<{ size: number } | { refused: SignRefusal; message: string }>;
+  stop(): Promise<void>;
+}
+
+export interface SealingOptions {
+  readonly database: Database;
+  readonly sequencer: Pick<Sequencer, 'leading'>;
+  readonly signer: SignerClient;
+  readonly clock: Clock;
+  readonly onAlarm?: (alarm: SealingAlarm) => void;
+  readonly everyMs?: number;
+}
+
+/** Asks the signer for the head, from the size it last signed: the one that the database knows, or the one that it names itself. */
+const ask = async (tx: Transaction, signer: SignerClient, sealed: number, head: { size: number; root: Buffer }): Promise<SignAnswer> => {
+  const request = async (oldSize: number): Promise<SignAnswer> =>
+    signer.sign({ oldSize, proof: await proveConsistency(hashSource(tx), oldSize, head.size), newSize: head.size, root: head.root });
+  const answer = await request(sealed);
+  const signed = 'refused' in answer && answer.refused === 'stale_size' ? answer.size : undefined;
+  return signed !== undefined && signed <= head.size ? request(signed) : answer;
+};
+
+const sealOnce = async (connection: Dedicated, signer: SignerClient, now: () => Date, always: boolean): ReturnType<Sealing['seal']> => {
+  const tx = connection.auto;
+  const head = await row<{ size: number; root: Buffer }>(tx, sql`select size, root from journal.head`);
+  if (!head) throw new Failure('journal_head_missing');
+  const sealed = (await lastCheckpoint(tx)) ?? { size: 0, root: EMPTY_ROOT };
+  if (!always && head.size === sealed.size && head.root.equals(sealed.root)) return { size: head.size };
+  // A head that contradicts what was sealed is put to the signer all the same: its refusal is what raises the alarm.
+  const answer =
+    head.size < sealed.size
+      ? await signer.sign({ oldSize: sealed.size, proof: [], newSize: head.size, root: head.root })
+      : await ask(tx, signer, sealed.size, head);
+  if ('refused' in answer) return { refused: answer.refused, message: answer.message };
+  const signed = readCheckpoint(answer.note.slice(0, answer.note.lastIndexOf('\n\n') + 1));
+  if (signed.size !== head.size || !signed.root.equals(head.root))
+    throw new Failure('signer_answered_amiss', 'the checkpoint is not the one that was asked');
+  await run(
+    tx,
+    sql`insert into journal.checkpoint (size, root, note, at) values (${head.size}, ${head.root}, ${answer.note}, ${now()}) on conflict (size) do nothing`,
+  );
+  return { size: head.size };
+};
+
+/** An older copy of the database agrees with its own checkpoints: only the signer knows better, so it is asked at the start and each minute. */
+const ASK_REGARDLESS_MS = 60_000;
+
+/** Starts sealing: each second, in the process that leads, the head is signed if it changed (journal.md §3.6). */
+export const startSealing = (options: SealingOptions): Sealing => {
+  const { database, sequencer, signer, clock, onAlarm = () => undefined, everyMs = 1000 } = options;
+  let connection: Dedicated | undefined;
+  let busy: Promise<unknown> = Promise.resolve();
+  let askedAt = Number.NEGATIVE_INFINITY;
+  const seal = (always: boolean): ReturnType<Sealing['seal']> => {
+    const turn = busy.then(async () => {
+      if (connection && !connection.alive()) connection = undefined;
+      connection ??= await database.dedicated('relais_sequencer');
+      const outcome = await sealOnce(connection, signer, () => clock.now(), always);
+      if (always) askedAt = performance.now();
+      if ('refused' in outcome) onAlarm({ kind: 'seal_refused', refused: outcome.refused, message: outcome.message });
+      return outcome;
+    });
+    busy = turn.catch(() => undefined);
+    return turn;
+  };
+  let ticking = false;
+  const timer = setInterval(() => {
+    if (ticking || !sequencer.leading()) return;
+    ticking = true;
+    seal(performance.now() - askedAt > ASK_REGARDLESS_MS)
+      .catch((error: unknown) => onAlarm({ kind: 'seal_fault', code: sqlState(error) ?? (error instanceof Failure ? error.code : 'unknown') }))
+      .finally(() => {
+        ticking = false;
+      });
+  }, everyMs);
+  return {
+    seal: () => seal(true),
+    async stop() {
+      clearInterval(timer);
+      await busy;
+      await connection?.release().catch(() => undefined);
+    },
+  };
+};

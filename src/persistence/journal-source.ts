@@ -1,0 +1,114 @@
+import { PARTIES, type Parties } from '../journal/event.ts';
+import type { HashSource } from '../journal/tree.ts';
+import type { VerifySource } from '../journal/verify-source.ts';
+import { Failure } from '../kernel/failure.ts';
+import type { Transaction, Transactions } from '../kernel/transaction.ts';
+import { row, rows } from './database.ts';
+import { sql } from './sql.ts';
+
+/** Reads the hashes of the tree where they are stored: leaves, then the roots of full tiles. */
+export const hashSource = (tx: Transaction): HashSource => ({
+  async hashes(level, from, count) {
+    const found =
+      level === 0
+        ? await rows<{ hash: Buffer }>(
+            tx,
+            sql`select leaf_hash as hash from journal.leaf where idx >= ${from} and idx < ${from + count} order by idx`,
+          )
+        : await rows<{ hash: Buffer }>(
+            tx,
+            sql`select root as hash from journal.tile where level = ${level - 1} and n >= ${from} and n < ${from + count} order by n`,
+          );
+    if (found.length !== count) throw new Failure('journal_node_missing', `level ${level}, from ${from}: ${found.length} hashes instead of ${count}`);
+    return found.map(({ hash }) => hash);
+  },
+});
+
+type ProjectionRow = { idx: number; at: Date; type: string } & Readonly<Record<(typeof PARTIES)[number], string | null>>;
+
+const partiesOf = (found: ProjectionRow): Parties =>
+  Object.fromEntries(PARTIES.flatMap((party) => (found[party] === null ? [] : [[party, found[party]]])));
+
+/** Gives `verify` the journal of a database. Everything is read in ranges, never as a whole. */
+export const journalSource = (database: Transactions): VerifySource => {
+  const tx = database.auto;
+  return {
+    async overview() {
+      // One statement, hence one instant: the log may grow meanwhile.
+      const found = await row<{
+        log_id: string;
+        size: number;
+        root: Buffer;
+        leaf: number;
+        payload: number;
+        receipt: number;
+        projection: number;
+        lowest: number;
+        tiles: number;
+        sealed: number;
+        note: string | null;
+      }>(
+        tx,
+        sql`select h.log_id, h.size, h.root,
+          coalesce((select max(idx) from journal.leaf), -1) as leaf, coalesce((select max(idx) from journal.payload), -1) as payload,
+          coalesce((select max(idx) from journal.receipt), -1) as receipt, coalesce((select max(idx) from journal.projection), -1) as projection,
+          least((select min(idx) from journal.payload), (select min(idx) from journal.receipt), (select min(idx) from journal.projection), 0) as lowest,
+          (select count(*) from journal.tile) as tiles, coalesce((select max(size) from journal.checkpoint), 0) as sealed,
+          (select note from journal.checkpoint order by size desc limit 1) as note
+        from journal.head h`,
+      );
+      if (!found) throw new Failure('journal_head_missing', 'journal.head has no row');
+      return {
+        logId: found.log_id,
+        size: found.size,
+        root: found.root,
+        tiles: found.tiles,
+        sealed: found.sealed,
+        lastNote: found.note ?? undefined,
+        lowest: found.lowest,
+        highest: { leaf: found.leaf, payload: found.payload, receipt: found.receipt, projection: found.projection },
+      };
+    },
+    async entries(from, to) {
+      const leaves = await rows<{ idx: number; at: Date; leaf_hash: Buffer; leaf: Buffer }>(
+        tx,
+        sql`select idx, at, leaf_hash, leaf from journal.leaf where idx >= ${from} and idx < ${to} order by idx`,
+      );
+      const payloads = await rows<{ idx: number; event_id: string; box: Buffer }>(
+        tx,
+        sql`select idx, event_id, box from journal.payload where idx >= ${from} and idx < ${to} order by idx`,
+      );
+      const receipts = await rows<{ idx: number; event_id: string; leaf_hash: Buffer }>(
+        tx,
+        sql`select idx, event_id, leaf_hash from journal.receipt where idx >= ${from} and idx < ${to} order by idx`,
+      );
+      const projections = await rows<ProjectionRow>(
+        tx,
+        sql`select idx, at, type, usager, aidant, organisation, mandate, session, service, administration, theme, demarche, verb,
+          outcome, actor from journal.projection where idx >= ${from} and idx < ${to} order by idx`,
+      );
+      return {
+        leaves: new Map(leaves.map((one) => [one.idx, { at: one.at, leafHash: one.leaf_hash, leaf: one.leaf }])),
+        payloads: new Map(payloads.map((one) => [one.idx, { eventId: one.event_id, box: one.box }])),
+        receipts: new Map(receipts.map((one) => [one.idx, { eventId: one.event_id, leafHash: one.leaf_hash }])),
+        projections: new Map(projections.map((one) => [one.idx, { at: one.at, type: one.type, parties: partiesOf(one) }])),
+      };
+    },
+    async tiles(level, from, to) {
+      const found = await rows<{ n: number; hashes: Buffer; root: Buffer }>(
+        tx,
+        sql`select n, hashes, root from journal.tile where level = ${level} and n >= ${from} and n < ${to} order by n`,
+      );
+      return new Map(found.map(({ n, hashes, root }) => [n, { hashes, root }]));
+    },
+    checkpoints: (after, to) =>
+      rows<{ size: number; root: Buffer; note: string }>(
+        tx,
+        sql`select size, root, note from journal.checkpoint where size > ${after} and size <= ${to} order by size`,
+      ),
+  };
+};
+
+/** The newest signed checkpoint that the database holds, for pages that say how far the journal is sealed. */
+export const lastCheckpoint = (tx: Transaction): Promise<{ size: number; root: Buffer; note: string; at: Date } | undefined> =>
+  row(tx, sql`select size, root, note, at from journal.checkpoint order by size desc limit 1`);

@@ -1,0 +1,200 @@
+import { type JournalKeys, openPayload, prepare, type Queued } from '../journal/entry.ts';
+import { type EventType, isEventType, PARTIES, type Parties } from '../journal/event.ts';
+import type { Filter, Journal, Receipt, StoredEntry } from '../journal/journal.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { sha256 } from '../kernel/crypto.ts';
+import { Failure } from '../kernel/failure.ts';
+import type { Transactions } from '../kernel/transaction.ts';
+import { row, rows, run } from './database.ts';
+import type { Sequenced } from './journal-batch.ts';
+import type { Sequencer } from './journal-sequencer.ts';
+import { type Statement, sql } from './sql.ts';
+
+/** journal.md §3.5.6: above this, nothing more is promised that could not be written. */
+const MOST_WAITING = 4096;
+const RECEIPT_POLL_MS = 5;
+/** While this process leads, its own sequencer wakes those who wait; the query is for entries that were sequenced before they asked. */
+const RECEIPT_POLL_LEADING_MS = 25;
+const RECENT = 4096;
+
+export interface JournalOptions {
+  readonly transactions: Transactions;
+  readonly keys: JournalKeys;
+  /** `journal.<host>/<log_id>` (see `readOrigin`). */
+  readonly origin: string;
+  /** Which part of the program writes: `app`, `cli`. */
+  readonly writer: string;
+  readonly clock: Clock;
+  /** The sequencer of this process, leading or not. Without one, receipts come from another process and nothing holds back. */
+  readonly sequencer?: Pick<Sequencer, 'nudge' | 'waiting' | 'onSequenced' | 'leading'>;
+}
+
+/** Reads the origin of the log that this database holds: its host, and the random id that the first migration drew. */
+export const readOrigin = async (transactions: Transactions, host: string): Promise<string> => {
+  const head = await row<{ log_id: string }>(transactions.auto, sql`select log_id from journal.head`);
+  if (!head) throw new Failure('journal_head_missing', 'journal.head has no row: the journal was removed; restore the database');
+  return `journal.${host}/${head.log_id}`;
+};
+
+/** Makes the journal over the queue. Writing is one insert in the caller's transaction. */
+export const createJournal = (options: JournalOptions): Journal => {
+  const { transactions, keys, origin, writer, clock, sequencer } = options;
+  const receipts = createReceipts(transactions, origin, () => (sequencer?.leading() ? RECEIPT_POLL_LEADING_MS : RECEIPT_POLL_MS));
+  sequencer?.onSequenced(receipts.arrived);
+  const seal: Journal['seal'] = (entry, eventId) => {
+    if ((sequencer?.waiting() ?? 0) > MOST_WAITING) throw new Failure('journal_full', 'too many entries wait to be sequenced');
+    return prepare(entry, { keys, writer, at: clock.now(), eventId });
+  };
+  return {
+    seal,
+    async record(tx, entry, eventId) {
+      const queued = seal(entry, eventId);
+      await run(
+        tx,
+        sql`insert into journal.queue (event_id, type, class, writer, at, parties, box, commitment, mac)
+        values (${queued.eventId}, ${queued.type}, ${queued.class}, ${queued.writer}, ${queued.at}, ${JSON.stringify(queued.parties)}, ${queued.box},
+        ${queued.commitment}, ${queued.mac}) on conflict (event_id) do nothing`,
+      );
+      return queued.eventId;
+    },
+    async recordAll(tx, entries) {
+      if (!entries.length) return;
+      const queued = entries.map(({ entry, eventId }) => seal(entry, eventId));
+      const all = <T>(pick: (one: Queued) => T): T[] => queued.map(pick);
+      await run(
+        tx,
+        sql`insert into journal.queue (event_id, type, class, writer, at, parties, box, commitment, mac)
+        select event_id, type, class, writer, at, parties, box, commitment, mac
+        from unnest(${all((one) => one.eventId)}::uuid[], ${all((one) => one.type)}::text[], ${all((one) => one.class)}::text[], ${all((one) => one.writer)}::text[],
+          ${all((one) => one.at)}::timestamptz[], ${all((one) => JSON.stringify(one.parties))}::jsonb[], ${all((one) => one.box)}::bytea[],
+          ${all((one) => one.commitment)}::bytea[], ${all((one) => one.mac)}::bytea[])
+          with ordinality as q (event_id, type, class, writer, at, parties, box, commitment, mac, n)
+        order by n on conflict (event_id) do nothing`,
+      );
+    },
+    nudge: () => sequencer?.nudge(),
+    receipt: (eventId, timeoutMs = 5000) => {
+      sequencer?.nudge();
+      return receipts.wait(eventId, timeoutMs);
+    },
+    read: async (tx, filter) => (await rows<Found>(tx, select(filter))).map((found) => opened(found, keys.kek)),
+  };
+};
+
+/** Those who wait for a receipt: woken by this process's sequencer, otherwise by one query for all of them every 5 ms. */
+const createReceipts = (transactions: Transactions, origin: string, pollMs: () => number) => {
+  const waiting = new Map<string, Set<(receipt: Receipt) => void>>();
+  const recent = new Map<string, Receipt>();
+  let timer: NodeJS.Timeout | undefined;
+  const settle = (eventId: string, receipt: Receipt): void => {
+    for (const resolve of waiting.get(eventId) ?? []) resolve(receipt);
+    waiting.delete(eventId);
+  };
+  const poll = async (): Promise<void> => {
+    const found = await rows<{ event_id: string; idx: number; leaf_hash: Buffer }>(
+      transactions.auto,
+      sql`select event_id, idx, leaf_hash from journal.receipt where event_id = any(${[...waiting.keys()]}::uuid[])`,
+    ).catch(() => []);
+    for (const one of found) settle(one.event_id, { origin, index: one.idx, leaf: one.leaf_hash.toString('base64url') });
+  };
+  const schedule = (): void => {
+    if (timer || !waiting.size) return;
+    timer = setTimeout(() => {
+      if (!waiting.size) {
+        timer = undefined;
+        return;
+      }
+      void poll().finally(() => {
+        timer = undefined;
+        schedule();
+      });
+    }, pollMs());
+  };
+  return {
+    arrived: (sequenced: readonly Sequenced[]): void => {
+      for (const one of sequenced) {
+        const receipt = { origin, index: one.index, leaf: one.leafHash.toString('base64url') };
+        recent.set(one.eventId, receipt);
+        settle(one.eventId, receipt);
+      }
+      for (const eventId of recent.keys()) {
+        if (recent.size <= RECENT) break;
+        recent.delete(eventId);
+      }
+    },
+    wait: (eventId: string, timeoutMs: number): Promise<Receipt | undefined> => {
+      const known = recent.get(eventId);
+      if (known) return Promise.resolve(known);
+      return new Promise((resolve) => {
+        const waiters = waiting.get(eventId) ?? new Set();
+        waiting.set(eventId, waiters);
+        const late = setTimeout(() => {
+          waiters.delete(done);
+          if (!waiters.size && waiting.get(eventId) === waiters) waiting.delete(eventId);
+          resolve(undefined);
+        }, timeoutMs);
+        const done = (receipt: Receipt): void => {
+          clearTimeout(late);
+          resolve(receipt);
+        };
+        waiters.add(done);
+        schedule();
+      });
+    },
+  };
+};
+
+type Found = { idx: number; at: Date; type: string; event_id: string; leaf_hash: Buffer; box: Buffer } & Readonly<
+  Record<(typeof PARTIES)[number], string | null>
+>;
+
+const opened = (found: Found, kek: Buffer): StoredEntry => {
+  if (!isEventType(found.type)) throw new Failure('journal_type_unknown', `entry ${found.idx} has a type that this program does not know`);
+  const parties: Parties = Object.fromEntries(PARTIES.flatMap((party) => (found[party] === null ? [] : [[party, found[party]]])));
+  return {
+    ...parties,
+    index: found.idx,
+    eventId: found.event_id,
+    at: found.at,
+    type: found.type,
+    leaf: found.leaf_hash.toString('base64url'),
+    detail: detailOf(found, kek),
+  };
+};
+
+const detailOf = (found: Found, kek: Buffer): StoredEntry['detail'] => {
+  try {
+    // What `record` sealed under this type: its shape was checked by the compiler then, and the commitment in the leaf covers it.
+    return openPayload(kek, found.event_id, found.box).detail as unknown as StoredEntry['detail'];
+  } catch {
+    return null;
+  }
+};
+
+/** Each combination of filters is one prepared statement, so that each has its own plan and its own index. */
+const select = (filter: Filter): Statement => {
+  const conditions: [string, unknown][] = [];
+  const add = (condition: string, value: unknown): void => void (value === undefined || conditions.push([condition, value]));
+  add('p.usager = ', filter.usager);
+  add('p.administration = ', filter.administration);
+  add('p.organisation = ', filter.organisation);
+  add('p.session = ', filter.session);
+  add('p.type = any', filter.types as readonly EventType[] | undefined);
+  add('p.service = ', filter.service);
+  add('p.theme = ', filter.theme);
+  add('p.demarche = ', filter.demarche);
+  add('p.outcome = ', filter.outcome);
+  add('p.demarche = ', filter.demarche);
+  add('p.outcome = ', filter.outcome);
+  add('p.at >= ', filter.from);
+  add('p.at < ', filter.until);
+  add('p.idx < ', filter.before);
+  const where = conditions
+    .map(([condition], i) => (condition.endsWith('any') ? `${condition}($${i + 2}::text[])` : `${condition}$${i + 2}`))
+    .join(' and ');
+  const text = `select p.idx, p.at, p.type, ${PARTIES.map((party) => `p.${party}`).join(', ')}, y.event_id, y.box, l.leaf_hash
+    from journal.projection p join journal.payload y on y.idx = p.idx join journal.leaf l on l.idx = p.idx
+    ${where && `where ${where}`} order by p.idx desc limit $1`;
+  const limit = Math.min(Math.max(Math.floor(filter.limit ?? 50), 1), 500);
+  return { name: `journal_read_${sha256(text).toString('base64url').slice(0, 20)}`, text, values: [limit, ...conditions.map(([, value]) => value)] };
+};

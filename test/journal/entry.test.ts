@@ -1,0 +1,112 @@
+import fc from 'fast-check';
+import { encodeLeaf, isAuthentic, type Leaf, oneLine, openPayload, parseLeaf, prepare } from '../../src/journal/entry.ts';
+import type { Entry } from '../../src/journal/event.ts';
+import { randomBytes, sha256 } from '../../src/kernel/crypto.ts';
+import { assert, test } from '../support/check.ts';
+
+const keys = { kek: randomBytes(32), mac: randomBytes(32) };
+const at = new Date('2026-11-21T09:00:00.123Z');
+const eventId = '8c0f5a52-6c0e-4d8a-9f0c-1c2d3e4f5a6b';
+const refused: Entry = { type: 'session.refused', usager: 'usg_1', service: 'impots', outcome: 'refused', detail: { reason: 'mandate_ended' } };
+const leaf: Leaf = { type: 'session.refused', class: 'access', at, eventId, writer: 'app', commitment: sha256('c'), boxes: [sha256('b')] };
+const code = (expected: string) => ({ name: 'Failure', code: expected });
+
+test('a leaf is these bytes and no others', () => {
+  const text = encodeLeaf(leaf);
+  const [c, ch] = [sha256('c').toString('base64url'), sha256('b').toString('base64url')];
+  assert.equal(
+    text,
+    `{"c":"${c}","ch":["${ch}"],"e":"session.refused","id":"${eventId}","k":"access","t":"2026-11-21T09:00:00.123Z","tg":[],"v":1,"w":"app"}`,
+  );
+  assert.deepEqual(parseLeaf(Buffer.from(text)), leaf);
+  const late = { ...leaf, occurred: new Date('2026-11-21T08:59:00.000Z'), parameters: { late: 'waited' } };
+  assert.deepEqual(parseLeaf(Buffer.from(encodeLeaf(late))), late);
+  assert.ok(encodeLeaf(late).length < 420);
+});
+
+test('leaf bytes are refused unless they are in their only form', () => {
+  const text = encodeLeaf(leaf);
+  const bad = (changed: string, expected = 'leaf_malformed'): void => assert.throws(() => parseLeaf(Buffer.from(changed)), code(expected), changed);
+  bad(text.replace('{', '{ '), 'not_canonical');
+  bad(text.replace('"v":1', '"v":1,"v":1'), 'not_canonical');
+  bad(text.replace('"v":1', '"v":1.0'), 'not_canonical');
+  bad(text.replace('"w":"app"', '"w":"a\\u0070p"'), 'not_canonical');
+  bad(text.replace('"v":1', '"v":9007199254740993'), 'not_canonical');
+  bad(text.replace('}', ',"x":1}'));
+  bad(text.replace('"v":1', '"v":2'));
+  bad(text.replace('session.refused', 'session.unknown'));
+  bad(text.replace('"tg":[]', '"tg":["x"]'));
+  bad(text.replace('09:00:00.123Z', '09:00:00Z'));
+  bad(text.replace('11-21T', '13-21T'));
+  bad(text.replace('"access"', '"forever"'));
+  bad(text.replace('app', 'àpp'));
+  bad(text.replace(/"c":"[^"]+",/, ''));
+  bad('[]');
+  bad(`{${' '.repeat(2000)}}`);
+});
+
+test('the sealed part opens to what was written, and the commitment covers it', () => {
+  const queued = prepare(refused, { keys, writer: 'app', at, eventId });
+  const opened = openPayload(keys.kek, eventId, queued.box);
+  assert.deepEqual(opened.parties, { usager: 'usg_1', service: 'impots', outcome: 'refused' });
+  assert.deepEqual(opened.detail, { reason: 'mandate_ended' });
+  assert.deepEqual(opened.commitment, queued.commitment);
+  const again = prepare(refused, { keys, writer: 'app', at, eventId });
+  assert.ok(!again.commitment.equals(queued.commitment), 'the salt is fresh, so that the same text twice is two commitments');
+  assert.throws(() => openPayload(keys.kek, '8c0f5a52-6c0e-4d8a-9f0c-1c2d3e4f5a6c', queued.box), code('box_does_not_open'));
+  assert.throws(() => openPayload(randomBytes(32), eventId, queued.box), code('box_does_not_open'));
+  assert.ok(!queued.box.includes('usg_1') && !queued.box.includes('mandate_ended'));
+});
+
+test('the MAC of the writer covers every column that waits', () => {
+  const queued = prepare(refused, { keys, writer: 'app', at, eventId });
+  assert.ok(isAuthentic(keys.mac, queued));
+  assert.ok(!isAuthentic(keys.kek, queued));
+  const changes = {
+    eventId: '8c0f5a52-6c0e-4d8a-9f0c-1c2d3e4f5a6c',
+    type: 'session.opened',
+    class: 'mandate',
+    writer: 'cli',
+    at: new Date(0),
+    parties: { ...queued.parties, usager: 'usg_2' },
+    box: Buffer.concat([queued.box, Buffer.of(0)]),
+    commitment: sha256('other'),
+    mac: sha256('mac'),
+  } as const;
+  for (const [column, value] of Object.entries(changes)) assert.ok(!isAuthentic(keys.mac, { ...queued, [column]: value }), column);
+});
+
+test('J13 text of users stays one encoded line in leaf and payload, whatever it holds', () => {
+  const nasty = 'a\r\nb\u001b[31mc\u0000d\u202ee\u2028f\u0085g\ud800h\u2066i\ufeff';
+  assert.equal(oneLine(nasty), 'a\\u{d}\\u{a}b\\u{1b}[31mc\\u{0}d\\u{202e}e\\u{2028}f\\u{85}g\ufffdh\\u{2066}i\\u{feff}');
+  const safe = /^[^\p{Cc}\u2028-\u202e\u2066-\u2069\ufeff]*$/u;
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 300 }), fc.constantFrom(nasty, '', '\n'.repeat(50)), (text, more) => {
+      const given = text + more;
+      const queued = prepare(
+        { type: 'journal.read', usager: given, outcome: given, detail: { reason: given, entries: 3 } },
+        { keys, writer: 'app', at },
+      );
+      const opened = openPayload(keys.kek, queued.eventId, queued.box);
+      assert.match(JSON.stringify(opened.detail), safe);
+      for (const party of Object.values(queued.parties)) assert.match(String(party), safe);
+      assert.deepEqual(opened.parties, queued.parties);
+      const bytes = encodeLeaf({
+        ...leaf,
+        type: queued.type,
+        class: queued.class,
+        eventId: queued.eventId,
+        commitment: queued.commitment,
+        boxes: [sha256(queued.box)],
+      });
+      assert.match(bytes, /^[\x20-\x7e]+$/);
+    }),
+    { numRuns: 200 },
+  );
+  const long = prepare(
+    { type: 'journal.read', usager: 'u'.repeat(1_000_000), detail: { reason: 'é\n'.repeat(500_000), entries: 1 } },
+    { keys, writer: 'app', at },
+  );
+  assert.ok(long.box.length < 12_000);
+  assert.match(String(long.parties.usager), /^u{200}… \(1000000 characters\)$/);
+});

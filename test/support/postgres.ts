@@ -1,0 +1,117 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import pg from 'pg';
+
+/** A PostgreSQL cluster of our own: a temporary folder, a free port of the loopback, a superuser. */
+export interface Cluster {
+  /** Superuser's address of the database `postgres`. */
+  readonly url: string;
+  /** Stops the server by its own pid and removes the folder. May be called twice. */
+  stop(): Promise<void>;
+}
+
+/** Finds the folder of `initdb`: PATH first, then the newest of Debian's versions (15 or more). Undefined when there is none. */
+export const findPostgres = (): string | undefined => {
+  const installed = '/usr/lib/postgresql';
+  const debian = existsSync(installed)
+    ? readdirSync(installed)
+        .map(Number)
+        .filter((version) => version >= 15)
+        .sort((a, b) => b - a)
+        .map((version) => join(installed, String(version), 'bin'))
+    : [];
+  const inPath = (process.env['PATH'] ?? '').split(delimiter).filter(Boolean);
+  // The servers' own folder holds postgres too; a lone link to initdb in PATH does not make one.
+  return [...debian, ...inPath].find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')));
+};
+
+/** PostgreSQL refuses to run as root: then it runs as `postgres`, and otherwise as whoever runs the tests. */
+const owner = (): { uid: number; gid: number } | undefined => {
+  if (process.getuid?.() !== 0) return undefined;
+  const id = (flag: string): number => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }).trim());
+  return { uid: id('-u'), gid: id('-g') };
+};
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => (address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no free port'))));
+    });
+  });
+
+const answers = async (url: string): Promise<boolean> => {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 1000 });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    await client.end();
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** Starts a cluster (about one second). `durable` keeps fsync on, for faults and measures; tests do without. */
+export const startPostgres = async (options: { durable?: boolean; maxConnections?: number } = {}): Promise<Cluster> => {
+  const bin = findPostgres();
+  if (!bin) throw new Error('PostgreSQL is not installed: initdb was not found');
+  const as = owner();
+  const folder = mkdtempSync(join(tmpdir(), 'relais-postgres-'));
+  if (as) chownSync(folder, as.uid, as.gid);
+  const data = join(folder, 'data');
+  const environment = { PATH: process.env['PATH'], LC_ALL: 'C.UTF-8', HOME: folder };
+  const shared = { cwd: folder, env: environment, ...as };
+  execFileSync(join(bin, 'initdb'), ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-sync'], { ...shared, stdio: 'pipe' });
+  const port = await freePort();
+  const settings = [
+    'listen_addresses=127.0.0.1',
+    `port=${port}`,
+    `unix_socket_directories=${folder}`,
+    `max_connections=${options.maxConnections ?? 120}`,
+    'shared_buffers=64MB',
+    'timezone=UTC',
+    'track_commit_timestamp=on', // claim M17 compares when transactions committed
+    'logging_collector=off',
+    ...(options.durable ? [] : ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off']),
+  ];
+  const server = spawn(join(bin, 'postgres'), ['-D', data, ...settings.flatMap((setting) => ['-c', setting])], {
+    ...shared,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let log = '';
+  server.stderr.on('data', (chunk: Buffer) => {
+    log = (log + chunk.toString()).slice(-4000);
+  });
+  const ended = new Promise<void>((resolve) => server.once('exit', () => resolve()));
+  const running = (): boolean => server.exitCode === null && server.signalCode === null;
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  // Last resort when the caller dies without stopping: SIGQUIT is PostgreSQL's immediate stop.
+  const abandon = (): void => {
+    if (running()) server.kill('SIGQUIT');
+    remove();
+  };
+  process.once('exit', abandon);
+  const stop = async (): Promise<void> => {
+    if (running()) {
+      server.kill('SIGINT'); // fast stop: rolls back what is open
+      await ended;
+    }
+    process.removeListener('exit', abandon);
+    remove();
+  };
+  const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
+  for (let attempt = 0; !(await answers(url)); attempt++) {
+    if (!running() || attempt > 150) {
+      await stop();
+      throw new Error(`PostgreSQL does not start:\n${log}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return { url, stop };
+};
