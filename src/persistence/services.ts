@@ -1,0 +1,162 @@
+import type { AdministrationId } from '../kernel/ids.ts';
+import type { Transaction } from '../kernel/transaction.ts';
+import type { Theme } from '../organisations/theme.ts';
+import type { Administration } from '../services/administration.ts';
+import type { AdministrationStore } from '../services/administrations.ts';
+import type { PublicKeySet } from '../services/public-keys.ts';
+import { type Demarche, metadataOf, type Registration, type Service } from '../services/service.ts';
+import type { ServiceStore } from '../services/services.ts';
+import { row, rows, run } from './database.ts';
+import { sql } from './sql.ts';
+
+interface AdministrationRow {
+  id: AdministrationId;
+  name: string;
+  created_at: Date;
+}
+
+const toAdministration = (found: AdministrationRow): Administration => ({ id: found.id, name: found.name, createdAt: found.created_at });
+
+/** Keeps administrations and their agents. */
+export const administrationStore: AdministrationStore = {
+  insert: async (tx, it) => {
+    await run(tx, sql`insert into administration (id, name, created_at) values (${it.id}, ${it.name}, ${it.createdAt})`);
+  },
+  find: async (tx, id) => {
+    const found = await row<AdministrationRow>(tx, sql`select id, name, created_at from administration where id = ${id}`);
+    return found && toAdministration(found);
+  },
+  findByName: async (tx, name) => {
+    const found = await row<AdministrationRow>(tx, sql`select id, name, created_at from administration where lower(name) = lower(${name}) limit 1`);
+    return found && toAdministration(found);
+  },
+  list: async (tx) =>
+    (await rows<AdministrationRow>(tx, sql`select id, name, created_at from administration order by name, id`)).map(toAdministration),
+  insertAgent: async (tx, staffId, administrationId) => {
+    await run(tx, sql`insert into agent (staff_id, administration_id) values (${staffId}, ${administrationId})`);
+  },
+};
+
+/** The names under which `metadataOf` wrote what this file reads back. */
+interface Metadata {
+  redirect_uris: string[];
+  post_logout_redirect_uris: string[];
+  backchannel_logout_uri?: string;
+  backchannel_logout_session_required: boolean;
+  initiate_login_uri?: string;
+  jwks?: PublicKeySet;
+  client_secret_hash?: string;
+  token_endpoint_auth_method: Service['tokenEndpointAuthMethod'];
+  scopes: Service['scopes'];
+  id_token_signed_response_alg: Service['idTokenSignedResponseAlg'];
+}
+
+interface ServiceRow {
+  id: string;
+  name: string;
+  administration_id: AdministrationId;
+  administration_name: string;
+  profile: Service['profile'];
+  sector: string;
+  themes: Theme[];
+  delegation_supported: boolean;
+  minimum_consent: Service['minimumConsent'];
+  metadata: Metadata;
+  status: Service['status'];
+  version: number;
+  created_at: Date;
+  demarches: { code: string; label_fr: string; label_en: string; themes: Theme[]; effect: Demarche['effect'] }[];
+}
+
+const fromMetadata = (it: Metadata) => ({
+  redirectUris: it.redirect_uris,
+  postLogoutRedirectUris: it.post_logout_redirect_uris,
+  ...(it.backchannel_logout_uri === undefined ? {} : { backchannelLogoutUri: it.backchannel_logout_uri }),
+  backchannelLogoutSessionRequired: it.backchannel_logout_session_required,
+  ...(it.initiate_login_uri === undefined ? {} : { initiateLoginUri: it.initiate_login_uri }),
+  ...(it.jwks === undefined ? {} : { jwks: it.jwks }),
+  ...(it.client_secret_hash === undefined ? {} : { clientSecretHash: it.client_secret_hash }),
+  tokenEndpointAuthMethod: it.token_endpoint_auth_method,
+  scopes: it.scopes,
+  idTokenSignedResponseAlg: it.id_token_signed_response_alg,
+});
+
+const toService = (found: ServiceRow): Service => ({
+  id: found.id,
+  name: found.name,
+  administrationId: found.administration_id,
+  administrationName: found.administration_name,
+  profile: found.profile,
+  sector: found.sector,
+  themes: found.themes,
+  delegationSupported: found.delegation_supported,
+  minimumConsent: found.minimum_consent,
+  demarches: found.demarches.map((it) => ({ code: it.code, labelFr: it.label_fr, labelEn: it.label_en, themes: it.themes, effect: it.effect })),
+  ...fromMetadata(found.metadata),
+  status: found.status,
+  version: found.version,
+  createdAt: found.created_at,
+});
+
+/** Reads one service, or all of them when `id` is null. */
+const read = async (tx: Transaction, id: string | null): Promise<Service[]> => {
+  const found = await rows<ServiceRow>(
+    tx,
+    sql`select s.id, s.name, s.administration_id, a.name as administration_name, s.profile, s.sector, s.themes, s.delegation_supported,
+               s.minimum_consent, s.metadata, s.status, s.version, s.created_at,
+               coalesce((select json_agg(json_build_object('code', d.code, 'label_fr', d.label_fr, 'label_en', d.label_en, 'themes', d.themes,
+                   'effect', d.effect) order by d.code) from demarche d where d.service_id = s.id), '[]'::json) as demarches
+        from service s join administration a on a.id = s.administration_id
+        where s.id = any(coalesce(${id === null ? null : [id]}::text[], array(select every.id from service every))) order by s.id`,
+  );
+  return found.map(toService);
+};
+
+const writeDemarches = async (tx: Transaction, serviceId: string, demarches: readonly Demarche[]): Promise<void> => {
+  for (const it of demarches)
+    await run(
+      tx,
+      sql`insert into demarche (service_id, code, label_fr, label_en, themes, effect)
+          values (${serviceId}, ${it.code}, ${it.labelFr}, ${it.labelEn}, ${[...it.themes]}, ${it.effect})`,
+    );
+};
+
+const metadataJson = (it: Registration): string => JSON.stringify(metadataOf(it));
+
+/** Keeps services and their catalogue of démarches. */
+export const serviceStore: ServiceStore = {
+  insert: async (tx, it, createdAt) => {
+    const made = await run(
+      tx,
+      sql`insert into service (id, name, administration_id, profile, sector, themes, delegation_supported, minimum_consent, metadata, status, created_at)
+          values (${it.id}, ${it.name}, ${it.administrationId}, ${it.profile}, ${it.sector}, ${[...it.themes]}, ${it.delegationSupported},
+                  ${it.minimumConsent}, ${metadataJson(it)}::jsonb, 'pending', ${createdAt}) on conflict (id) do nothing`,
+    );
+    if (made === 1) await writeDemarches(tx, it.id, it.demarches);
+    return made === 1;
+  },
+  replace: async (tx, it) => {
+    await run(
+      tx,
+      sql`update service set name = ${it.name}, themes = ${[...it.themes]}, delegation_supported = ${it.delegationSupported},
+                 metadata = ${metadataJson(it)}::jsonb, status = 'pending', version = version + 1 where id = ${it.id}`,
+    );
+    await run(tx, sql`delete from demarche where service_id = ${it.id}`);
+    await writeDemarches(tx, it.id, it.demarches);
+  },
+  find: async (tx, id) => (await read(tx, id))[0],
+  lock: async (tx, id) => {
+    const locked = await row<{ id: string }>(tx, sql`select id from service where id = ${id} for update`);
+    return locked && (await read(tx, id))[0];
+  },
+  list: (tx) => read(tx, null),
+  setStatus: async (tx, id, from, to) =>
+    (await run(tx, sql`update service set status = ${to}, version = version + 1 where id = ${id} and status = ${from}`)) === 1,
+  sectorBelongsToAnother: async (tx, sector, administrationId) =>
+    (
+      await row<{ taken: boolean }>(
+        tx,
+        sql`select exists (select 1 from service where sector = ${sector} and administration_id <> ${administrationId}) as taken`,
+      )
+    )?.taken ?? false,
+};

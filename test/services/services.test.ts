@@ -1,0 +1,130 @@
+import { makePrivateKeyPem, publicKeyOf, readPrivateKey, toJwk } from '../../src/kernel/crypto.ts';
+import { registrationHash, secretMatches } from '../../src/services/service.ts';
+import { assert, test } from '../support/check.ts';
+import { frozenClock } from '../support/clock.ts';
+import { databases } from '../support/database.ts';
+import { enrol, granted, house, queued } from '../support/staff.ts';
+
+const nora = { givenName: 'Nora', familyName: 'Lefèvre', email: 'nora@allocations.example', actor: 'cli' };
+const registration = (administrationId: string) => ({
+  id: 'allocations',
+  name: 'Allocations',
+  administrationId,
+  profile: 'standard',
+  themes: ['famille'],
+  delegationSupported: true,
+  demarches: [{ code: 'allocations.paiements', labelFr: 'vos paiements', labelEn: 'your payments', themes: ['famille'], effect: 'read' }],
+  redirectUris: ['https://allocations.example/retour'],
+  scopes: ['given_name'],
+});
+
+for (const kind of databases()) {
+  test(`a service on ${kind.kind} is registered by one opérateur and put into force by another, exactly as registered`, {
+    database: kind.kind,
+  }, async () => {
+    const { database, drop } = await kind.fresh();
+    try {
+      const it = await house(database, frozenClock());
+      const { administration } = granted(await it.administrations.add({ name: 'Caisse d’allocations', actor: 'cli' }));
+      assert.deepEqual(await it.administrations.add({ name: 'caisse d’Allocations', actor: 'cli' }), { refused: 'name_known' });
+      const input = registration(administration.id);
+      const invalid = await it.services.add({ ...input, redirectUris: [] }, { askedBy: 'opr_a' });
+      assert.ok('refused' in invalid && invalid.refused === 'registration_invalid' && invalid.faults[0]?.code === 'redirect_missing');
+      assert.deepEqual(await it.services.add({ ...input, administrationId: 'adm_00000000000000000000000000' }, { askedBy: 'opr_a' }), {
+        refused: 'unknown_administration',
+      });
+      const made = granted(await it.services.add(input, { askedBy: 'opr_a' }));
+      assert.deepEqual(await it.services.add(input, { askedBy: 'opr_a' }), { refused: 'service_known' });
+      assert.match(made.clientSecret ?? '', /^[A-Za-z0-9_-]{43}$/);
+      assert.ok(secretMatches(made.service, made.clientSecret ?? ''));
+      assert.ok(!secretMatches(made.service, `${made.clientSecret}x`));
+      const stored = await database.asOwner((query) => query('select * from service'));
+      assert.ok(!JSON.stringify(stored).includes(made.clientSecret ?? 'x'));
+      assert.deepEqual([made.service.status, made.service.version, made.service.administrationName], ['pending', 1, 'Caisse d’allocations']);
+      assert.deepEqual(made.approval.hash, registrationHash(made.service));
+      assert.deepEqual(await it.services.approve('allocations', 'opr_a'), { refused: 'same_person' });
+      assert.deepEqual(await it.services.approve('unknown', 'opr_b'), { refused: 'unknown_service' });
+      // What was stored changes behind the back of the two people: the approval no longer fits.
+      await database.asOwner((query) => query(`update service set metadata = jsonb_set(metadata, '{redirect_uris,0}', '"https://evil.example/"')`));
+      assert.deepEqual(await it.services.approve('allocations', 'opr_b'), { refused: 'hash_differs' });
+      await database.asOwner((query) =>
+        query(`update service set metadata = jsonb_set(metadata, '{redirect_uris,0}', '"https://allocations.example/retour"')`),
+      );
+      const both = await Promise.all(['opr_b', 'opr_c'].map((by) => it.services.approve('allocations', by)));
+      assert.equal(both.filter((answer) => 'service' in answer).length, 1);
+      const service = await it.services.find('allocations');
+      assert.deepEqual([service?.status, service?.version], ['approved', 2]);
+      assert.deepEqual(service?.demarches, input.demarches);
+      granted(await it.services.disable('allocations', 'opr_a'));
+      assert.deepEqual(await it.services.disable('allocations', 'opr_a'), { refused: 'already_disabled' });
+      assert.deepEqual(await it.services.approve('allocations', 'opr_b'), { refused: 'not_pending' });
+      assert.equal((await it.services.find('allocations'))?.version, 3);
+      assert.deepEqual(await queued(database), [
+        'administration.added',
+        'service.added',
+        'approval.asked',
+        'approval.given',
+        'service.approved',
+        'service.disabled',
+      ]);
+    } finally {
+      await drop();
+    }
+  });
+
+  test(`a changed service on ${kind.kind} is out of use until somebody else approves the change`, { database: kind.kind }, async () => {
+    const { database, drop } = await kind.fresh();
+    try {
+      const it = await house(database, frozenClock());
+      const { administration } = granted(await it.administrations.add({ name: 'Caisse', actor: 'cli' }));
+      const input = registration(administration.id);
+      const jwk = { ...toJwk(publicKeyOf(readPrivateKey(makePrivateKeyPem('ed25519')))), kid: 'k' };
+      granted(await it.services.add({ ...input, jwks: { keys: [jwk] } }, { askedBy: 'opr_a' }));
+      const approved = granted(await it.services.approve('allocations', 'opr_b'));
+      assert.equal('service' in approved && approved.service.tokenEndpointAuthMethod, 'private_key_jwt');
+      const next = { ...input, jwks: { keys: [jwk] }, themes: ['famille', 'social'], demarches: [] };
+      assert.deepEqual(await it.services.change({ ...next, profile: 'fapi2' }, { askedBy: 'opr_b' }), { refused: 'immutable' });
+      assert.deepEqual(await it.services.change({ ...next, id: 'other' }, { askedBy: 'opr_b' }), { refused: 'unknown_service' });
+      const changed = granted(await it.services.change(next, { askedBy: 'opr_b' }));
+      assert.equal(changed.clientSecret, undefined);
+      assert.deepEqual(
+        [changed.service.status, changed.service.version, changed.service.demarches, changed.service.themes],
+        ['pending', 3, [], ['famille', 'social']],
+      );
+      assert.deepEqual(await it.services.approve('allocations', 'opr_b'), { refused: 'same_person' });
+      granted(await it.services.approve('allocations', 'opr_a'));
+      assert.equal((await it.services.list())[0]?.status, 'approved');
+      assert.deepEqual(await it.approvals.list(), []);
+      // P19: nobody else's sector, or two administrations would compare people.
+      const { administration: other } = granted(await it.administrations.add({ name: 'Impôts', actor: 'cli' }));
+      assert.deepEqual(
+        await it.services.add({ ...input, id: 'impots', sector: 'allocations', administrationId: other.id, demarches: [] }, { askedBy: 'opr_a' }),
+        { refused: 'sector_taken' },
+      );
+      assert.deepEqual(await it.services.add({ ...input, id: 'impots', demarches: [] }, { askedBy: 'opr_a', clientSecret: 'short' }), {
+        refused: 'client_secret_weak',
+      });
+    } finally {
+      await drop();
+    }
+  });
+
+  test(`an agent on ${kind.kind} belongs to one administration, and enrols as everybody does`, { database: kind.kind }, async () => {
+    const { database, drop } = await kind.fresh();
+    try {
+      const clock = frozenClock();
+      const it = await house(database, clock);
+      const { administration } = granted(await it.administrations.add({ name: 'Caisse', actor: 'cli' }));
+      assert.deepEqual(await it.administrations.addAgent({ ...nora, administrationId: 'adm_x' }), { refused: 'unknown_administration' });
+      const invitation = granted(await it.administrations.addAgent({ ...nora, administrationId: administration.id }));
+      assert.deepEqual(await it.administrations.addAgent({ ...nora, administrationId: administration.id }), { refused: 'email_known' });
+      assert.deepEqual(await it.aidants.standing(invitation.staff.id), { refused: 'invited_not_enrolled' });
+      await enrol(it, invitation, 'nora', clock);
+      const found = granted(await it.aidants.recognise('https://proconnect.test', 'nora'));
+      assert.deepEqual(found.administration, { id: administration.id, name: 'Caisse' });
+      assert.deepEqual((await queued(database)).slice(0, 2), ['administration.added', 'agent.added']);
+    } finally {
+      await drop();
+    }
+  });
+}
