@@ -1,0 +1,78 @@
+import type { Journal } from '../journal/journal.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { newId, type UsagerId } from '../kernel/ids.ts';
+import type { Transaction, Transactions } from '../kernel/transaction.ts';
+import { type CivilIdentity, pivot, readIdentity, type Usager } from './usager.ts';
+
+export interface UsagerStore {
+  find(tx: Transaction, id: UsagerId): Promise<Usager | undefined>;
+  /** The usager of an upstream identity: the pair (iss, sub), never one of them alone. */
+  byIdentity(tx: Transaction, iss: string, sub: string): Promise<Usager | undefined>;
+  /** Holds every other first sign-in of this identity until the transaction ends. */
+  lockIdentity(tx: Transaction, iss: string, sub: string): Promise<void>;
+  /** Usagers without any upstream identity, born that day: candidates for a link. */
+  withoutIdentity(tx: Transaction, birthdate: string): Promise<Usager[]>;
+  add(tx: Transaction, usager: Usager, now: Date): Promise<void>;
+  link(tx: Transaction, id: UsagerId, iss: string, sub: string, now: Date): Promise<void>;
+}
+
+export interface Identified {
+  readonly usager: Usager;
+  readonly created: boolean;
+}
+
+export interface Usagers {
+  find(id: UsagerId): Promise<Usager | undefined>;
+  findByIdentity(iss: string, sub: string): Promise<Usager | undefined>;
+  /**
+   * Recognises the person behind an upstream identity, or makes an account. Traits that changed for a known identity are not merged.
+   * Exactly one usager without upstream identity and with the same complete pivot is linked; anything else is a separate account.
+   * Leaves `usager.identified` or `usager.linked` in the same transaction.
+   */
+  identify(upstream: {
+    iss: string;
+    sub: string;
+    acr: string;
+    claims: Readonly<Record<string, unknown>>;
+  }): Promise<Identified | { refused: 'identity_incomplete' }>;
+}
+
+export const createUsagers = (parts: { transactions: Transactions; store: UsagerStore; journal: Journal; clock: Clock }): Usagers => {
+  const { transactions, store, journal, clock } = parts;
+
+  const firstTime = async (tx: Transaction, iss: string, sub: string, identity: CivilIdentity): Promise<Identified & { linked: boolean }> => {
+    const candidates = (await store.withoutIdentity(tx, identity.birthdate)).filter((usager) => pivot(usager) === pivot(identity));
+    const [only] = candidates;
+    if (only && candidates.length === 1) {
+      await store.link(tx, only.id, iss, sub, clock.now());
+      return { usager: only, created: false, linked: true };
+    }
+    const usager: Usager = { ...identity, id: newId('usg') };
+    await store.add(tx, usager, clock.now());
+    await store.link(tx, usager.id, iss, sub, clock.now());
+    return { usager, created: true, linked: false };
+  };
+
+  return {
+    find: (id) => store.find(transactions.auto, id),
+    findByIdentity: (iss, sub) => store.byIdentity(transactions.auto, iss, sub),
+    async identify({ iss, sub, acr, claims }) {
+      const identity = readIdentity(claims);
+      if ('refused' in identity) return identity;
+      const identified = await transactions.run(async (tx) => {
+        await store.lockIdentity(tx, iss, sub);
+        const known = await store.byIdentity(tx, iss, sub);
+        const found = known ? { usager: known, created: false, linked: false } : await firstTime(tx, iss, sub, identity);
+        await journal.record(
+          tx,
+          found.linked
+            ? { type: 'usager.linked', usager: found.usager.id, detail: { acr } }
+            : { type: 'usager.identified', usager: found.usager.id, detail: { acr, created: found.created } },
+        );
+        return { usager: found.usager, created: found.created };
+      });
+      journal.nudge();
+      return identified;
+    },
+  };
+};
