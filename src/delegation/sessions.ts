@@ -1,0 +1,322 @@
+import type { Queued } from '../journal/entry.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { randomToken, randomUuid } from '../kernel/crypto.ts';
+import { type AidantId, type MandateId, newId, type OrganisationId, type SessionId, type UsagerId } from '../kernel/ids.ts';
+import type { Transaction, Transactions } from '../kernel/transaction.ts';
+import type { ConsentMethod } from '../mandates/mandate.ts';
+import { type Actor, type ActorRefusal, checkActor, grantable, habilitatedThemes } from '../mandates/policy.ts';
+import type { Theme } from '../organisations/theme.ts';
+import { firstName, isSamePerson, type Usager } from '../usagers/usager.ts';
+import { type Level, lowest, mandateIdentifier, SESSION_MINUTES, type SessionEnd } from './session.ts';
+
+/** One person an aidant may act for at a service, now. */
+export interface Candidate {
+  readonly mandateId: MandateId;
+  readonly usager: Usager;
+  readonly usagerName: string;
+  readonly themes: readonly Theme[];
+  readonly startsAt: Date;
+  readonly endsAt: Date;
+  readonly consent: { readonly method: ConsentMethod; readonly acr: string; readonly at: Date };
+}
+
+/** What must be true together when a session opens, read under a lock that a revocation has to wait for. */
+export interface OpeningFacts {
+  readonly actor: Actor;
+  readonly mandate: {
+    readonly id: MandateId;
+    readonly organisationId: OrganisationId;
+    readonly ended: boolean;
+    readonly startsAt: Date;
+    readonly endsAt: Date;
+    readonly consentAcr: string;
+  };
+  readonly mandateThemes: readonly Theme[];
+  readonly usager: Usager;
+  readonly service: {
+    readonly id: string;
+    readonly name: string;
+    readonly administrationId: string;
+    readonly sector: string;
+    readonly status: string;
+    readonly delegationSupported: boolean;
+    readonly themes: readonly Theme[];
+    readonly minimumConsent: Level;
+  };
+  /** What the service's démarches of the chosen theme do: `read`, `declare`, `change`. */
+  readonly privileges: readonly string[];
+}
+
+export interface EndedSession {
+  readonly id: SessionId;
+  readonly usagerId: UsagerId;
+  readonly aidantId: AidantId;
+  readonly organisationId: OrganisationId;
+  readonly mandateId: MandateId;
+  readonly serviceId: string;
+  readonly administrationId: string;
+  readonly theme: Theme;
+  readonly reason: SessionEnd;
+  readonly reported: boolean;
+  readonly aidantName: string;
+  readonly organisationName: string;
+  readonly serviceName: string;
+}
+
+/** Which live sessions to end. Exactly the named members are compared. */
+export interface Which {
+  readonly id?: SessionId;
+  readonly mandateId?: MandateId;
+  readonly theme?: Theme;
+  readonly organisationId?: OrganisationId;
+  readonly aidantId?: AidantId;
+  readonly webSession?: Buffer;
+  readonly grantId?: string;
+  readonly serviceId?: string;
+  readonly exceptUsager?: UsagerId;
+  readonly exceptOrganisation?: OrganisationId;
+  /** Only those whose thirty minutes were over at this instant. */
+  readonly expiredAt?: Date;
+  /** With `exceptUsager`: that usager's own sessions at this service as well, whose reason is then `superseded`. */
+  readonly andAtService?: string;
+}
+
+export interface CandidateQuery {
+  readonly aidantId: AidantId;
+  readonly organisationId: OrganisationId;
+  readonly serviceId: string;
+  readonly asked: readonly Theme[] | undefined;
+  readonly mandateId?: MandateId;
+  readonly name?: string;
+  readonly after?: MandateId;
+  readonly limit: number;
+  readonly now: Date;
+}
+
+export interface SessionStore {
+  candidates(tx: Transaction, query: CandidateQuery): Promise<Candidate[]>;
+  /**
+   * Holds the browser session until the transaction ends, and with it what must not stop meanwhile; `no_web_session` when the browser session has
+   * ended, changed hands or selected another organisation.
+   */
+  holdOpening(
+    tx: Transaction,
+    asked: Pick<Opening, 'webSession' | 'aidantId' | 'organisationId' | 'mandateId' | 'serviceId' | 'theme'>,
+  ): Promise<OpeningFacts | 'no_web_session' | 'not_found'>;
+  /** Writes a session and its entry in one statement. */
+  add(tx: Transaction, session: NewSession, entry: Queued): Promise<void>;
+  /** Ends live sessions, deletes their artefacts and queues the notices to their services, in one statement. */
+  end(tx: Transaction, which: Which, reason: SessionEnd, now: Date): Promise<EndedSession[]>;
+  live(tx: Transaction, webSession: Buffer, now: Date): Promise<LiveSession[]>;
+}
+
+export interface LiveSession {
+  readonly id: SessionId;
+  readonly usagerId: UsagerId;
+  readonly usagerName: string;
+  readonly serviceId: string;
+  readonly serviceName: string;
+  readonly theme: Theme;
+  readonly expiresAt: Date;
+}
+
+export interface NewSession {
+  readonly id: SessionId;
+  readonly grantId: string;
+  readonly webSession: Buffer;
+  readonly mandateId: MandateId;
+  readonly theme: Theme;
+  readonly aidantId: AidantId;
+  readonly organisationId: OrganisationId;
+  readonly usagerId: UsagerId;
+  readonly serviceId: string;
+  readonly acr: Level;
+  readonly aidantAcr: Level;
+  readonly aidantAmr: readonly string[];
+  readonly authTime: Date;
+  readonly privileges: readonly string[];
+  readonly identifier: string;
+  readonly openedEvent: string;
+  readonly openedAt: Date;
+  readonly expiresAt: Date;
+}
+
+export type OpenRefusal =
+  | ActorRefusal
+  | 'not_found'
+  | 'other_organisation_selected'
+  | 'session_expired'
+  | 'mandate_ended'
+  | 'mandate_revoked'
+  | 'service_disabled'
+  | 'delegation_not_supported'
+  | 'self_dealing'
+  | 'unmet_level';
+
+export interface Opening {
+  readonly webSession: Buffer;
+  readonly aidantId: AidantId;
+  readonly organisationId: OrganisationId;
+  readonly aidantAcr: Level;
+  readonly aidantAmr: readonly string[];
+  readonly authTime: Date;
+  readonly mandateId: MandateId;
+  readonly theme: Theme;
+  readonly serviceId: string;
+  /** Themes that the service asked for; undefined when it named none. */
+  readonly asked: readonly Theme[] | undefined;
+}
+
+export interface Sessions {
+  candidates(query: Omit<CandidateQuery, 'now'>): Promise<Candidate[]>;
+  live(webSession: Buffer): Promise<LiveSession[]>;
+  /** Opens a delegated session, after every check, ending in the same transaction what one browser may not hold beside it. */
+  open(asked: Opening): Promise<{ session: NewSession; ended: number } | { refused: OpenRefusal }>;
+  /** Ends sessions in a transaction of their own. */
+  end(which: Which, reason: SessionEnd): Promise<EndedSession[]>;
+  /** Ends sessions in the caller's transaction, each with its entry. */
+  endIn(tx: Transaction, which: Which, reason: SessionEnd, now: Date): Promise<EndedSession[]>;
+}
+
+const proofOf = (facts: OpeningFacts): Level => (facts.mandate.consentAcr === 'eidas2' ? 'eidas2' : 'eidas1');
+
+/** The ordered checks of an opening: the first that does not hold is the answer. */
+const checkOpening = (facts: OpeningFacts, asked: Opening, now: Date): OpenRefusal | undefined => {
+  const { actor, mandate, service } = facts;
+  const refused = checkActor(actor);
+  if (refused) return refused;
+  if (mandate.organisationId !== asked.organisationId) return 'not_found';
+  if (mandate.ended) return 'mandate_revoked';
+  if (mandate.endsAt <= now || mandate.startsAt > now) return 'mandate_ended';
+  if (service.status !== 'approved') return 'service_disabled';
+  if (!service.delegationSupported) return 'delegation_not_supported';
+  if (isSamePerson(facts.usager, actor)) return 'self_dealing';
+  if (service.minimumConsent === 'eidas2' && lowest(proofOf(facts), asked.aidantAcr) !== 'eidas2') return 'unmet_level';
+  const granted = grantable({ mandate: facts.mandateThemes, service: service.themes, aidant: habilitatedThemes(actor), asked: asked.asked });
+  return granted.includes(asked.theme) ? undefined : 'theme_not_covered';
+};
+
+export const createSessions = (parts: {
+  transactions: Transactions;
+  store: SessionStore;
+  journal: Journal;
+  clock: Clock;
+  pairwiseKey: Buffer;
+}): Sessions => {
+  const { transactions, store, journal, clock, pairwiseKey } = parts;
+
+  const endIn: Sessions['endIn'] = async (tx, which, reason, now) => {
+    const ended = await store.end(tx, which, reason, now);
+    for (const session of ended)
+      await journal.record(tx, {
+        type: 'session.ended',
+        usager: session.usagerId,
+        aidant: session.aidantId,
+        organisation: session.organisationId,
+        mandate: session.mandateId,
+        session: session.id,
+        service: session.serviceId,
+        administration: session.administrationId,
+        theme: session.theme,
+        detail: {
+          reason: session.reason,
+          reported: session.reported,
+          aidantName: session.aidantName,
+          organisationName: session.organisationName,
+          serviceName: session.serviceName,
+        },
+      });
+    return ended;
+  };
+
+  const makeSession = (asked: Opening, facts: OpeningFacts, now: Date): NewSession => {
+    const end = Math.min(now.getTime() + SESSION_MINUTES * 60_000, facts.mandate.endsAt.getTime());
+    return {
+      id: newId('dls'),
+      grantId: randomToken(32),
+      webSession: asked.webSession,
+      mandateId: asked.mandateId,
+      theme: asked.theme,
+      aidantId: asked.aidantId,
+      organisationId: asked.organisationId,
+      usagerId: facts.usager.id,
+      serviceId: asked.serviceId,
+      acr: lowest(proofOf(facts), asked.aidantAcr),
+      aidantAcr: asked.aidantAcr,
+      aidantAmr: asked.aidantAmr,
+      authTime: asked.authTime,
+      privileges: facts.privileges,
+      identifier: mandateIdentifier(pairwiseKey, facts.service.sector, asked.mandateId),
+      openedEvent: randomUuid(),
+      openedAt: now,
+      expiresAt: new Date(end),
+    };
+  };
+
+  /** One person at a time in one browser, one session at a time in one service: what stood before ends here. */
+  const clearTheWay = async (tx: Transaction, asked: Opening, facts: OpeningFacts, now: Date): Promise<number> =>
+    (await endIn(tx, { webSession: asked.webSession, exceptUsager: facts.usager.id, andAtService: asked.serviceId }, 'other_person', now)).length;
+
+  return {
+    candidates: (query) => store.candidates(transactions.auto, { ...query, now: clock.now() }),
+    live: (webSession) => store.live(transactions.auto, webSession, clock.now()),
+    endIn,
+    async end(which, reason) {
+      const ended = await transactions.run((tx) => endIn(tx, which, reason, clock.now()));
+      journal.nudge();
+      return ended;
+    },
+    async open(asked) {
+      const result = await transactions.run(async (tx): Promise<{ session: NewSession; ended: number } | { refused: OpenRefusal }> => {
+        const now = clock.now();
+        const refuse = async (refused: OpenRefusal, usager?: UsagerId, administration?: string): Promise<{ refused: OpenRefusal }> => {
+          await journal.record(tx, {
+            type: 'session.refused',
+            aidant: asked.aidantId,
+            organisation: asked.organisationId,
+            service: asked.serviceId,
+            administration,
+            theme: asked.theme,
+            outcome: 'refused',
+            usager,
+            detail: { reason: refused },
+          });
+          return { refused };
+        };
+        const facts = await store.holdOpening(tx, asked);
+        if (facts === 'no_web_session') return refuse('other_organisation_selected');
+        if (facts === 'not_found') return refuse('not_found');
+        const refused = checkOpening(facts, asked, now);
+        if (refused) return refuse(refused, refused === 'not_found' ? undefined : facts.usager.id, facts.service.administrationId);
+        const ended = await clearTheWay(tx, asked, facts, now);
+        const session = makeSession(asked, facts, now);
+        const entry = journal.seal(
+          {
+            type: 'session.opened',
+            usager: session.usagerId,
+            aidant: session.aidantId,
+            organisation: session.organisationId,
+            mandate: session.mandateId,
+            session: session.id,
+            service: session.serviceId,
+            administration: facts.service.administrationId,
+            theme: session.theme,
+            detail: {
+              privileges: session.privileges,
+              expiresAt: session.expiresAt.toISOString(),
+              aidantName: firstName(facts.actor.givenName),
+              organisationName: facts.actor.organisationName,
+              serviceName: facts.service.name,
+            },
+          },
+          session.openedEvent,
+        );
+        await store.add(tx, session, entry);
+        return { session, ended };
+      });
+      journal.nudge();
+      return result;
+    },
+  };
+};

@@ -1,0 +1,138 @@
+import type { SessionEnd } from '../delegation/session.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { open, seal } from '../kernel/crypto.ts';
+import { newId } from '../kernel/ids.ts';
+import type { Secret } from '../kernel/secret.ts';
+import type { Transaction, Transactions } from '../kernel/transaction.ts';
+
+/** A message to a person. */
+export interface Message {
+  readonly to: string;
+  readonly subject: string;
+  readonly text: string;
+}
+
+/** Something that waits to be told, with what the worker needs to tell it. */
+export interface Delivery {
+  readonly id: string;
+  readonly kind: 'logout' | 'mail' | 'sms';
+  readonly target: string;
+  readonly attempts: number;
+  readonly createdAt: Date;
+  readonly bodyBox: Buffer | undefined;
+  /** For a logout: the session that ended, and whose it was. */
+  readonly session:
+    | {
+        readonly id: string;
+        readonly reason: SessionEnd;
+        readonly usagerId: string;
+        readonly organisationId: string;
+        readonly aidantId: string;
+        readonly mandateId: string;
+        readonly administrationId: string;
+        readonly theme: string;
+        readonly serviceName: string;
+        readonly logoutUri: string;
+      }
+    | undefined;
+}
+
+export interface DeliveryStore {
+  add(tx: Transaction, delivery: { id: string; kind: 'mail' | 'sms'; target: string; bodyBox: Buffer; now: Date }): Promise<void>;
+  /** Takes up to `limit` that are due, leased to this worker; the first of a session before the next of it. */
+  claim(tx: Transaction, now: Date, leaseMs: number, limit: number): Promise<Delivery[]>;
+  /** Ends one; false when it had ended already (a slow worker whose lease was over). */
+  done(tx: Transaction, id: string, now: Date): Promise<boolean>;
+  failed(tx: Transaction, id: string, error: string, nextAt: Date | undefined, now: Date): Promise<void>;
+}
+
+/** How each kind leaves. It resolves when the other side has acknowledged, and rejects otherwise. */
+export interface Transports {
+  logout(target: { readonly serviceId: string; readonly uri: string; readonly sid: string }): Promise<void>;
+  message(kind: 'mail' | 'sms', message: Message): Promise<void>;
+}
+
+export interface Deliveries {
+  /** Queues a message in the caller's transaction. It is sealed until it leaves. */
+  queue(tx: Transaction, kind: 'mail' | 'sms', message: Message): Promise<void>;
+  /** Delivers what is due now; returns how many were tried. */
+  work(): Promise<number>;
+}
+
+const GIVE_UP_MS = 7 * 86_400_000;
+const LEASE_MS = 15_000;
+/** Reasons for which the usager reads when the service knew (Code civil, art. 2005). */
+const MANDATE_ENDS: readonly SessionEnd[] = ['revoked', 'renounced', 'replaced', 'expired'];
+
+/** Seconds before the next try: 1, 2, 4… up to an hour. */
+export const backOff = (attempts: number): number => Math.min(3600, 2 ** Math.max(0, attempts - 1));
+
+export const createDeliveries = (parts: {
+  transactions: Transactions;
+  store: DeliveryStore;
+  journal: Journal;
+  clock: Clock;
+  kek: Secret<Buffer>;
+  transports: Transports;
+}): Deliveries => {
+  const { transactions, store, journal, clock, kek, transports } = parts;
+
+  const send = async (delivery: Delivery): Promise<void> => {
+    if (delivery.kind === 'logout') {
+      if (!delivery.session) throw new Error('the session is gone');
+      return transports.logout({ serviceId: delivery.target, uri: delivery.session.logoutUri, sid: delivery.session.id });
+    }
+    if (!delivery.bodyBox) throw new Error('the message is gone');
+    const message = JSON.parse(open(kek.reveal(), delivery.bodyBox, delivery.id).toString()) as Message; // sealed by `queue`, hence its shape
+    return transports.message(delivery.kind, message);
+  };
+
+  const acknowledge = async (delivery: Delivery): Promise<void> => {
+    const now = clock.now();
+    await transactions.run(async (tx) => {
+      if (!(await store.done(tx, delivery.id, now))) return;
+      const { session } = delivery;
+      if (session && MANDATE_ENDS.includes(session.reason))
+        await journal.record(tx, {
+          type: 'revocation.delivered',
+          usager: session.usagerId,
+          organisation: session.organisationId,
+          aidant: session.aidantId,
+          mandate: session.mandateId,
+          session: session.id,
+          service: delivery.target,
+          administration: session.administrationId,
+          theme: session.theme,
+          detail: { acknowledgedAt: now.toISOString(), attempts: delivery.attempts, serviceName: session.serviceName },
+        });
+    });
+    journal.nudge();
+  };
+
+  const one = async (delivery: Delivery): Promise<void> => {
+    try {
+      await send(delivery);
+    } catch (error) {
+      const now = clock.now();
+      const over = now.getTime() - delivery.createdAt.getTime() > GIVE_UP_MS;
+      const why = error instanceof Error ? error.name : 'error';
+      await store.failed(transactions.auto, delivery.id, why, over ? undefined : new Date(now.getTime() + backOff(delivery.attempts) * 1000), now);
+      return;
+    }
+    await acknowledge(delivery); // a fault here leaves the lease to run out: told twice rather than never (claim C6)
+  };
+
+  return {
+    async queue(tx, kind, message) {
+      const id = newId('dlv');
+      // The address is in the box with the rest: the row outlives the message (claim V1).
+      await store.add(tx, { id, kind, target: kind, bodyBox: seal(kek.reveal(), JSON.stringify(message), id), now: clock.now() });
+    },
+    async work() {
+      const due = await store.claim(transactions.auto, clock.now(), LEASE_MS, 50);
+      await Promise.all(due.map(one));
+      return due.length;
+    },
+  };
+};

@@ -1,0 +1,251 @@
+import type { Candidate, EndedSession, LiveSession, OpeningFacts, SessionStore } from '../delegation/sessions.ts';
+import type { AidantId, MandateId, OrganisationId, SessionId, UsagerId } from '../kernel/ids.ts';
+import type { ConsentMethod } from '../mandates/mandate.ts';
+import type { Theme } from '../organisations/theme.ts';
+import { displayName, type Usager } from '../usagers/usager.ts';
+import { row, rows, run } from './database.ts';
+import { sql } from './sql.ts';
+
+interface UsagerColumns {
+  usager_id: UsagerId;
+  given_name: string;
+  family_name: string;
+  preferred_username: string | null;
+  gender: 'male' | 'female';
+  birthdate: string;
+  birthplace: string;
+  birthcountry: string;
+  email: string | null;
+}
+
+export const readUsager = (found: UsagerColumns): Usager => ({
+  id: found.usager_id,
+  givenName: found.given_name,
+  familyName: found.family_name,
+  preferredUsername: found.preferred_username ?? undefined,
+  gender: found.gender,
+  birthdate: found.birthdate,
+  birthplace: found.birthplace,
+  birthcountry: found.birthcountry,
+  email: found.email ?? undefined,
+});
+
+interface CandidateRow extends UsagerColumns {
+  mandate_id: MandateId;
+  themes: Theme[];
+  starts_at: Date;
+  ends_at: Date;
+  consent_method: ConsentMethod;
+  consent_acr: string;
+  consented_at: Date;
+}
+
+const readCandidate = (found: CandidateRow): Candidate => {
+  const usager = readUsager(found);
+  return {
+    mandateId: found.mandate_id,
+    usager,
+    usagerName: displayName(usager),
+    themes: found.themes,
+    startsAt: found.starts_at,
+    endsAt: found.ends_at,
+    consent: { method: found.consent_method, acr: found.consent_acr, at: found.consented_at },
+  };
+};
+
+interface OpeningRow extends UsagerColumns {
+  aidant_id: AidantId;
+  aidant_given_name: string;
+  aidant_family_name: string;
+  aidant_email: string;
+  aidant_status: string;
+  organisation_id: OrganisationId;
+  organisation_name: string;
+  siret: string;
+  organisation_status: string;
+  organisation_themes: Theme[];
+  membership_status: string;
+  member_themes: Theme[];
+  mandate_id: MandateId;
+  mandate_organisation: OrganisationId;
+  ended_at: Date | null;
+  starts_at: Date;
+  ends_at: Date;
+  consent_acr: string;
+  mandate_themes: Theme[];
+  service_id: string;
+  service_name: string;
+  administration_id: string;
+  sector: string;
+  service_status: string;
+  delegation_supported: boolean;
+  service_themes: Theme[];
+  minimum_consent: 'eidas1' | 'eidas2';
+  privileges: string[];
+}
+
+const readOpening = (found: OpeningRow): OpeningFacts => ({
+  actor: {
+    aidantId: found.aidant_id,
+    givenName: found.aidant_given_name,
+    familyName: found.aidant_family_name,
+    email: found.aidant_email,
+    aidantStatus: found.aidant_status,
+    organisationId: found.organisation_id,
+    organisationName: found.organisation_name,
+    siret: found.siret,
+    organisationStatus: found.organisation_status,
+    organisationThemes: found.organisation_themes,
+    membershipStatus: found.membership_status,
+    memberThemes: found.member_themes,
+  },
+  mandate: {
+    id: found.mandate_id,
+    organisationId: found.mandate_organisation,
+    ended: found.ended_at !== null,
+    startsAt: found.starts_at,
+    endsAt: found.ends_at,
+    consentAcr: found.consent_acr,
+  },
+  mandateThemes: found.mandate_themes,
+  usager: readUsager(found),
+  service: {
+    id: found.service_id,
+    name: found.service_name,
+    administrationId: found.administration_id,
+    sector: found.sector,
+    status: found.service_status,
+    delegationSupported: found.delegation_supported,
+    themes: found.service_themes,
+    minimumConsent: found.minimum_consent,
+  },
+  privileges: found.privileges,
+});
+
+export const createSessionStore = (): SessionStore => ({
+  async candidates(tx, query) {
+    const like = query.name ? `%${query.name.replace(/[\\%_]/g, '\\$&')}%` : null;
+    const found = await rows<CandidateRow>(
+      tx,
+      sql`select c.mandate_id, c.themes, m.starts_at, m.ends_at, m.consent_method, m.consent_acr, m.consented_at,
+          u.id usager_id, u.given_name, u.family_name, u.preferred_username, u.gender, u.birthdate, u.birthplace, u.birthcountry, u.email
+        from (
+          select g.mandate_id, array_agg(g.theme order by g.theme) themes
+          from usable_grant(${query.now}, ${query.aidantId}, ${query.organisationId}) g
+          join service s on s.id = ${query.serviceId} and s.status = 'approved' and s.delegation_supported and g.theme = any (s.themes)
+          where (${query.asked ?? null}::text[] is null or g.theme = any (${query.asked ?? null}::text[]))
+            and (${query.mandateId ?? null}::text is null or g.mandate_id = ${query.mandateId ?? null}::text)
+          group by g.mandate_id) c
+        join mandate m on m.id = c.mandate_id
+        join usager u on u.id = m.usager_id
+        where (${like}::text is null or u.given_name || ' ' || u.family_name || ' ' || coalesce(u.preferred_username, '') ilike ${like}::text)
+          and (${query.after ?? null}::text is null
+            or (u.family_name, m.id) > (select pu.family_name, p.id from mandate p join usager pu on pu.id = p.usager_id
+              where p.id = ${query.after ?? null}::text and p.organisation_id = ${query.organisationId}))
+        order by u.family_name, m.id limit ${query.limit}`,
+    );
+    return found.map(readCandidate);
+  },
+  async holdOpening(tx, { webSession, aidantId, organisationId, mandateId, serviceId, theme }) {
+    // The browser session is held first; what is absent and what is somebody else's cost the same single statement (claim M1).
+    const found = await row<OpeningRow & { held: boolean; mandate_id: MandateId | null }>(
+      tx,
+      sql`with w as (
+          select holder_id, organisation_id from web_session
+          where hash = ${webSession} and kind = 'staff' and holder_id = ${aidantId} and organisation_id = ${organisationId} and ended_at is null
+          for update),
+        f as (
+        select a.id aidant_id, a.given_name aidant_given_name, a.family_name aidant_family_name, a.email aidant_email, a.status aidant_status,
+          o.id organisation_id, o.name organisation_name, o.siret, o.status organisation_status, o.themes organisation_themes,
+          b.status membership_status, b.themes member_themes,
+          m.id mandate_id, m.organisation_id mandate_organisation, m.ended_at, m.starts_at, m.ends_at, m.consent_acr,
+          array(select g.theme from mandate_grant g where g.mandate_id = m.id and g.ended_at is null) mandate_themes,
+          u.id usager_id, u.given_name, u.family_name, u.preferred_username, u.gender, u.birthdate, u.birthplace, u.birthcountry, u.email,
+          s.id service_id, s.name service_name, s.administration_id, s.sector, s.status service_status, s.delegation_supported, s.themes service_themes, s.minimum_consent,
+          array(select distinct e.effect from demarche e where e.service_id = s.id and ${theme} = any (e.themes) order by e.effect) privileges
+        from w
+        join membership b on b.aidant_id = w.holder_id and b.organisation_id = w.organisation_id
+        join staff a on a.id = b.aidant_id
+        join organisation o on o.id = b.organisation_id
+        join mandate m on m.id = ${mandateId}
+        join usager u on u.id = m.usager_id
+        join service s on s.id = ${serviceId}
+        for share of m, o, a, b)
+        select exists (select 1 from w) held, aidant_id, aidant_given_name, aidant_family_name, aidant_email, aidant_status, organisation_id, organisation_name, siret,
+          organisation_status, organisation_themes, membership_status, member_themes, mandate_id, mandate_organisation, ended_at, starts_at, ends_at, consent_acr,
+          mandate_themes, usager_id, given_name, family_name, preferred_username, gender, birthdate, birthplace, birthcountry, email, service_id, service_name,
+          administration_id, sector, service_status, delegation_supported, service_themes, minimum_consent, privileges
+        from (select 1) one left join f on true`,
+    );
+    if (!found?.held) return 'no_web_session';
+    return found.mandate_id === null ? 'not_found' : readOpening(found);
+  },
+  async add(tx, session, entry) {
+    await run(
+      tx,
+      sql`with entry as (
+          insert into journal.queue (event_id, type, class, writer, at, parties, box, commitment, mac)
+          values (${entry.eventId}, ${entry.type}, ${entry.class}, ${entry.writer}, ${entry.at}, ${JSON.stringify(entry.parties)}, ${entry.box},
+            ${entry.commitment}, ${entry.mac}))
+        insert into delegated_session (id, grant_id, web_session, mandate_id, theme, aidant_id, organisation_id, usager_id, service_id, acr, aidant_acr, aidant_amr,
+          auth_time, privileges, identifier, opened_event, opened_at, expires_at)
+        values (${session.id}, ${session.grantId}, ${session.webSession}, ${session.mandateId}, ${session.theme}, ${session.aidantId}, ${session.organisationId},
+          ${session.usagerId}, ${session.serviceId}, ${session.acr}, ${session.aidantAcr}, ${session.aidantAmr}, ${session.authTime}, ${session.privileges},
+          ${session.identifier}, ${session.openedEvent}, ${session.openedAt}, ${session.expiresAt})`,
+    );
+  },
+  async end(tx, which, reason, now) {
+    return rows<EndedSession>(
+      tx,
+      sql`with due as (
+          select id from delegated_session
+          where ended_at is null
+            and (${which.id ?? null}::text is null or id = ${which.id ?? null}::text)
+            and (${which.mandateId ?? null}::text is null or mandate_id = ${which.mandateId ?? null}::text)
+            and (${which.theme ?? null}::text is null or theme = ${which.theme ?? null}::text)
+            and (${which.organisationId ?? null}::text is null or organisation_id = ${which.organisationId ?? null}::text)
+            and (${which.aidantId ?? null}::text is null or aidant_id = ${which.aidantId ?? null}::text)
+            and (${which.webSession ?? null}::bytea is null or web_session = ${which.webSession ?? null}::bytea)
+            and (${which.grantId ?? null}::text is null or grant_id = ${which.grantId ?? null}::text)
+            and (${which.serviceId ?? null}::text is null or service_id = ${which.serviceId ?? null}::text)
+            and (${which.exceptUsager ?? null}::text is null or usager_id <> ${which.exceptUsager ?? null}::text or service_id = ${which.andAtService ?? null}::text)
+            and (${which.exceptOrganisation ?? null}::text is null or organisation_id <> ${which.exceptOrganisation ?? null}::text)
+            and (${which.expiredAt ?? null}::timestamptz is null or expires_at <= ${which.expiredAt ?? null}::timestamptz)
+          order by id for update),
+        d as (
+          update delegated_session set ended_at = ${now},
+            end_reason = case when service_id = ${which.andAtService ?? null}::text and usager_id = ${which.exceptUsager ?? null}::text then 'superseded' else ${reason} end
+          where id in (select id from due)
+          returning id, end_reason, grant_id, usager_id, aidant_id, organisation_id, mandate_id, service_id, theme, reported_at),
+        gone as (delete from oidc_artefact where grant_id in (select grant_id from d)),
+        told as (
+          insert into delivery (id, kind, target, session_id, mandate_id, created_at, next_at)
+          select 'dlv_' || replace(gen_random_uuid()::text, '-', ''), 'logout', d.service_id, d.id, d.mandate_id, ${now}, ${now}
+          from d join service s on s.id = d.service_id where s.metadata ? 'backchannel_logout_uri')
+        select d.id, d.usager_id "usagerId", d.aidant_id "aidantId", d.organisation_id "organisationId", d.mandate_id "mandateId", d.service_id "serviceId", d.theme,
+          s.administration_id "administrationId", d.end_reason reason, d.reported_at is not null reported, split_part(a.given_name, ' ', 1) "aidantName", o.name "organisationName", s.name "serviceName"
+        from d join service s on s.id = d.service_id join staff a on a.id = d.aidant_id join organisation o on o.id = d.organisation_id
+        order by d.id`,
+    );
+  },
+  async live(tx, webSession, now) {
+    const found = await rows<UsagerColumns & { id: SessionId; service_id: string; service_name: string; theme: Theme; expires_at: Date }>(
+      tx,
+      sql`select d.id, d.service_id, s.name service_name, d.theme, d.expires_at,
+          u.id usager_id, u.given_name, u.family_name, u.preferred_username, u.gender, u.birthdate, u.birthplace, u.birthcountry, u.email
+        from (select l.* from live_session(${now}) l where l.web_session = ${webSession} offset 0) d
+        join usager u on u.id = d.usager_id join service s on s.id = d.service_id order by d.opened_at`,
+    );
+    return found.map(
+      (each): LiveSession => ({
+        id: each.id,
+        usagerId: each.usager_id,
+        usagerName: displayName(readUsager(each)),
+        serviceId: each.service_id,
+        serviceName: each.service_name,
+        theme: each.theme,
+        expiresAt: each.expires_at,
+      }),
+    );
+  },
+});
