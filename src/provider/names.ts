@@ -1,0 +1,42 @@
+import { isTheme, THEMES, type Theme } from '../organisations/theme.ts';
+
+/** Every claim, scope and parameter name that is ours, in one place: individual drafts move. */
+
+export const MANDATE_TYPE = 'urn:relais:mandate:1';
+/** An internal resource, set only so that the library accepts `authorization_details` (delegated-session.md §6). Never an audience. */
+export const MANDATE_RESOURCE = 'urn:relais:mandate';
+
+const PREFIX = 'dlg:';
+export const scopeOf = (theme: Theme): string => `${PREFIX}${theme}`;
+export const DELEGATED_SCOPES: readonly string[] = THEMES.map(scopeOf);
+
+/** The themes named by the delegated scopes among these. */
+export const themesOfScopes = (scopes: readonly string[]): Theme[] =>
+  scopes
+    .filter((scope) => scope.startsWith(PREFIX))
+    .map((scope) => scope.slice(PREFIX.length))
+    .filter(isTheme);
+
+export const IDENTITY_SCOPES = {
+  given_name: ['given_name'],
+  family_name: ['family_name'],
+  birthdate: ['birthdate'],
+  gender: ['gender'],
+  birthplace: ['birthplace'],
+  birthcountry: ['birthcountry'],
+  preferred_username: ['preferred_username'],
+  email: ['email'],
+  identite_pivot: ['given_name', 'family_name', 'birthdate', 'gender', 'birthplace', 'birthcountry'],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+
+/** Claims of ours that `openid` alone gives: who acts, under what, and the receipt. Asking for them by name changes nothing. */
+export const OWN_CLAIMS = ['act', 'authorization_details', 'journal'] as const;
+
+export const ACTIONS_SCOPE = 'actions:write';
+
+export const delegatedAcr = (level: 'eidas1' | 'eidas2'): string => `urn:relais:acr:delegated:${level}`;
+export const DELEGATED_ACRS = [delegatedAcr('eidas1'), delegatedAcr('eidas2')] as const;
+export const PLAIN_ACRS = ['eidas1', 'eidas2'] as const;
+
+export const SIRET_ISSUER = 'urn:fr:insee:siret';
+export const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
