@@ -1,0 +1,228 @@
+import { createActions } from './actions/actions.ts';
+import { createDomain, type Domain } from './cli/context.ts';
+import type { Config } from './config/config.ts';
+import { createSessions } from './delegation/sessions.ts';
+import { startJobs } from './jobs/runner.ts';
+import type { SignerClient } from './journal/signer.ts';
+import type { Clock } from './kernel/clock.ts';
+import { createMandates } from './mandates/mandates.ts';
+import { createDeliveries, type Deliveries, type Message } from './notices/deliveries.ts';
+import { actionStore } from './persistence/actions.ts';
+import { createArtefactStore } from './persistence/artefacts.ts';
+import type { Database } from './persistence/database.ts';
+import { deliveryStore, tellings } from './persistence/deliveries.ts';
+import { checkFingerprint } from './persistence/fingerprints.ts';
+import { createJournal, readOrigin } from './persistence/journal.ts';
+import { startSealing } from './persistence/journal-sealing.ts';
+import { startSequencer } from './persistence/journal-sequencer.ts';
+import { createMandateStore } from './persistence/mandates.ts';
+import { createSessionStore } from './persistence/sessions.ts';
+import { createUsagerStore } from './persistence/usagers.ts';
+import { aidantNamesOf, lastSigned, referencesOf, runningUnder, unreportedAmong } from './persistence/views.ts';
+import { webSessionStore } from './persistence/web-sessions.ts';
+import { createOpenIdProvider } from './provider/provider.ts';
+import { refuseSpecialAddresses } from './signals/guard.ts';
+import { sendLogout } from './signals/logout.ts';
+import { createConnector } from './upstream/connector.ts';
+import { createUsagers } from './usagers/usagers.ts';
+import { createHttp } from './web/http.ts';
+import { createProviderPages } from './web/provider-pages.tsx';
+import { createWebSessions, type WebSessionStore } from './web/session.ts';
+import type { SecurityEvent, Site } from './web/site.ts';
+
+export interface AppParts {
+  readonly config: Config;
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly signer: (origin: string) => SignerClient;
+  readonly sendMessage: (kind: 'mail' | 'sms', message: Message) => Promise<void>;
+  /** One line of the operator's log; fields are allow-listed by its callers. */
+  readonly log: (level: 'info' | 'warn' | 'error', line: Readonly<Record<string, unknown>>) => void;
+}
+
+export interface App extends Domain {
+  readonly http: Awaited<ReturnType<typeof createHttp>>;
+  readonly site: Site;
+  readonly deliveries: Deliveries;
+  readonly origin: string;
+  readonly flushJournal: () => Promise<void>;
+  /** Stops answering "ready", so that a proxy sends nobody more. */
+  drain(): void;
+  /** Ends what runs: HTTP, jobs, sequencer, sealing. The database stays open: whoever opened it closes it. */
+  close(): Promise<void>;
+}
+
+const FINGERPRINTS = ['journal-ed25519', 'pairwise', 'payload-kek'] as const;
+
+/** Joins every part. Configuration in, an HTTP server that does not listen out. */
+export const createApp = async (parts: AppParts): Promise<App> => {
+  const { config, database, clock, log } = parts;
+  const { keys } = config;
+  for (const name of FINGERPRINTS) if (keys.has(name)) await checkFingerprint(database.auto, name, keys.fingerprint(name));
+  const origin = await readOrigin(database, config.journalHost);
+  const alarm = (alarmed: { kind: string }): void => log('error', { event: 'journal', ...alarmed });
+  const sequencer = startSequencer({ database, macKey: keys.raw('journal-mac').reveal(), clock, name: `app ${process.pid}`, onAlarm: alarm });
+  const signer = parts.signer(origin);
+  const sealing = startSealing({ database, sequencer, signer, clock, onAlarm: alarm });
+  const journal = createJournal({
+    transactions: database,
+    clock,
+    writer: 'app',
+    origin,
+    sequencer,
+    keys: { kek: keys.raw('payload-kek').reveal(), mac: keys.raw('journal-mac').reveal() },
+  });
+  const common = { transactions: database, journal, clock };
+  const sessions = createSessions({ ...common, store: createSessionStore(), pairwiseKey: keys.raw('pairwise').reveal() });
+  const domain = createDomain({
+    database,
+    journal,
+    clock,
+    keys,
+    allowLoopback: config.allowLoopback,
+    endSessions: async (tx, whose, reason) => (await sessions.endIn(tx, whose, reason, clock.now())).length,
+  });
+  const mandates = createMandates({
+    ...common,
+    store: createMandateStore(),
+    endSessions: async (tx, which, reason, now) => ({ ended: (await sessions.endIn(tx, which, reason, now)).length }),
+    acceptFactor: async (tx, aidantId, code) => {
+      const answer = await domain.means.verifyCodeIn(tx, aidantId, code, 'mandate');
+      if ('accepted' in answer) return { accepted: true, means: 'totp' };
+      return { refused: answer.refused === 'no_factor' ? 'wrong_code' : answer.refused };
+    },
+  });
+  const notice = (event: SecurityEvent): void => {
+    const { fault, ...line } = event;
+    const known =
+      fault instanceof Error
+        ? { fault: fault.name, code_fault: 'code' in fault ? String(fault.code) : undefined, at: fault.stack?.split('\n').slice(1, 4).join(' | ') }
+        : {};
+    log(fault ? 'error' : 'warn', { event: 'security', ...line, ...known });
+  };
+  const store = createArtefactStore({ transactions: database, journal, sessions: () => sessions });
+  const provider = await createOpenIdProvider(
+    {
+      issuer: config.issuer,
+      publicUrl: config.publicUrl,
+      secure: config.publicUrl.startsWith('https:'),
+      allowLoopback: config.allowLoopback,
+      keys: {
+        es256: keys.pem('op-es256'),
+        rs256: keys.pem('op-rs256'),
+        pairwise: keys.raw('pairwise'),
+        cookies: keys.raw('cookies'),
+        dpopNonce: keys.raw('dpop-nonce'),
+      },
+      store,
+      services: (id) => domain.services.find(id),
+      journal,
+      clock,
+      pages: createProviderPages(config),
+      notice,
+      endSession: async (id) => {
+        await sessions.end({ id }, 'signed_out');
+      },
+    },
+    () => origin,
+  );
+  const deliveries = createDeliveries({
+    ...common,
+    store: deliveryStore,
+    kek: keys.raw('payload-kek'),
+    transports: {
+      logout: sendLogout({ token: provider.logoutToken, guard: config.allowLoopback ? async () => undefined : refuseSpecialAddresses }),
+      message: parts.sendMessage,
+    },
+  });
+  const webSessions = createWebSessions({
+    transactions: database,
+    store: webSessionStore as WebSessionStore,
+    clock,
+    key: keys.raw('cookies').reveal(),
+  });
+  const jobs = startJobs(
+    [
+      { name: 'deliver', everyMs: 500, work: deliveries.work },
+      { name: 'expire-sessions', everyMs: 5_000, work: async () => (await sessions.end({ expiredAt: clock.now() }, 'time')).length },
+      { name: 'expire-mandates', everyMs: 30_000, work: mandates.expireOverdue },
+      { name: 'purge', everyMs: 60_000, work: async () => (await store.purge(clock.now())) + (await webSessions.purge()) },
+    ],
+    (name, error) => log('error', { event: 'job', name, fault: error instanceof Error ? error.name : 'error' }),
+  );
+  const connector = (name: 'proconnect' | 'franceconnect') =>
+    createConnector(
+      {
+        name,
+        ...config[name],
+        redirectUri: `${config.publicUrl}/connexion/${name}/retour`,
+        postLogoutUri: `${config.publicUrl}/connexion/${name}/sortie`,
+        allowHttp: config.mode === 'demonstration',
+      },
+      clock,
+      (code, detail) => notice({ code, detail }),
+    );
+  let draining = false;
+  const site: Site = {
+    publicUrl: config.publicUrl,
+    issuer: config.issuer,
+    secure: config.publicUrl.startsWith('https:'),
+    helpNumber: config.helpNumber,
+    pairwiseKey: keys.raw('pairwise'),
+    cookieKey: keys.raw('cookies'),
+    clock,
+    transactions: database,
+    journal,
+    webSessions,
+    connectors: { proconnect: connector('proconnect'), franceconnect: connector('franceconnect') },
+    aidants: domain.aidants,
+    means: domain.means,
+    usagers: createUsagers({ ...common, store: createUsagerStore() }),
+    mandates,
+    sessions,
+    services: domain.services,
+    actions: createActions({ ...common, store: actionStore }),
+    provider,
+    origin: () => origin,
+    checkpoint: () => lastSigned(database.auto),
+    tellings: (id) => tellings(database.auto, id),
+    references: (ids) => referencesOf(database.auto, ids),
+    runningServices: (id) => runningUnder(database.auto, id, clock.now()),
+    aidantNames: (ids) => aidantNamesOf(database.auto, ids),
+    withoutReport: (ids) => unreportedAmong(database.auto, ids),
+    notice,
+    nudgeDeliveries: () => jobs.nudge('deliver'),
+    health: async () => {
+      const reachable = await lastSigned(database.auto).then(
+        () => true,
+        () => false,
+      );
+      return { ready: reachable && !draining, checks: { database: reachable, draining } };
+    },
+  };
+  const http = await createHttp(site, { trustedProxies: config.trustedProxies, log: (line) => log('info', { event: 'http', ...line }) });
+  return {
+    ...domain,
+    http,
+    site,
+    deliveries,
+    origin,
+    flushJournal: async () => {
+      await sequencer.flush();
+      await sealing.seal();
+    },
+    drain: () => {
+      draining = true;
+    },
+    close: async () => {
+      draining = true;
+      await http.close();
+      await jobs.stop();
+      await sequencer.flush().catch(() => undefined);
+      await sealing.seal().catch(() => undefined);
+      await sealing.stop();
+      await sequencer.stop();
+      await signer.close();
+    },
+  };
+};

@@ -1,0 +1,40 @@
+import type { Secret } from '../kernel/secret.ts';
+import type { Keys } from './keys.ts';
+
+/** One upstream federation, as its registration with Relais says (federations.md §2.1, §2.2). */
+export interface Upstream {
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly clientSecret: Secret;
+}
+
+/** Everything that is decided outside the program, frozen at start. */
+export interface Config {
+  readonly mode: 'demonstration' | 'production';
+  /** Origin of Relais, no trailing slash: `https://relais.example`. */
+  readonly publicUrl: string;
+  /** `${publicUrl}/oidc`. */
+  readonly issuer: string;
+  readonly host: string;
+  readonly port: number;
+  /** `postgres://…`, or undefined for the embedded database in `varFolder`. */
+  readonly databaseUrl: string | undefined;
+  readonly varFolder: string;
+  /** Origin and key name of the log: `journal.<host>/1` until the log id is known. */
+  readonly journalHost: string;
+  /** Unix socket of `relais journal sign`, or undefined for a worker of this process. */
+  readonly signerSocket: string | undefined;
+  readonly proconnect: Upstream;
+  readonly franceconnect: Upstream;
+  /** `smtp://…`; undefined in the demonstration, where messages go to a page. */
+  readonly smtpUrl: string | undefined;
+  readonly mailFrom: string;
+  /** Number shown on every page. */
+  readonly helpNumber: string;
+  /** Addresses of proxies whose X-Forwarded-* headers count; none by default. */
+  readonly trustedProxies: readonly string[];
+  /** True only in the demonstration: services may live on loopback addresses. */
+  readonly allowLoopback: boolean;
+  readonly logLevel: string;
+  readonly keys: Keys;
+}

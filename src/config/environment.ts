@@ -1,0 +1,101 @@
+import { readFileSync } from 'node:fs';
+import { Failure } from '../kernel/failure.ts';
+import { Secret } from '../kernel/secret.ts';
+import type { Config } from './config.ts';
+import { readKeys } from './keys.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The process's environment: this file is its only reader. */
+export const environment: Environment = process.env;
+
+/** `DATABASE_URL` puts the demonstration on PostgreSQL; `RELAIS_VAR` and `RELAIS_KEYS` move its folders, `RELAIS_PORT` its ports. */
+export const demonstrationSettings = (env: Environment = environment) => ({
+  databaseUrl: env['DATABASE_URL'],
+  varFolder: env['RELAIS_VAR'] ?? 'var',
+  keysFolder: env['RELAIS_KEYS'] ?? 'keys',
+  port: Number(env['RELAIS_PORT'] ?? 8400),
+  logLevel: env['RELAIS_LOG'] ?? 'warn',
+  production: env['NODE_ENV'] === 'production',
+});
+
+/**
+ * Reads the production configuration. Every setting is required unless said; secrets come from files, whose paths are the settings.
+ * Fails as `configuration` with every fault at once, each naming its setting (claim C5).
+ */
+export const productionConfig = (env: Environment = environment): Config => {
+  const faults: string[] = [];
+  const text = (name: string): string => {
+    const value = env[name];
+    if (!value) faults.push(`${name} is missing`);
+    return value ?? '';
+  };
+  const https = (name: string): string => {
+    const value = text(name);
+    if (!value) return '';
+    if (/^https:\/\/[^/]+(\/.*)?$/.test(value) && URL.canParse(value)) return value.replace(/\/$/, '');
+    faults.push(`${name} must be an https:// address`);
+    return '';
+  };
+  const secretFile = (name: string): Secret => {
+    const file = text(name);
+    if (!file) return new Secret('');
+    try {
+      const value = readFileSync(file, 'utf8').trim();
+      if (value.length < 32) faults.push(`${name}: the secret in ${file} has fewer than 32 characters`);
+      return new Secret(value);
+    } catch {
+      faults.push(`${name}: ${file} cannot be read`);
+      return new Secret('');
+    }
+  };
+  const publicUrl = https('RELAIS_PUBLIC_URL');
+  if (publicUrl && new URL(publicUrl).pathname !== '/') faults.push('RELAIS_PUBLIC_URL must be an origin, without a path');
+  const databaseUrl = text('DATABASE_URL');
+  if (databaseUrl && !/^postgres(ql)?:\/\//.test(databaseUrl)) faults.push('DATABASE_URL must be a postgres:// address');
+  const keysFolder = text('RELAIS_KEYS');
+  const smtpUrl = text('RELAIS_SMTP_URL');
+  if (smtpUrl && !/^smtps?:\/\//.test(smtpUrl)) faults.push('RELAIS_SMTP_URL must be an smtp:// or smtps:// address');
+  const port = Number(env['PORT'] ?? 8400);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) faults.push('PORT must be a port number');
+  let keys: Config['keys'] | undefined;
+  if (keysFolder) {
+    try {
+      keys = readKeys(keysFolder, { signerApart: Boolean(env['RELAIS_SIGNER_SOCKET']) });
+    } catch (error) {
+      faults.push(`RELAIS_KEYS: ${error instanceof Failure ? (error.detail ?? error.code) : 'cannot be read'}`);
+    }
+  }
+  const config = {
+    mode: 'production' as const,
+    publicUrl,
+    issuer: `${publicUrl}/oidc`,
+    host: env['HOST'] ?? '0.0.0.0',
+    port,
+    databaseUrl,
+    varFolder: env['RELAIS_VAR'] ?? '/var/lib/relais',
+    journalHost: publicUrl ? new URL(publicUrl).host : '',
+    signerSocket: text('RELAIS_SIGNER_SOCKET'),
+    proconnect: {
+      issuer: https('PROCONNECT_ISSUER'),
+      clientId: text('PROCONNECT_CLIENT_ID'),
+      clientSecret: secretFile('PROCONNECT_CLIENT_SECRET_FILE'),
+    },
+    franceconnect: {
+      issuer: https('FRANCECONNECT_ISSUER'),
+      clientId: text('FRANCECONNECT_CLIENT_ID'),
+      clientSecret: secretFile('FRANCECONNECT_CLIENT_SECRET_FILE'),
+    },
+    smtpUrl,
+    mailFrom: text('RELAIS_MAIL_FROM'),
+    helpNumber: text('RELAIS_HELP_NUMBER'),
+    trustedProxies: (env['RELAIS_TRUSTED_PROXIES'] ?? '')
+      .split(',')
+      .map((part) => part.trim())
+      .filter(Boolean),
+    allowLoopback: false,
+    logLevel: env['RELAIS_LOG'] ?? 'info',
+  };
+  if (faults.length || !keys) throw new Failure('configuration', faults.join('\n'));
+  return Object.freeze({ ...config, keys });
+};

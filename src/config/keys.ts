@@ -1,0 +1,89 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { makePrivateKeyPem, publicKeyOf, randomToken, readPrivateKey, sha256, toJwk } from '../kernel/crypto.ts';
+import { Failure } from '../kernel/failure.ts';
+import { Secret } from '../kernel/secret.ts';
+
+/** Private keys, by the file they come from. */
+const PEM = { 'op-es256': 'es256', 'op-rs256': 'rs256', 'journal-ed25519': 'ed25519' } as const;
+const RAW = ['journal-mac', 'payload-kek', 'totp-kek', 'pairwise', 'cookies', 'dpop-nonce'] as const;
+
+export type PemName = keyof typeof PEM;
+export type RawName = (typeof RAW)[number];
+
+/** Every key of the installation, read once at start. */
+export interface Keys {
+  readonly folder: string;
+  /** Whether the file is there: the journal's key may be the signer's alone. */
+  has(name: PemName | RawName): boolean;
+  /** Fails as `keys_missing` for a key that is not here. */
+  pem(name: PemName): Secret<string>;
+  /** 32 bytes. */
+  raw(name: RawName): Secret<Buffer>;
+  /** SHA-256 of the public key, or of the secret key, in hexadecimal: what the database remembers. */
+  fingerprint(name: PemName | RawName): string;
+}
+
+const path = (folder: string, name: PemName | RawName): string => join(folder, name in PEM ? `${name}.pem` : name);
+
+/** Makes the keys that are missing (demonstration only) and returns their names. */
+export const makeMissingKeys = (folder: string): string[] => {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const made: string[] = [];
+  const write = (name: PemName | RawName, text: () => string): void => {
+    const file = path(folder, name);
+    if (existsSync(file)) return;
+    writeFileSync(file, text(), { mode: 0o600, flag: 'wx' });
+    chmodSync(file, 0o600);
+    made.push(name);
+  };
+  for (const [name, kind] of Object.entries(PEM)) write(name as PemName, () => makePrivateKeyPem(kind));
+  for (const name of RAW) write(name, () => randomToken(32));
+  return made;
+};
+
+/**
+ * Reads every key of `folder`. Fails as `keys_missing`, naming all that are missing or malformed at once. Where a signer of its own signs the
+ * journal (`signerApart`), its key belongs to the signer and need not be here.
+ */
+export const readKeys = (folder: string, options: { readonly signerApart?: boolean } = {}): Keys => {
+  const faults: string[] = [];
+  const values = new Map<string, string>();
+  for (const name of [...(Object.keys(PEM) as PemName[]), ...RAW]) {
+    const file = path(folder, name);
+    if (!existsSync(file)) {
+      if (!(options.signerApart && name === 'journal-ed25519')) faults.push(`${file}: missing`);
+      continue;
+    }
+    const text = readFileSync(file, 'utf8').trim();
+    if (name in PEM ? !isPem(text) : Buffer.from(text, 'base64url').length !== 32)
+      faults.push(`${file}: not a ${name in PEM ? 'PKCS #8 PEM key' : '32-byte base64url key'}`);
+    values.set(name, text);
+  }
+  if (faults.length) throw new Failure('keys_missing', faults.join('; '));
+  const text = (name: PemName | RawName): string => {
+    const value = values.get(name);
+    if (value === undefined) throw new Failure('keys_missing', `${path(folder, name)}: missing; the signer holds it`);
+    return value;
+  };
+  return {
+    folder,
+    has: (name) => values.has(name),
+    pem: (name) => new Secret(text(name)),
+    raw: (name) => new Secret(Buffer.from(text(name), 'base64url')),
+    fingerprint: (name) =>
+      (name in PEM
+        ? sha256(JSON.stringify(toJwk(publicKeyOf(readPrivateKey(text(name))))))
+        : sha256('relais/fingerprint/v1\n', Buffer.from(text(name), 'base64url'))
+      ).toString('hex'),
+  };
+};
+
+const isPem = (text: string): boolean => {
+  try {
+    readPrivateKey(text);
+    return true;
+  } catch {
+    return false;
+  }
+};

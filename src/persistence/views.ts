@@ -1,0 +1,57 @@
+import type { MandateId } from '../kernel/ids.ts';
+import type { Transaction } from '../kernel/transaction.ts';
+import { row, rows } from './database.ts';
+import { sql } from './sql.ts';
+
+/** Readings that pages need beside the use cases: names and states to show, by identifiers already entitled. */
+
+/** The last signed checkpoint. */
+export const lastSigned = async (tx: Transaction): Promise<{ size: number; at: Date; note: string } | undefined> =>
+  row(tx, sql`select size, at, note from journal.checkpoint order by size desc limit 1`);
+
+/** References of mandates, by id. */
+export const referencesOf = async (tx: Transaction, ids: readonly string[]): Promise<Map<string, string>> =>
+  ids.length
+    ? new Map(
+        (await rows<{ id: string; reference: string }>(tx, sql`select id, reference from mandate where id = any (${[...new Set(ids)]}::text[])`)).map(
+          (each) => [each.id, each.reference],
+        ),
+      )
+    : new Map();
+
+/** First names of the active aidants of organisations. */
+export const aidantNamesOf = async (tx: Transaction, ids: readonly string[]): Promise<Map<string, string[]>> =>
+  ids.length
+    ? new Map(
+        (
+          await rows<{ id: string; names: string[] }>(
+            tx,
+            sql`select b.organisation_id id, array_agg(split_part(a.given_name, ' ', 1) order by a.given_name) names
+              from membership b join staff a on a.id = b.aidant_id
+              where b.organisation_id = any (${[...new Set(ids)]}::text[]) and b.status = 'active' and a.status = 'active' group by b.organisation_id`,
+          )
+        ).map((each) => [each.id, each.names]),
+      )
+    : new Map();
+
+/** Sessions, among these, that are over and of which the service said nothing. */
+export const unreportedAmong = async (tx: Transaction, ids: readonly string[]): Promise<Set<string>> =>
+  ids.length
+    ? new Set(
+        (
+          await rows<{ id: string }>(
+            tx,
+            sql`select id from delegated_session where id = any (${[...new Set(ids)]}::text[]) and ended_at is not null and reported_at is null`,
+          )
+        ).map((each) => each.id),
+      )
+    : new Set();
+
+/** Names of the services where someone acts under a mandate at this instant. */
+export const runningUnder = async (tx: Transaction, mandateId: MandateId, now: Date): Promise<string[]> =>
+  (
+    await rows<{ name: string }>(
+      tx,
+      sql`select distinct s.name from live_session(${now}) d join service s on s.id = d.service_id where d.mandate_id = ${mandateId} order by s.name`,
+    )
+  ).map((each) => each.name);

@@ -1,0 +1,126 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { type ActionEvent, readEvent } from '../../actions/action.ts';
+import type { ActionRefusal, Outcome } from '../../actions/actions.ts';
+import { ACTIONS_SCOPE } from '../../provider/names.ts';
+import { statusOf } from '../error-handler.ts';
+import type { Site } from '../site.ts';
+
+const MOST_EVENTS = 500;
+const MOST_BYTES = 1_048_576;
+
+/** Title and remedy of each refusal, for the integrator who reads the answer (RFC 9457). */
+const PROBLEMS: Readonly<Record<string, readonly [title: string, remedy: string]>> = {
+  token_refused: ['The access token is refused', 'Use the access token of the delegated session, or one of scope actions:write.'],
+  malformed: ['The event is malformed', 'Correct the member that the detail names.'],
+  session_unknown: ['No such session for this service', 'Send the session given in authorization_details.'],
+  session_too_old: ['The session ended more than 24 hours ago', 'Report acts when they happen.'],
+  time_out_of_range: ['The time is outside the session', 'Send the time of the act: after the session opened, before it ended, not in the future.'],
+  demarche_unknown: ['The démarche is not in your catalogue', 'Register the démarche, and have it approved, before reporting it.'],
+  outside_mandate: ['The démarche is outside the mandate', 'The act was recorded as outside the mandate and is shown to the usager.'],
+  event_differs: ['Another event has this id', 'Give each act its own id.'],
+  too_large: ['The report is too large', `Send at most ${MOST_EVENTS} events and 1 MiB.`],
+  unsupported_media_type: ['The media type is not supported', 'Send application/cloudevents+json or application/cloudevents-batch+json.'],
+  invalid_request: ['The request is malformed', 'Send JSON.'],
+  too_many_requests: ['Too many requests', 'Try again later.'],
+  unexpected: ['Relais has failed', 'Try again with the same event: it will not be recorded twice.'],
+  unavailable: ['Relais is not available', 'Try again with the same event: it will not be recorded twice.'],
+  journal_unavailable: ['The journal is not available', 'Try again with the same event: it will not be recorded twice.'],
+  not_found: ['No such resource', 'Read the documentation of the API.'],
+};
+
+export const problem = (code: string, detail?: string): { type: string; title: string; status: number; code: string; detail: string } => {
+  const [title, remedy] = PROBLEMS[code] ?? PROBLEMS['invalid_request'] ?? ['', ''];
+  return { type: `urn:relais:problem:${code}`, title, status: statusOf(code), code, detail: detail ?? remedy };
+};
+
+export const sendProblem = (reply: FastifyReply, code: string, detail?: string): FastifyReply =>
+  reply
+    .code(statusOf(code))
+    .type('application/problem+json')
+    .send(JSON.stringify(problem(code, detail)));
+
+const answerOf = (outcome: Outcome): object =>
+  'refused' in outcome
+    ? { ...problem(outcome.refused), ...(outcome.receipt ? { receipt: outcome.receipt } : {}) }
+    : { status: 202, receipt: outcome.receipt };
+
+/** `POST /api/v1/actions` (protocol.md, "Report"). */
+export const actionsApi =
+  (site: Site) =>
+  async (app: FastifyInstance): Promise<void> => {
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser(
+      ['application/cloudevents+json', 'application/cloudevents-batch+json'],
+      { parseAs: 'string', bodyLimit: MOST_BYTES },
+      (_request, body, done) => {
+        try {
+          done(null, JSON.parse(String(body)) as unknown);
+        } catch {
+          done(Object.assign(new Error('not JSON'), { statusCode: 400 }), undefined);
+        }
+      },
+    );
+
+    const bearer = (request: FastifyRequest) => {
+      const { authorization, dpop } = request.headers;
+      return site.provider.bearer({
+        authorization,
+        dpop: typeof dpop === 'string' ? dpop : undefined,
+        method: 'POST',
+        url: `${site.publicUrl}/api/v1/actions`,
+      });
+    };
+
+    app.post('/api/v1/actions', async (request, reply) => {
+      const token = await bearer(request);
+      if ('refused' in token || !(token.found?.delegated || token.scopes.includes(ACTIONS_SCOPE))) {
+        const detail = 'refused' in token ? token.refused : `the access token needs the scope ${ACTIONS_SCOPE}`;
+        const scheme = 'refused' in token ? token.scheme : 'Bearer';
+        site.notice({ code: 'api_token_refused' });
+        reply.header('www-authenticate', `${scheme} error="invalid_token", error_description="${detail}"`);
+        return sendProblem(reply, 'token_refused', detail);
+      }
+      const batch = String(request.headers['content-type']).startsWith('application/cloudevents-batch+json');
+      const raw = batch ? request.body : [request.body];
+      if (!Array.isArray(raw) || raw.length === 0) {
+        site.notice({ code: 'api_invalid_request', service: token.clientId });
+        return sendProblem(reply, 'invalid_request', batch ? 'a batch is a JSON array of events' : undefined);
+      }
+      if (raw.length > MOST_EVENTS) {
+        site.notice({ code: 'api_too_large', service: token.clientId });
+        return sendProblem(reply, 'too_large');
+      }
+      const events: ActionEvent[] = [];
+      for (const [i, value] of raw.entries()) {
+        const event = readEvent(value);
+        if ('fault' in event) {
+          site.notice({ code: 'api_event_malformed', service: token.clientId });
+          return reply
+            .code(400)
+            .type('application/problem+json')
+            .send(JSON.stringify({ ...problem('malformed', batch ? `event ${i}: ${event.detail}` : event.detail), status: 400 }));
+        }
+        events.push(event);
+      }
+      // A delegated token speaks of its own session only (claims P13, J11).
+      const own = token.found?.delegated?.id;
+      const checked = own === undefined ? events : events.filter((event) => event.session === own);
+      if (checked.length < events.length) site.notice({ code: 'api_session_unknown', service: token.clientId });
+      const reported = checked.length ? await site.actions.report(token.clientId, checked) : [];
+      let at = 0;
+      const outcomes = events.map(
+        (event): Outcome =>
+          own === undefined || event.session === own ? (reported[at++] as Outcome) : { refused: 'session_unknown' satisfies ActionRefusal },
+      );
+      if (batch) return reply.code(outcomes.every((outcome) => !('refused' in outcome)) ? 202 : 207).send({ events: outcomes.map(answerOf) });
+      const [only] = outcomes;
+      if (!only || 'refused' in only) {
+        const code = only && 'refused' in only ? only.refused : 'unexpected';
+        return reply
+          .code(statusOf(code))
+          .type('application/problem+json')
+          .send(JSON.stringify(only ? answerOf(only) : problem(code)));
+      }
+      return reply.code(202).send(only.receipt);
+    });
+  };

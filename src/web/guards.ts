@@ -1,0 +1,85 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Dossier } from '../aidants/aidant.ts';
+import type { AidantId, OrganisationId } from '../kernel/ids.ts';
+import type { Kit } from './kit.tsx';
+import type { Session } from './session.ts';
+
+/**
+ * Refuses a form that did not come from a page of ours in this browser (claim S1): another site's fetch metadata or origin, an opaque origin, a
+ * token that is missing or of another session. Returns the code of the refusal.
+ */
+export const refuseForgery = async (kit: Kit, request: FastifyRequest): Promise<'csrf' | 'session_expired' | undefined> => {
+  const { 'sec-fetch-site': from, origin } = request.headers;
+  if (from !== undefined && from !== 'same-origin') return 'csrf';
+  if (origin !== undefined && origin !== kit.site.publicUrl) return 'csrf';
+  const session = await kit.session(request);
+  if (!session) return 'session_expired';
+  return kit.site.webSessions.isFormToken(session, kit.fields(request).text('_csrf')) ? undefined : 'csrf';
+};
+
+export type StaffSession = Extract<Session, { kind: 'staff' }>;
+export type UsagerSession = Extract<Session, { kind: 'usager' }>;
+
+export interface AidantHere {
+  readonly session: StaffSession;
+  readonly aidantId: AidantId;
+  readonly organisationId: OrganisationId;
+  readonly dossier: Dossier;
+  readonly organisationName: string;
+  readonly who: { readonly name: string; readonly organisation: string; readonly canSwitch: boolean };
+}
+
+/** Where a sign-in may lead back to: our own pages, by their shape. Anything else leads home (claim P15). */
+export const safeReturn = (to: string | undefined): string =>
+  to !== undefined &&
+  /^\/(aidant|administration)(\/[A-Za-z0-9_/-]*)?$|^\/interaction\/[A-Za-z0-9_-]{10,100}$|^\/inscription\/[A-Za-z0-9_-]{43}$/.test(to)
+    ? to
+    : '/';
+
+const signIn = (reply: FastifyReply, to: string): undefined => {
+  void reply.redirect(`/connexion/proconnect?vers=${encodeURIComponent(safeReturn(to))}`, 303);
+  return undefined;
+};
+
+/**
+ * The aidant of this request, signed in with both factors and still habilitated in the organisation that is selected. Otherwise the answer is
+ * already given, and the handler stops.
+ */
+export const requireAidant = async (kit: Kit, request: FastifyRequest, reply: FastifyReply): Promise<AidantHere | undefined> => {
+  const session = await kit.session(request);
+  if (session?.kind !== 'staff') return signIn(reply, request.url.split('?')[0] ?? '/aidant');
+  const standing = await kit.site.aidants.standing(session.staffId);
+  if ('refused' in standing) {
+    kit.refuse(request, reply, standing.refused);
+    return undefined;
+  }
+  if (standing.staff.kind !== 'aidant') {
+    kit.refuse(request, reply, 'not_found');
+    return undefined;
+  }
+  const membership = standing.memberships.find((each) => each.organisation.id === session.organisationId);
+  if (!membership) {
+    void reply.redirect('/aidant/structures', 303);
+    return undefined;
+  }
+  return {
+    session,
+    aidantId: standing.staff.id as AidantId,
+    organisationId: membership.organisation.id,
+    dossier: standing,
+    organisationName: membership.organisation.name,
+    who: {
+      name: `${standing.staff.givenName} ${standing.staff.familyName}`,
+      organisation: membership.organisation.name,
+      canSwitch: standing.memberships.length > 1,
+    },
+  };
+};
+
+export const requireUsager = async (kit: Kit, request: FastifyRequest, reply: FastifyReply): Promise<UsagerSession | undefined> => {
+  const session = await kit.session(request);
+  if (session?.kind === 'usager') return session;
+  if (request.method === 'GET') void reply.redirect('/connexion/franceconnect', 303);
+  else kit.refuse(request, reply, 'session_expired');
+  return undefined;
+};

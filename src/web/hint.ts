@@ -1,0 +1,52 @@
+import { hmacSha256, open, seal } from '../kernel/crypto.ts';
+import { isId, type MandateId } from '../kernel/ids.ts';
+import { isTheme, type Theme } from '../organisations/theme.ts';
+
+/** A choice made in the aidant's space, carried through a service as its `login_hint`. */
+export interface Choice {
+  readonly mandateId: MandateId;
+  /** Left out when several would do: it is then asked. */
+  readonly theme?: Theme | undefined;
+}
+
+const CONTEXT = 'relais/hint/v1';
+const LIFE_MS = 15 * 60_000;
+
+/**
+ * Seals a choice for one browser session. It is a hint, never a right: whoever brings it back still passes every check, and a service that keeps
+ * it learns nothing, since each one is sealed afresh.
+ */
+export const sealChoice = (key: Buffer, session: Buffer, choice: Choice, now: Date): string =>
+  seal(hmacSha256(key, CONTEXT), JSON.stringify([choice.mandateId, choice.theme ?? null, now.getTime() + LIFE_MS]), session.toString('hex')).toString(
+    'base64url',
+  );
+
+/** Opens a choice of this browser session; undefined for anything else. */
+export const openChoice = (key: Buffer, session: Buffer, hint: unknown, now: Date): Choice | undefined => {
+  if (typeof hint !== 'string' || hint.length > 400 || !/^[A-Za-z0-9_-]+$/.test(hint)) return undefined;
+  try {
+    const [mandateId, theme, until] = JSON.parse(
+      open(hmacSha256(key, CONTEXT), Buffer.from(hint, 'base64url'), session.toString('hex')).toString(),
+    ) as unknown[];
+    if (!isId('man', mandateId) || typeof until !== 'number' || until <= now.getTime()) return undefined;
+    return { mandateId, ...(isTheme(theme) ? { theme } : {}) };
+  } catch {
+    return undefined;
+  }
+};
+
+const LINK = 'relais/link/v1';
+
+/** Seals a one-time link for one browser session: the table of sessions must not hold what opens an enrolment. */
+export const sealLink = (key: Buffer, session: Buffer, token: string): string =>
+  seal(hmacSha256(key, LINK), token, session.toString('hex')).toString('base64url');
+
+/** Opens a link that this browser session sealed; undefined for anything else. */
+export const openLink = (key: Buffer, session: Buffer, sealed: string | undefined): string | undefined => {
+  if (sealed === undefined) return undefined;
+  try {
+    return open(hmacSha256(key, LINK), Buffer.from(sealed, 'base64url'), session.toString('hex')).toString();
+  } catch {
+    return undefined;
+  }
+};

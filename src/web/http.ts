@@ -1,0 +1,151 @@
+import cookie from '@fastify/cookie';
+import formbody from '@fastify/formbody';
+import helmet from '@fastify/helmet';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { inRequest } from '../kernel/request-scope.ts';
+import { actionsApi, sendProblem } from './api/actions.ts';
+import { codeOf, statusOf } from './error-handler.ts';
+import { refuseForgery } from './guards.ts';
+import { interactions } from './interaction/interaction.tsx';
+import { contentSecurityPolicy, createKit, type Kit } from './kit.tsx';
+import type { Site } from './site.ts';
+import { administrationSpace } from './spaces/administration.tsx';
+import { aidantSpace } from './spaces/aidant.tsx';
+import { connexion } from './spaces/connexion.tsx';
+import { inscription } from './spaces/inscription.tsx';
+import { mandat } from './spaces/mandat.tsx';
+import { publicPages } from './spaces/public.tsx';
+import { usagerSpace } from './spaces/usager.tsx';
+
+export interface HttpOptions {
+  readonly trustedProxies: readonly string[];
+  /** One line a request: allow-listed fields only (claim V1). */
+  readonly log: (line: { method: string; route: string; status: number; ms: number }) => void;
+}
+
+/** An address that cannot be decoded meets no route, hence none of our headers or pages: it becomes one that does not exist. */
+const readable = (url: string): string => {
+  try {
+    decodeURIComponent(url.split('?')[0] ?? '');
+    return url;
+  } catch {
+    return '/unreadable';
+  }
+};
+
+/** Makes the HTTP face: headers, limits, pages, API, and the provider under `/oidc`. Nothing listens. */
+export const createHttp = async (site: Site, options: HttpOptions): Promise<FastifyInstance> => {
+  const app = Fastify({
+    logger: false,
+    trustProxy: options.trustedProxies.length ? [...options.trustedProxies] : false,
+    bodyLimit: 65_536,
+    routerOptions: { maxParamLength: 200 },
+    requestTimeout: 30_000,
+    forceCloseConnections: 'idle',
+    rewriteUrl: (request) => readable(request.url ?? '/'),
+  });
+  const kit = createKit(site);
+  app.addHook('onRequest', (_request, _reply, done) => inRequest(done));
+  app.addHook('onResponse', (request, reply, done) => {
+    options.log({
+      method: request.method,
+      route: request.routeOptions.url ?? 'unknown',
+      status: reply.raw.statusCode,
+      ms: Math.round(reply.elapsedTime),
+    });
+    done();
+  });
+  await app.register(helmet, {
+    contentSecurityPolicy: false,
+    frameguard: { action: 'deny' },
+    // Nothing to other sites. Not `no-referrer`: with it a browser says `Origin: null` of our own forms, which the guard against forgery refuses.
+    referrerPolicy: { policy: 'same-origin' },
+    hsts: site.secure ? { maxAge: 31_536_000 } : false,
+    crossOriginOpenerPolicy: { policy: 'same-origin' },
+  });
+  app.addHook('onSend', async (_request, reply, payload) => {
+    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
+    if (!reply.hasHeader('content-security-policy')) reply.header('content-security-policy', contentSecurityPolicy([]));
+    return payload;
+  });
+  // Before what it must hold for: a plugin takes the handler that stands when it is registered.
+  app.setErrorHandler((error: Error, request, reply) => {
+    const code = codeOf(error);
+    if (code === 'unexpected' || code === 'unavailable' || code === 'journal_unavailable') site.notice({ code: 'fault', fault: error });
+    else site.notice({ code: `page_${code}` });
+    return kit.refuse(request, reply, code);
+  });
+  await app.register(cookie);
+  await app.register(mountProvider(site));
+  await app.register(async (api) => {
+    api.setErrorHandler((error: Error, _request, reply) => {
+      const code = codeOf(error);
+      if (statusOf(code) >= 500) site.notice({ code: 'fault', fault: error });
+      else site.notice({ code: `api_${code}` });
+      return sendProblem(reply, code);
+    });
+    await api.register(actionsApi(site));
+  });
+  await app.register(pages(kit));
+  app.setNotFoundHandler((request, reply) =>
+    request.url.startsWith('/api/') ? sendProblem(reply, 'not_found') : kit.refuse(request, reply, 'not_found'),
+  );
+  return app;
+};
+
+/** Every page. A POST passes the guard against forgery before its handler, without exception. */
+const pages =
+  (kit: Kit) =>
+  async (app: FastifyInstance): Promise<void> => {
+    await app.register(formbody, { bodyLimit: 65_536 });
+    app.addHook('preHandler', async (request, reply) => {
+      if (request.method === 'GET' || request.method === 'HEAD') return;
+      const refused = await refuseForgery(kit, request);
+      if (!refused) return;
+      kit.site.notice({ code: `form_${refused}` });
+      kit.refuse(request, reply, refused);
+      return reply;
+    });
+    await app.register(publicPages(kit));
+    await app.register(connexion(kit));
+    await app.register(inscription(kit));
+    await app.register(aidantSpace(kit));
+    await app.register(mandat(kit));
+    await app.register(usagerSpace(kit));
+    await app.register(administrationSpace(kit));
+    await app.register(interactions(kit));
+  };
+
+const PROVIDED = /^\/oidc\/(auth|token|userinfo|introspection|revocation|jwks|par|session\/end|\.well-known\/openid-configuration)(\/|\?|$)/;
+
+/** The provider under `/oidc`, and the RFC 8414 address of its metadata. Its addresses come from the issuer, never from the Host header (claim I4). */
+const mountProvider =
+  (site: Site) =>
+  async (app: FastifyInstance): Promise<void> => {
+    const issuer = new URL(site.issuer);
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+    const serve =
+      (path: (url: string) => string) =>
+      (request: import('fastify').FastifyRequest, reply: import('fastify').FastifyReply): void => {
+        const { raw } = request;
+        for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value as string);
+        reply.raw.setHeader('cache-control', 'no-store');
+        reply.raw.setHeader('content-security-policy', contentSecurityPolicy([]));
+        reply.hijack();
+        Object.assign(raw, { originalUrl: raw.url });
+        raw.headers.host = issuer.host;
+        raw.headers['x-forwarded-proto'] = issuer.protocol.slice(0, -1);
+        delete raw.headers['x-forwarded-host'];
+        raw.url = path(raw.url ?? '/');
+        site.provider.handler(raw, reply.raw);
+      };
+    const provider = serve((url) => url.slice('/oidc'.length));
+    app.all('/oidc/*', (request, reply) => {
+      if (PROVIDED.test(request.raw.url ?? '')) provider(request, reply);
+      else reply.callNotFound(); // the library would answer two words of English, without a code
+    });
+    app.get('/.well-known/oauth-authorization-server/oidc', (request, reply) => {
+      serve(() => '/.well-known/oauth-authorization-server')(request, reply);
+    });
+  };

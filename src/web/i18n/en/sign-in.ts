@@ -1,0 +1,112 @@
+import type { Catalogue } from '../fr.ts';
+
+export const signIn: Catalogue['signIn'] = {
+  home: {
+    title: 'Help online, with your agreement',
+    what: [
+      'Relais lets a professional helper carry out online procedures for a person, with that person.',
+      'The person agrees through a mandate, and can stop it at any time.',
+      'Everything that is done is written in a log that the person can read.',
+    ],
+    doors: 'Who are you?',
+    usager: { title: 'Someone acts online for me', text: 'See what was done for you. Stop a mandate.', button: 'Enter with FranceConnect' },
+    aidant: { title: 'I am a professional helper', text: 'Help someone. Create a mandate.', button: 'Enter with ProConnect' },
+    administration: {
+      title: 'I work in an administration',
+      text: 'Query the log of my administration’s websites.',
+      button: 'Enter with ProConnect',
+    },
+  },
+  factor: {
+    title: 'Your verification code',
+    intro: 'Open your code application. Copy the 6 digits shown for Relais.',
+    label: 'Verification code',
+    hint: '6 digits, for example 123456. The code changes every 30 seconds.',
+    button: 'Check',
+    lost: (number) => `You no longer have your application? Call for help: ${number}.`,
+  },
+  fieldErrors: {
+    code_format: 'Write the 6 digits of the code, for example 123456.',
+    wrong_code: 'This is not the right code. Wait for the next one, then copy it.',
+    code_already_used: 'This code has already been used. Wait for the next one, within 30 seconds.',
+    too_many_codes: 'Too many wrong codes. Wait 15 minutes, then try with a new code.',
+    themes_required: 'Choose at least one theme.',
+    days_required: 'Choose a duration.',
+    person_required: 'Choose a person.',
+    theme_required: 'Choose a theme.',
+    organisation_required: 'Choose an organisation.',
+    reason_required: 'Write the reason of the query, for example: check of file 2026-118.',
+    reason_format: 'Write a reason of 10 to 300 characters, on one line.',
+    date_format: 'Write a date that exists, for example 03/03/2026.',
+    said_aloud_required: 'Tick the box once you have read the mandate to the person.',
+  },
+  enrolment: {
+    title: 'Prepare your second way to sign in',
+    why: 'A password is not enough to act for somebody. Relais also asks for a verification code each time you sign in.',
+    need: ['a phone', 'a code application, for example the one your organisation uses', '2 minutes'],
+    needTitle: 'You need:',
+    once: 'This link works once. It really opens when you press the button.',
+    begin: 'Start',
+    scanTitle: 'Add Relais to your code application',
+    scan: 'In your application, choose “Add”, then point the phone at this drawing.',
+    scanAlternative: 'Drawing to scan: the same key is written below.',
+    orKey: 'You cannot scan the drawing? Copy this key into the application:',
+    keyNote: 'Give this key to nobody. It will not be shown again.',
+    firstCode: 'Write the first code that the application shows',
+    finish: 'Finish',
+    done: {
+      title: 'Your verification code is ready',
+      text: 'Each time you sign in, Relais will ask for the code of this application.',
+      signIn: 'Sign in with ProConnect',
+    },
+  },
+  signedOut: {
+    title: 'You are signed out of Relais',
+    text: 'If other people use this computer, close the browser too.',
+    again: 'Back to the home page',
+  },
+  logout: {
+    title: 'Do you want to sign out of Relais?',
+    text: 'The website you are leaving asks for it. What you are doing for someone will be stopped.',
+    yes: 'Sign out',
+    no: 'Stay signed in',
+  },
+  organisations: {
+    title: 'Which organisation are you working for?',
+    text: 'You will see only the mandates of this organisation.',
+    current: 'Current organisation',
+    button: 'Continue with this organisation',
+  },
+  info: {
+    accessibility: {
+      title: 'Accessibility',
+      text: [
+        'Relais wants everyone to be able to use it, with or without a mouse, with or without a screen reader.',
+        'State: not compliant. No audit by an outside person has been made yet.',
+        'A page stops you? Call for help. We will give you the information in another way.',
+        'If we do not answer, you may write to the Défenseur des droits.',
+      ],
+    },
+    personalData: {
+      title: 'Personal data',
+      text: [
+        'Relais keeps what is needed to recognise people, apply mandates and keep proof of them.',
+        'A helper sees only the people who have a mandate with their organisation.',
+        'An administration sees only what was done on its own websites. Each query is written, and you see it.',
+        'You may ask to see your information, to correct it, or to limit its use.',
+        'Relais shows no advertising and sends nothing to another website to measure your visits.',
+      ],
+    },
+    verify: {
+      title: 'How to check the log yourself',
+      text: [
+        'Each line has a number and a fingerprint. The fingerprint is a series of letters computed from the line.',
+        'If someone changes the line, the fingerprint no longer matches.',
+        'All fingerprints together give one general fingerprint. Relais signs it and publishes it each time a line is added.',
+        'Keep the fingerprint of a line, or print it. Later, someone else can check that it is still there.',
+        'The checking program is public. It needs no access to Relais.',
+      ],
+      checkpoint: 'The signed general fingerprint, at this moment',
+    },
+  },
+};

@@ -1,0 +1,270 @@
+import { type RefusalFacts, refusal } from '../refusal-shape.ts';
+
+const site = (facts: RefusalFacts): string => (facts.service === undefined ? 'Ce site' : `Le site ${facts.service}`);
+const NOTHING_SENT = 'Rien n’a été transmis au site.';
+const NOTHING_CHANGED = 'Rien n’a été changé.';
+const NO_MANDATE = 'Le mandat n’a pas été créé.';
+const NOT_IN = 'Vous n’êtes pas connecté.';
+
+export const refusals = {
+  not_habilitated: refusal(
+    'Vous n’êtes pas habilité',
+    'ProConnect vous a reconnu, mais ce compte n’est relié à aucune structure dans Relais.',
+    NOT_IN,
+    'Vous avez reçu un lien par e-mail ? Ouvrez-le d’abord. Sinon, demandez au référent de votre structure de vous ajouter.',
+  ),
+  operateur_space: refusal(
+    'Votre espace est en ligne de commande',
+    'Vous êtes opérateur. Relais n’a pas encore de pages pour ce rôle.',
+    NOTHING_CHANGED,
+    'Utilisez la commande relais, par exemple : relais approvals list.',
+  ),
+  invited_not_enrolled: refusal(
+    'Votre inscription n’est pas terminée',
+    'Votre structure vous a invité, mais vous n’avez pas encore préparé votre code de vérification.',
+    NOT_IN,
+    'Ouvrez le lien reçu par e-mail. Il est valable 24 heures. S’il est trop vieux, demandez-en un autre à votre référent.',
+  ),
+  enrolment_link_invalid: refusal(
+    'Ce lien ne marche plus',
+    'Il a déjà servi, ou il a plus de 24 heures.',
+    NOTHING_CHANGED,
+    'Demandez un nouveau lien au référent de votre structure.',
+  ),
+  upstream_unavailable: refusal(
+    'La connexion ne répond pas',
+    (facts) => `${facts.service ?? 'Le service de connexion'} n’a pas répondu à temps.`,
+    NOT_IN,
+    'Attendez une minute, puis essayez encore.',
+  ),
+  upstream_refused: refusal(
+    'La connexion n’a pas été faite',
+    (facts) => `${facts.service ?? 'Le service de connexion'} a arrêté la connexion, ou vous l’avez quittée.`,
+    NOT_IN,
+    'Vous pouvez recommencer quand vous voulez.',
+  ),
+  upstream_invalid: refusal(
+    'La connexion n’est pas sûre',
+    (facts) => `La réponse de ${facts.service ?? 'la connexion'} n’est pas celle que Relais attendait.`,
+    NOT_IN,
+    'Recommencez depuis l’accueil. Si cela continue, appelez l’aide.',
+  ),
+  upstream_weak: refusal(
+    'Cette connexion n’est pas assez sûre',
+    'Le moyen utilisé ne prouve pas assez qui vous êtes.',
+    NOT_IN,
+    'Recommencez avec un moyen de connexion plus sûr, qui demande deux preuves.',
+  ),
+  state_mismatch: refusal(
+    'Cette connexion a commencé ailleurs',
+    'La réponse reçue ne correspond pas à une demande faite dans ce navigateur.',
+    NOT_IN,
+    'Recommencez depuis l’accueil, dans une seule fenêtre.',
+  ),
+  session_expired: refusal(
+    'Vous avez été déconnecté',
+    'Vous n’avez rien fait pendant 15 minutes, ou votre journée de connexion est finie.',
+    'Ce que vous n’aviez pas encore envoyé n’est pas gardé.',
+    'Connectez-vous de nouveau.',
+  ),
+  csrf: refusal(
+    'Cette page est trop vieille',
+    'La page a été ouverte avant votre dernière connexion.',
+    NOTHING_CHANGED,
+    'Revenez à l’accueil, puis recommencez.',
+  ),
+  not_found: refusal(
+    'Cette page n’existe pas',
+    'L’adresse est fausse, ou la page n’est pas pour vous.',
+    NOTHING_CHANGED,
+    'Vérifiez l’adresse, ou revenez à l’accueil.',
+  ),
+  too_many_codes: refusal(
+    'Trop de codes faux',
+    'Plusieurs codes faux ont été écrits à la suite.',
+    'Vos codes sont bloqués pendant 15 minutes.',
+    'Attendez, puis essayez avec un nouveau code. Ce n’était pas vous ? Appelez l’aide.',
+  ),
+  wrong_code: refusal(
+    'Ce code n’est pas le bon',
+    'Le code écrit ne correspond pas à celui de votre application.',
+    NOTHING_CHANGED,
+    'Attendez le code suivant, puis recopiez-le.',
+  ),
+  code_already_used: refusal(
+    'Ce code a déjà servi',
+    'Un code de vérification sert une seule fois.',
+    NOTHING_CHANGED,
+    'Attendez le code suivant, dans 30 secondes au plus.',
+  ),
+  mandate_revoked: refusal(
+    'Ce mandat a été arrêté',
+    (facts) => (facts.time === undefined ? 'Ce mandat a été arrêté.' : `Ce mandat a été arrêté par la personne à ${facts.time}.`),
+    NOTHING_SENT,
+    'Demandez-lui si elle veut créer un nouveau mandat.',
+  ),
+  mandate_ended: refusal(
+    'Mandat terminé',
+    'Ce mandat n’est plus valable : sa date de fin est passée, ou un autre l’a remplacé.',
+    NOTHING_SENT,
+    'Créez un nouveau mandat avec la personne si elle le veut.',
+  ),
+  mandate_not_active: refusal(
+    'Ce mandat ne peut pas servir',
+    'Il n’est plus actif.',
+    NOTHING_SENT,
+    'Revenez à la liste des personnes pour voir les mandats en cours.',
+  ),
+  no_mandate_for_service: refusal(
+    'Aucun mandat pour ce site',
+    (facts) => `${site(facts)} ne correspond à aucun mandat en cours de cette personne avec votre structure.`,
+    NOTHING_SENT,
+    'Vérifiez la structure choisie, ou créez un mandat avec la personne.',
+  ),
+  delegation_not_supported: refusal(
+    'Ce site n’accepte pas les aidants',
+    (facts) => `${site(facts)} n’est pas prévu pour une connexion au nom d’une autre personne.`,
+    NOTHING_SENT,
+    'La personne doit se connecter elle-même, avec votre aide si elle le veut.',
+  ),
+  theme_not_covered: refusal(
+    'La thématique n’est pas dans le mandat',
+    'Le site demande une thématique que la personne n’a pas choisie, ou que votre habilitation ne permet pas.',
+    NOTHING_SENT,
+    'Créez un nouveau mandat avec la personne, pour cette thématique.',
+  ),
+  organisation_suspended: refusal(
+    'Votre structure est suspendue',
+    'L’habilitation de votre structure est suspendue.',
+    'Ses mandats ne peuvent pas servir pour le moment.',
+    'Demandez des explications à votre référent.',
+  ),
+  aidant_suspended: refusal(
+    'Votre accès est suspendu',
+    'Votre habilitation est suspendue.',
+    'Vous ne pouvez pas agir pour quelqu’un.',
+    'Demandez des explications à votre référent.',
+  ),
+  minor: refusal(
+    'Le mandat n’est pas possible',
+    'La personne a moins de 18 ans.',
+    NO_MANDATE,
+    'Ses parents, ou la personne qui la représente, doivent faire la démarche.',
+  ),
+  protected_person: refusal(
+    'Le mandat n’est pas possible',
+    'La personne est sous tutelle, sous curatelle ou sous sauvegarde de justice.',
+    NO_MANDATE,
+    'Prenez contact avec la personne chargée de sa protection.',
+  ),
+  self_dealing: refusal(
+    'Le mandat n’est pas possible',
+    'La personne connectée, c’est vous. Un aidant ne peut pas se donner un mandat.',
+    NO_MANDATE,
+    'Faites vos démarches avec votre propre compte, ou avec un autre aidant.',
+  ),
+  identity_incomplete: refusal(
+    'L’identité reçue est incomplète',
+    'FranceConnect n’a pas donné toutes les informations qui permettent de reconnaître la personne.',
+    NO_MANDATE,
+    'La personne peut essayer avec un autre compte de FranceConnect.',
+  ),
+  usager_mismatch: refusal(
+    'Ce n’est pas la même personne',
+    'La personne connectée n’est pas celle du mandat que vous préparez.',
+    NOTHING_CHANGED,
+    'Recommencez avec la bonne personne.',
+  ),
+  consent_not_given: refusal(
+    'La personne ne s’est pas connectée',
+    'La connexion à FranceConnect a été arrêtée, par la personne ou par FranceConnect.',
+    NO_MANDATE,
+    'Demandez à la personne si elle veut toujours donner un mandat. Si oui, elle peut recommencer.',
+  ),
+  consent_failed: refusal(
+    'La connexion de la personne n’a pas abouti',
+    'FranceConnect n’a pas donné une réponse que Relais puisse accepter.',
+    NO_MANDATE,
+    'Attendez une minute, puis recommencez avec la personne. Si cela continue, appelez l’aide.',
+  ),
+  draft_expired: refusal('Ce mandat en préparation est trop vieux', 'Il n’a pas été signé à temps.', NO_MANDATE, 'Recommencez avec la personne.'),
+  draft_closed: refusal(
+    'Ce mandat en préparation est déjà fermé',
+    'Il a déjà été signé ou abandonné.',
+    'Rien n’a été créé une deuxième fois.',
+    'Regardez la liste des personnes : le mandat y est peut-être déjà.',
+  ),
+  interaction_expired: refusal(
+    'Cette demande est trop vieille',
+    'Le site attendait une réponse, et le délai est passé.',
+    NOTHING_SENT,
+    'Retournez sur le site de la démarche et recommencez.',
+  ),
+  interaction_not_yours: refusal(
+    'Cette demande n’est pas la vôtre',
+    'Elle a été ouverte dans un autre navigateur ou par une autre personne.',
+    NOTHING_SENT,
+    'Retournez sur le site de la démarche et recommencez.',
+  ),
+  other_organisation_selected: refusal(
+    'Une autre structure est choisie',
+    'Ce mandat est avec une structure qui n’est pas celle choisie en ce moment.',
+    NOTHING_SENT,
+    'Changez de structure, puis recommencez.',
+  ),
+  service_disabled: refusal(
+    'Ce site n’est plus relié à Relais',
+    (facts) => `${site(facts)} a été retiré.`,
+    NOTHING_SENT,
+    'Demandez à l’administration comment faire la démarche.',
+  ),
+  unmet_level: refusal(
+    'Le site demande plus de preuves',
+    (facts) => `${site(facts)} demande une preuve d’identité plus forte que celle de ce mandat.`,
+    NOTHING_SENT,
+    'Créez un nouveau mandat avec un moyen plus fort, ou faites la démarche avec la personne.',
+  ),
+  invalid_request: refusal(
+    'Relais ne comprend pas cette demande',
+    'Il manque une information, ou elle est mal écrite.',
+    NOTHING_CHANGED,
+    'Revenez en arrière, puis recommencez. Si cela continue, appelez l’aide.',
+  ),
+  too_large: refusal(
+    'Cet envoi est trop grand',
+    'Ce que vous avez envoyé dépasse ce que Relais accepte.',
+    NOTHING_CHANGED,
+    'Écrivez moins, puis recommencez. Si cela continue, appelez l’aide.',
+  ),
+  unsupported_media_type: refusal(
+    'Relais ne lit pas ce format',
+    'La page a envoyé un format que Relais ne lit pas.',
+    NOTHING_CHANGED,
+    'Revenez en arrière, puis recommencez. Si cela continue, appelez l’aide.',
+  ),
+  access_denied: refusal(
+    'La démarche n’est pas ouverte',
+    'La demande a été arrêtée.',
+    NOTHING_SENT,
+    'Vous pouvez recommencer depuis le site de la démarche.',
+  ),
+  too_many_requests: refusal(
+    'Trop de demandes',
+    'Relais a reçu trop de demandes venant de vous en peu de temps.',
+    NOTHING_CHANGED,
+    'Attendez une minute, puis essayez encore.',
+  ),
+  unavailable: refusal('Relais ne répond pas', 'Relais a un problème.', NOTHING_CHANGED, 'Attendez quelques minutes, puis essayez encore.'),
+  journal_unavailable: refusal(
+    'Le journal ne répond pas',
+    'Relais ne peut pas écrire dans le journal. Sans trace, rien n’est fait.',
+    NOTHING_CHANGED,
+    'Attendez quelques minutes, puis essayez encore.',
+  ),
+  unexpected: refusal(
+    'Cette action n’a pas pu être faite',
+    'Relais a arrêté cette action.',
+    NOTHING_CHANGED,
+    'Revenez à l’accueil, puis recommencez. Si cela continue, appelez l’aide.',
+  ),
+};

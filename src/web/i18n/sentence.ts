@@ -1,0 +1,153 @@
+import type { Details, EventType } from '../../journal/event.ts';
+import type { StoredEntry } from '../../journal/journal.ts';
+import { exactTime, until } from './dates.ts';
+import type { Line } from './fr/journal.ts';
+import { type Lang, t } from './language.ts';
+import { lookUp } from './look-up.ts';
+import { insideSentence, namedOrganisation, siteOf } from './names.ts';
+
+export interface SentenceBadge {
+  readonly tone: 'success' | 'warning' | 'error';
+  readonly word: string;
+}
+
+/** One line of *Ce qui a été fait pour vous*: `strong` and `text` follow each other, then the badge and the reference. */
+export interface Sentence extends Line {
+  readonly badge?: SentenceBadge;
+  readonly reference?: string;
+}
+
+/** What the entry itself does not hold: whether a delegated session has ended with no report. */
+export interface SentenceContext {
+  readonly withoutReport?: boolean;
+}
+
+type Names = {
+  readonly aidantName?: string;
+  readonly organisationName?: string;
+  readonly serviceName?: string;
+  readonly administrationName?: string;
+};
+type Detail<T extends EventType> = (detail: Details[T], entry: StoredEntry, lang: Lang, context: SentenceContext) => Sentence;
+type Shown =
+  | 'usager.signed-in'
+  | 'usager.linked'
+  | 'mandate.consented'
+  | 'mandate.refused'
+  | 'mandate.created'
+  | 'mandate.replaced'
+  | 'mandate.revoked'
+  | 'mandate.renounced'
+  | 'mandate.ended'
+  | 'session.opened'
+  | 'session.refused'
+  | 'action.reported'
+  | 'revocation.delivered'
+  | 'journal.read';
+
+const pick = (words: Readonly<Record<string, string>>, key: string | undefined): string => lookUp(words, key) ?? words['other'] ?? '';
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** Writes the title of a theme; an unknown one, as it is. */
+export const themeLabel = (theme: string, lang: Lang): string => lookUp(t(lang).themes.label, theme) ?? theme;
+export const themeList = (themes: readonly string[], lang: Lang): string =>
+  themes.map((theme) => themeLabel(theme, lang)).join(lang === 'fr' ? ' ; ' : '; ');
+
+const organisation = (names: Names, lang: Lang): string =>
+  names.organisationName === undefined ? t(lang).journal.someOrganisation : namedOrganisation(names.organisationName, lang);
+const actor = (names: Names, lang: Lang): string => {
+  const words = t(lang).journal;
+  return words.actor(names.aidantName ?? words.someone, names.organisationName === undefined ? '' : insideSentence(names.organisationName));
+};
+const site = (names: Names, lang: Lang): string => (names.serviceName === undefined ? t(lang).journal.someSite : siteOf(names.serviceName, lang));
+
+/** A label that starts with its determiner stands in the sentence as it is: « votre demande d’aide au logement ». */
+const DETERMINER = /^(votre |vos |un |une |des |le |la |les |l['’]|your |the |an? )/;
+const demarche = (label: string, lang: Lang): string => (DETERMINER.test(label) ? label : t(lang).journal.demarche(label));
+
+const reporter: Detail<'action.reported'> = (detail, entry, lang) => {
+  const words = t(lang).journal;
+  const failed = entry.outcome === 'failure';
+  const verbs = failed ? words.failed : words.verbs;
+  const verb = lookUp(verbs, entry.verb);
+  const label = demarche(lang === 'en' ? detail.demarcheLabelEn : detail.demarcheLabel, lang);
+  const said = words.lines.action(actor(detail, lang), verb ?? (failed ? words.someFailedVerb : words.someVerb), label, site(detail, lang));
+  const done = new Map([
+    ['send', words.badges.send],
+    ['change', words.badges.change],
+    ['cancel', words.badges.cancel],
+    ['request', words.badges.request],
+  ]).get(entry.verb ?? '');
+  const badge: SentenceBadge | undefined = detail.outsideMandate
+    ? { tone: 'error', word: words.badges.outsideMandate }
+    : failed
+      ? { tone: 'warning', word: words.badges.failure }
+      : done === undefined
+        ? undefined
+        : { tone: 'success', word: done };
+  return {
+    strong: said.strong,
+    text: detail.outsideMandate ? `${said.text} ${words.lines.outside}` : said.text,
+    ...(badge && { badge }),
+    ...(detail.reference !== undefined && { reference: words.reference(detail.reference) }),
+  };
+};
+
+const revoker = (by: string, lang: Lang): string => {
+  const known: Record<string, string> = { aid: 'aidant', org: 'aidant', adm: 'administration', agt: 'administration', opr: 'operateur' };
+  return pick(t(lang).journal.revokers, known[by.split('_')[0] ?? ''] ?? by);
+};
+
+/** One writer a kind of entry that the usager sees. The compiler refuses one without its sentence as long as `Shown` names it; a test compares `Shown` with KINDS. */
+const WRITERS: { readonly [T in Shown]: Detail<T> } = {
+  'usager.signed-in': (_, __, lang) => t(lang).journal.lines.signedIn(),
+  'usager.linked': (_, __, lang) => t(lang).journal.lines.linked(),
+  'mandate.consented': (detail, _, lang) => ({
+    ...t(lang).journal.lines.consented(organisation(detail, lang), themeList(detail.themes, lang), methodLabel(detail.method, lang)),
+    badge: { tone: 'success', word: t(lang).journal.badges.agreed },
+  }),
+  'mandate.refused': (detail, _, lang) => t(lang).journal.lines.mandateRefused(pick(t(lang).journal.because, detail.reason)),
+  'mandate.created': (detail, entry, lang) => ({
+    ...t(lang).journal.lines.created(actor(detail, lang), themeList(detail.themes, lang), until(new Date(detail.endsAt), entry.at, lang)),
+    reference: t(lang).journal.mandateReference(detail.reference),
+  }),
+  'mandate.replaced': (detail, _, lang) => t(lang).journal.lines.replaced(organisation(detail, lang), themeLabel(detail.theme, lang)),
+  'mandate.revoked': (detail, _, lang) => {
+    const { lines, badges } = t(lang).journal;
+    const themes = themeList(detail.themes, lang);
+    const byUsager = detail.by === 'usager' || detail.by.startsWith('usg_');
+    const said = byUsager
+      ? lines.revokedByYou(organisation(detail, lang), themes)
+      : lines.revokedBy(revoker(detail.by, lang), organisation(detail, lang), themes);
+    return { ...said, badge: { tone: 'success', word: badges.stopped } };
+  },
+  'mandate.renounced': (detail, _, lang) => t(lang).journal.lines.renounced(actor(detail, lang), themeList(detail.themes, lang)),
+  'mandate.ended': (detail, _, lang) =>
+    t(lang).journal.lines.ended(organisation(detail, lang), themeList(detail.themes, lang), pick(t(lang).journal.endReasons, detail.reason)),
+  'session.opened': (detail, entry, lang, context) => ({
+    ...t(lang).journal.lines.opened(actor(detail, lang), site(detail, lang), entry.theme === undefined ? '' : themeLabel(entry.theme, lang)),
+    ...(context.withoutReport && { badge: { tone: 'warning', word: t(lang).journal.badges.withoutReport } }),
+  }),
+  'session.refused': (detail, _, lang) => t(lang).journal.lines.sessionRefused(pick(t(lang).journal.because, detail.reason)),
+  'action.reported': reporter,
+  'revocation.delivered': (detail, _, lang) =>
+    t(lang).journal.lines.delivered(capital(site(detail, lang)), exactTime(new Date(detail.acknowledgedAt), lang)),
+  'journal.read': (detail, _, lang) =>
+    t(lang).journal.lines.read(capital(detail.administrationName ?? t(lang).journal.someAdministration), detail.reason),
+};
+
+/** The kinds of entries that have a sentence. */
+export const SHOWN: readonly string[] = Object.keys(WRITERS);
+const isShown = (type: EventType): type is Shown => Object.hasOwn(WRITERS, type);
+
+/** Names how the usager agreed. */
+export const methodLabel = (method: string, lang: Lang): string => lookUp(t(lang).shared.methods, method) ?? method;
+
+/** Writes what an entry says to the usager. Undefined for the kinds that she is not shown (journal/event.ts, KINDS). */
+export const sentence = (entry: StoredEntry, lang: Lang, context: SentenceContext = {}): Sentence | undefined => {
+  if (!isShown(entry.type)) return undefined;
+  if (entry.detail === null) return t(lang).journal.lines.erased();
+  // `detail` is the member of Details that `type` names: the journal opened both from the same entry.
+  const write = WRITERS[entry.type] as Detail<EventType>;
+  return write(entry.detail, entry, lang, context);
+};

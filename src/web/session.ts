@@ -1,0 +1,169 @@
+import type { Clock } from '../kernel/clock.ts';
+import { equal, hmacSha256, randomToken, sha256 } from '../kernel/crypto.ts';
+import type { AidantId, OrganisationId, StaffId, UsagerId } from '../kernel/ids.ts';
+import type { Transaction, Transactions } from '../kernel/transaction.ts';
+import type { Attempt } from '../upstream/connector.ts';
+
+/** What a sign-in upstream is for: where the person goes once it is done. */
+export type Purpose =
+  | { readonly kind: 'staff'; readonly to: string }
+  | { readonly kind: 'enrolment'; readonly link: string }
+  | { readonly kind: 'usager' }
+  | { readonly kind: 'consent'; readonly draft: string }
+  | { readonly kind: 'interaction'; readonly uid: string };
+
+/** What one browser session remembers beside who holds it. Small, and nothing in it decides a right. */
+export interface Data {
+  /** Sign-ins under way, by `state`; each is used once. */
+  readonly attempts?: Readonly<Record<string, Attempt & { readonly purpose: Purpose }>>;
+  /** The upstream identity of someone who still has to prove the second factor, or who enrols. */
+  readonly pending?: {
+    readonly iss: string;
+    readonly sub: string;
+    readonly acr: string;
+    readonly amr: readonly string[];
+    readonly at: number;
+    readonly to: string;
+    /** The one-time link of an enrolment, sealed. */
+    readonly link?: string;
+    readonly staffId?: StaffId;
+  };
+  /** How and when the holder signed in. */
+  readonly signedIn?: { readonly acr: string; readonly amr: readonly string[]; readonly at: number };
+  /** The person who has just signed in alone, for the one request of a service that asked. */
+  readonly identified?: { readonly uid: string; readonly usagerId: UsagerId; readonly acr: string; readonly at: number };
+  /** Logouts upstream under way after a consent: where to go on return, by state. */
+  readonly returns?: Readonly<Record<string, string>>;
+}
+
+export type Session =
+  | { readonly kind: 'anonymous'; readonly token: string; readonly hash: Buffer; readonly data: Data; readonly createdAt: Date }
+  | {
+      readonly kind: 'staff';
+      readonly token: string;
+      readonly hash: Buffer;
+      readonly data: Data;
+      readonly createdAt: Date;
+      readonly staffId: StaffId;
+      readonly organisationId: OrganisationId | undefined;
+    }
+  | {
+      readonly kind: 'usager';
+      readonly token: string;
+      readonly hash: Buffer;
+      readonly data: Data;
+      readonly createdAt: Date;
+      readonly usagerId: UsagerId;
+    };
+
+export interface StoredSession {
+  readonly kind: Session['kind'];
+  readonly holderId: string | undefined;
+  readonly organisationId: OrganisationId | undefined;
+  readonly data: Data;
+  readonly createdAt: Date;
+  readonly seenAt: Date;
+}
+
+export interface WebSessionStore {
+  find(tx: Transaction, hash: Buffer): Promise<StoredSession | undefined>;
+  add(tx: Transaction, hash: Buffer, session: Omit<StoredSession, 'createdAt' | 'seenAt'>, now: Date): Promise<void>;
+  save(tx: Transaction, hash: Buffer, data: Data): Promise<void>;
+  touch(tx: Transaction, hash: Buffer, now: Date): Promise<void>;
+  end(tx: Transaction, hash: Buffer, now: Date): Promise<void>;
+  selectOrganisation(tx: Transaction, hash: Buffer, organisationId: OrganisationId): Promise<void>;
+  purge(tx: Transaction, idleBefore: Date): Promise<number>;
+}
+
+const IDLE_MS = 15 * 60_000;
+const ABSOLUTE_MS = 8 * 3_600_000;
+/** A session is written at most this often for having been used: the idle limit is exact to this. */
+const TOUCH_MS = 60_000;
+
+export interface WebSessions {
+  /** The session of a cookie, if it is alive: neither idle for 15 minutes nor older than 8 hours. */
+  find(token: string | undefined): Promise<Session | undefined>;
+  /** Makes a session without a holder. */
+  start(data: Data): Promise<Session>;
+  save(session: Session, data: Data): Promise<Session>;
+  /**
+   * Ends the session and makes another, with another id, for its holder (claim S3). Nothing that was in the old one is in the new one.
+   */
+  renew(session: Session, holder: Holder, data: Data, before?: (tx: Transaction) => Promise<void>): Promise<Session>;
+  end(session: Session, before?: (tx: Transaction) => Promise<void>): Promise<void>;
+  selectOrganisation(tx: Transaction, session: Session, organisationId: OrganisationId): Promise<void>;
+  /** A form token bound to this session (signed, never stored). */
+  formToken(session: Session): string;
+  isFormToken(session: Session, token: unknown): boolean;
+  purge(): Promise<number>;
+}
+
+export type Holder =
+  | { readonly kind: 'staff'; readonly staffId: StaffId; readonly organisationId: OrganisationId | undefined }
+  | { readonly kind: 'usager'; readonly usagerId: UsagerId };
+
+const build = (token: string, hash: Buffer, stored: StoredSession): Session => {
+  const common = { token, hash, data: stored.data, createdAt: stored.createdAt };
+  if (stored.kind === 'staff' && stored.holderId)
+    return { kind: 'staff', ...common, staffId: stored.holderId as StaffId, organisationId: stored.organisationId };
+  if (stored.kind === 'usager' && stored.holderId) return { kind: 'usager', ...common, usagerId: stored.holderId as UsagerId };
+  return { kind: 'anonymous', ...common };
+};
+
+export const createWebSessions = (parts: { transactions: Transactions; store: WebSessionStore; clock: Clock; key: Buffer }): WebSessions => {
+  const { transactions, store, clock } = parts;
+  const formKey = hmacSha256(parts.key, 'relais/form-token/v1');
+  const hashOf = (token: string): Buffer => sha256('relais/web-session/v1\n', token);
+  const add = async (tx: Transaction, stored: Omit<StoredSession, 'createdAt' | 'seenAt'>): Promise<Session> => {
+    const token = randomToken(32);
+    const now = clock.now();
+    await store.add(tx, hashOf(token), stored, now);
+    return build(token, hashOf(token), { ...stored, createdAt: now, seenAt: now });
+  };
+  const formToken = (session: Session): string => hmacSha256(formKey, session.token).toString('base64url');
+  return {
+    async find(token) {
+      if (!token || !/^[A-Za-z0-9_-]{43}$/.test(token)) return undefined;
+      const hash = hashOf(token);
+      const stored = await store.find(transactions.auto, hash);
+      if (!stored) return undefined;
+      const now = clock.now();
+      if (now.getTime() - stored.seenAt.getTime() > IDLE_MS || now.getTime() - stored.createdAt.getTime() > ABSOLUTE_MS) return undefined;
+      if (now.getTime() - stored.seenAt.getTime() > TOUCH_MS) await store.touch(transactions.auto, hash, now);
+      return build(token, hash, stored);
+    },
+    start: (data) => add(transactions.auto, { kind: 'anonymous', holderId: undefined, organisationId: undefined, data }),
+    async save(session, data) {
+      await store.save(transactions.auto, session.hash, data);
+      return { ...session, data };
+    },
+    async renew(session, holder, data, before) {
+      return transactions.run(async (tx) => {
+        await before?.(tx);
+        await store.end(tx, session.hash, clock.now());
+        return add(tx, {
+          kind: holder.kind,
+          holderId: holder.kind === 'staff' ? holder.staffId : holder.usagerId,
+          organisationId: holder.kind === 'staff' ? holder.organisationId : undefined,
+          data,
+        });
+      });
+    },
+    async end(session, before) {
+      await transactions.run(async (tx) => {
+        await before?.(tx);
+        await store.end(tx, session.hash, clock.now());
+      });
+    },
+    selectOrganisation: (tx, session, organisationId) => store.selectOrganisation(tx, session.hash, organisationId),
+    formToken,
+    isFormToken: (session, token) => typeof token === 'string' && equal(token, formToken(session)),
+    purge: () => store.purge(transactions.auto, new Date(clock.now().getTime() - ABSOLUTE_MS)),
+  };
+};
+
+/** The aidant of a staff session for the organisation that is selected; undefined for other staff. */
+export const aidantOf = (session: Session): { aidantId: AidantId; organisationId: OrganisationId } | undefined =>
+  session.kind === 'staff' && session.staffId.startsWith('aid_') && session.organisationId
+    ? { aidantId: session.staffId as AidantId, organisationId: session.organisationId }
+    : undefined;

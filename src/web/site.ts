@@ -1,0 +1,70 @@
+import type { Actions } from '../actions/actions.ts';
+import type { Aidants } from '../aidants/aidants.ts';
+import type { Means } from '../aidants/means.ts';
+import type { Sessions } from '../delegation/sessions.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { MandateId } from '../kernel/ids.ts';
+import type { Secret } from '../kernel/secret.ts';
+import type { Transactions } from '../kernel/transaction.ts';
+import type { Mandates } from '../mandates/mandates.ts';
+import type { OpenIdProvider } from '../provider/provider.ts';
+import type { Services } from '../services/services.ts';
+import type { Connector } from '../upstream/connector.ts';
+import type { Usagers } from '../usagers/usagers.ts';
+import type { WebSessions } from './session.ts';
+
+/** A line of the security log: a code and identifiers, never a value that a person typed or a name. */
+export interface SecurityEvent {
+  readonly code: string;
+  readonly service?: string | undefined;
+  readonly detail?: string | undefined;
+  readonly fault?: unknown;
+}
+
+/** The last signed state of the journal. */
+export interface Checkpoint {
+  readonly size: number;
+  readonly at: Date;
+  readonly note: string;
+}
+
+/** What the pages and the API are made of. `app.ts` joins it; nothing here knows a database or a library below. */
+export interface Site {
+  readonly publicUrl: string;
+  readonly issuer: string;
+  readonly secure: boolean;
+  readonly helpNumber: string;
+  readonly pairwiseKey: Secret<Buffer>;
+  readonly cookieKey: Secret<Buffer>;
+  readonly clock: Clock;
+  readonly transactions: Transactions;
+  readonly journal: Journal;
+  readonly webSessions: WebSessions;
+  readonly connectors: { readonly proconnect: Connector; readonly franceconnect: Connector };
+  readonly aidants: Aidants;
+  readonly means: Means;
+  readonly usagers: Usagers;
+  readonly mandates: Mandates;
+  readonly sessions: Sessions;
+  readonly services: Services;
+  readonly actions: Actions;
+  readonly provider: OpenIdProvider;
+  /** Name of the log in receipts. */
+  readonly origin: () => string;
+  readonly checkpoint: () => Promise<Checkpoint | undefined>;
+  /** What each service was told of a mandate's end, and when it acknowledged. */
+  readonly tellings: (mandateId: MandateId) => Promise<{ serviceName: string; acknowledgedAt: Date | null; attempts: number }[]>;
+  /** Names of the services where someone acts under this mandate now. */
+  readonly runningServices: (mandateId: MandateId) => Promise<string[]>;
+  /** References of mandates, by id: what pages show of them. */
+  readonly references: (ids: readonly string[]) => Promise<Map<string, string>>;
+  /** First names of the active aidants of organisations. */
+  readonly aidantNames: (organisationIds: readonly string[]) => Promise<Map<string, string[]>>;
+  /** Ids of sessions that ended without any report. */
+  readonly withoutReport: (sessionIds: readonly string[]) => Promise<Set<string>>;
+  readonly notice: (event: SecurityEvent) => void;
+  /** Tells the worker that something waits to be told. */
+  readonly nudgeDeliveries: () => void;
+  readonly health: () => Promise<{ ready: boolean; checks: Readonly<Record<string, boolean>> }>;
+}

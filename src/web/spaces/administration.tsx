@@ -1,0 +1,178 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { pairwise } from '../../delegation/session.ts';
+import type { Details } from '../../journal/event.ts';
+import type { Filter, StoredEntry } from '../../journal/journal.ts';
+import { addDays, startOfDay } from '../../kernel/calendar.ts';
+import { isId } from '../../kernel/ids.ts';
+import { readReason } from '../../organisations/name.ts';
+import { isTheme, THEMES } from '../../organisations/theme.ts';
+import type { Service } from '../../services/service.ts';
+import type { StaffSession } from '../guards.ts';
+import type { Fields, Kit } from '../kit.tsx';
+import { AuditPage, type AuditRow, type QueryValues } from '../views/administration.tsx';
+
+const PAGE = 50;
+
+interface AgentHere {
+  readonly session: StaffSession;
+  readonly administration: { readonly id: string; readonly name: string };
+  readonly who: { readonly name: string; readonly organisation: string };
+}
+
+/** Reads a day, `2026-11-21` or `21/11/2026`; null when it is neither. */
+const readDay = (value: string): string | undefined | null => {
+  if (value.trim() === '') return undefined;
+  const [, y, m, d] = /^(\d{4})-(\d{2})-(\d{2})$/.exec(value.trim()) ?? [];
+  const [, d2, m2, y2] = /^(\d{1,2})\/(\d{1,2})\/(\d{4})$/.exec(value.trim()) ?? [];
+  const day = y ? `${y}-${m}-${d}` : y2 ? `${y2}-${String(m2).padStart(2, '0')}-${String(d2).padStart(2, '0')}` : '';
+  const instant = new Date(`${day}T00:00:00Z`);
+  return !Number.isNaN(instant.getTime()) && instant.toISOString().startsWith(day) ? day : null;
+};
+
+type Query =
+  | { readonly values: QueryValues; readonly filter: Filter; readonly reason: string }
+  | { readonly values: QueryValues; readonly errors: { field: string; code: string }[] };
+
+/** Reads the form. Only the administration's own services can be named: another's gives nothing (claim V11). */
+const readQuery = (fields: Fields, administrationId: string, services: readonly Service[]): Query => {
+  const names = ['reason', 'from', 'to', 'service', 'theme', 'demarche', 'outcome', 'session'] as const;
+  const values: QueryValues = Object.fromEntries(names.map((name) => [name, fields.text(name)]).filter(([, value]) => value !== ''));
+  const errors: { field: string; code: string }[] = [];
+  const reason = readReason(values.reason ?? '');
+  if (!reason) errors.push({ field: 'reason', code: 'reason_required' });
+  const from = readDay(values.from ?? '');
+  const to = readDay(values.to ?? '');
+  if (from === null) errors.push({ field: 'from', code: 'date_format' });
+  if (to === null) errors.push({ field: 'to', code: 'date_format' });
+  if (values.session !== undefined && !isId('dls', values.session)) errors.push({ field: 'session', code: 'session_format' });
+  if (errors.length || !reason) return { values, errors };
+  const before = Number(fields.text('before'));
+  return {
+    values,
+    reason,
+    filter: {
+      administration: administrationId,
+      limit: PAGE + 1,
+      ...(from ? { from: startOfDay(from) } : {}),
+      ...(to ? { until: startOfDay(addDays(to, 1)) } : {}),
+      ...(services.some((service) => service.id === values.service) ? { service: values.service as string } : {}),
+      ...(isTheme(values.theme) ? { theme: values.theme } : {}),
+      ...(values.demarche ? { demarche: values.demarche } : {}),
+      ...(values.outcome ? { outcome: values.outcome } : {}),
+      ...(values.session ? { session: values.session } : {}),
+      ...(Number.isSafeInteger(before) && before > 0 ? { before } : {}),
+    },
+  };
+};
+
+/** The administration's space: entries of its own services, after a reason that is itself an entry. */
+export const administrationSpace =
+  (kit: Kit) =>
+  async (app: FastifyInstance): Promise<void> => {
+    const { site } = kit;
+
+    const requireAgent = async (request: FastifyRequest, reply: FastifyReply): Promise<AgentHere | undefined> => {
+      const session = await kit.session(request);
+      if (session?.kind !== 'staff') {
+        if (request.method === 'GET') void reply.redirect('/connexion/proconnect?vers=/administration', 303);
+        else kit.refuse(request, reply, 'session_expired');
+        return undefined;
+      }
+      const standing = await site.aidants.standing(session.staffId);
+      if ('refused' in standing || !standing.administration) {
+        kit.refuse(request, reply, 'refused' in standing ? standing.refused : 'not_found');
+        return undefined;
+      }
+      return {
+        session,
+        administration: standing.administration,
+        who: { name: `${standing.staff.givenName} ${standing.staff.familyName}`, organisation: standing.administration.name },
+      };
+    };
+
+    const toRow = (entry: StoredEntry, services: readonly Service[], references: Map<string, string>): AuditRow => {
+      const sector = services.find((service) => service.id === entry.service)?.sector;
+      const detail = (entry.detail ?? {}) as Partial<Details['action.reported']>;
+      return {
+        index: entry.index,
+        at: entry.at,
+        type: entry.type,
+        ...(entry.aidant && sector ? { aidant: pairwise(site.pairwiseKey.reveal(), 'act', sector, entry.aidant) } : {}),
+        ...(detail.organisationName ? { organisation: detail.organisationName } : {}),
+        ...(entry.theme ? { theme: entry.theme } : {}),
+        ...(detail.demarcheLabel ? { demarche: detail.demarcheLabel } : entry.demarche ? { demarche: entry.demarche } : {}),
+        ...(entry.verb ? { verb: entry.verb } : {}),
+        ...(entry.outcome ? { outcome: entry.outcome } : {}),
+        ...(detail.outsideMandate ? { outsideMandate: true } : {}),
+        ...(entry.mandate && references.has(entry.mandate) ? { mandateReference: references.get(entry.mandate) as string } : {}),
+        ...(entry.session ? { session: entry.session } : {}),
+      };
+    };
+
+    /** Reads and records the reading in one transaction: one entry a person concerned, so that each sees who looked, and why (claim J8). */
+    const readLogged = (here: AgentHere, reason: string, filter: Filter): Promise<StoredEntry[]> =>
+      site.transactions.run(async (tx) => {
+        const entries = await site.journal.read(tx, filter);
+        const shown = entries.slice(0, PAGE);
+        const people = [...new Set(shown.map((entry) => entry.usager))];
+        for (const usager of people.length ? people : [undefined])
+          await site.journal.record(tx, {
+            type: 'journal.read',
+            administration: here.administration.id,
+            actor: here.session.staffId,
+            usager,
+            service: filter.service,
+            detail: { reason, entries: shown.filter((entry) => entry.usager === usager).length, administrationName: here.administration.name },
+          });
+        return entries;
+      });
+
+    const page = async (request: FastifyRequest, reply: FastifyReply, here: AgentHere, query?: Query): Promise<FastifyReply> => {
+      const services = (await site.services.list()).filter((service) => service.administrationId === here.administration.id);
+      const asked = query ?? { values: {}, errors: [] };
+      const found = 'filter' in asked ? await readLogged(here, asked.reason, asked.filter) : undefined;
+      if (found) site.journal.nudge();
+      const rows = found?.slice(0, PAGE) ?? [];
+      const references = await site.references(rows.flatMap((entry) => (entry.mandate ? [entry.mandate] : [])));
+      const again = (extra: readonly (readonly [string, string])[]) =>
+        kit.post(here.session, '/administration/journal', [
+          ...Object.entries(asked.values).map(([name, value]) => [name, String(value)] as const),
+          ...extra,
+        ]);
+      const last = rows.at(-1);
+      return kit.page(
+        reply,
+        <AuditPage
+          frame={kit.frame(request, here.session, here.who)}
+          post={kit.post(here.session, '/administration/journal')}
+          administration={here.administration.name}
+          values={asked.values}
+          services={services.map((service) => [service.id, service.name] as const)}
+          themes={THEMES.filter((theme) => services.some((service) => service.themes.includes(theme)))}
+          demarches={services.flatMap((service) => service.demarches.map((demarche) => [demarche.code, demarche.labelFr] as const))}
+          {...('errors' in asked && asked.errors.length ? { errors: asked.errors } : {})}
+          {...(found
+            ? {
+                results: {
+                  rows: rows.map((entry) => toRow(entry, services, references)),
+                  ...('filter' in asked && asked.filter.before !== undefined ? { previous: again([]) } : {}),
+                  ...(found.length > PAGE && last ? { next: again([['before', String(last.index)]]) } : {}),
+                },
+              }
+            : {})}
+        />,
+        { status: 'errors' in asked && asked.errors.length ? 422 : 200 },
+      );
+    };
+
+    app.get('/administration', async (request, reply) => {
+      const here = await requireAgent(request, reply);
+      return here ? page(request, reply, here) : reply;
+    });
+    app.post('/administration/journal', async (request, reply) => {
+      const here = await requireAgent(request, reply);
+      if (!here) return reply;
+      const services = (await site.services.list()).filter((service) => service.administrationId === here.administration.id);
+      return page(request, reply, here, readQuery(kit.fields(request), here.administration.id, services));
+    });
+  };

@@ -1,0 +1,284 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { asParty } from '../../aidants/aidant.ts';
+import { sha256 } from '../../kernel/crypto.ts';
+import { isId } from '../../kernel/ids.ts';
+import { aidantLevel, type Connector, usagerLevel, type VerifiedIdentity } from '../../upstream/connector.ts';
+import { safeReturn } from '../guards.ts';
+import { openLink } from '../hint.ts';
+import type { Kit } from '../kit.tsx';
+import type { Data, Purpose, Session } from '../session.ts';
+import { SecondFactorPage } from '../views/code.tsx';
+import { SignedOutPage } from '../views/leaving.tsx';
+
+/** Attempts kept in one session: more than the tabs of one person, few enough for a row. */
+const MOST_ATTEMPTS = 8;
+
+const withAttempt = (data: Data, state: string, attempt: NonNullable<Data['attempts']>[string]): Data => ({
+  ...data,
+  attempts: Object.fromEntries([...Object.entries(data.attempts ?? {}).slice(-(MOST_ATTEMPTS - 1)), [state, attempt]]),
+});
+
+/** Starts a sign-in upstream: keeps what the answer must match, and sends the browser there. */
+export const startSignIn = async (
+  kit: Kit,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  connector: Connector,
+  purpose: Purpose,
+): Promise<FastifyReply> => {
+  const begun = await connector.begin();
+  if ('refused' in begun) return kit.refuse(request, reply, begun.refused, { facts: { service: labelOf(connector) } });
+  const session = await kit.sessionOrNew(request, reply);
+  const kept = await kit.site.webSessions.save(session, withAttempt(session.data, begun.attempt.state, { ...begun.attempt, purpose }));
+  kit.keep(request, reply, kept);
+  return reply.redirect(begun.url, 303);
+};
+
+const labelOf = (connector: Connector): string => (connector.federation.name === 'proconnect' ? 'ProConnect' : 'FranceConnect');
+
+/** Sends the browser through the federation's logout, so that the next person at the counter is not silently reused. */
+const leaveFederation = async (
+  kit: Kit,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  session: Session,
+  idToken: string,
+  to: string,
+): Promise<FastifyReply> => {
+  const state = sha256(`${session.token}${idToken}`).toString('base64url');
+  const url = await kit.site.connectors.franceconnect.logoutUrl(idToken, state);
+  if (!url) return reply.redirect(to, 303);
+  const kept = await kit.site.webSessions.save(session, { ...session.data, returns: { ...session.data.returns, [state]: to } });
+  kit.keep(request, reply, kept);
+  return reply.redirect(url, 303);
+};
+
+/** Routes of sign-in, second factor and sign-out. */
+export const connexion =
+  (kit: Kit) =>
+  async (app: FastifyInstance): Promise<void> => {
+    const { site } = kit;
+    const { proconnect, franceconnect } = site.connectors;
+
+    app.get('/connexion/proconnect', (request, reply) =>
+      startSignIn(kit, request, reply, proconnect, { kind: 'staff', to: safeReturn(kit.query(request, 'vers') ?? '/aidant') }),
+    );
+    app.get('/connexion/franceconnect', (request, reply) => startSignIn(kit, request, reply, franceconnect, { kind: 'usager' }));
+
+    const callback = async (request: FastifyRequest, reply: FastifyReply, connector: Connector): Promise<FastifyReply> => {
+      const search = new URL(request.url, site.publicUrl).searchParams;
+      const session = await kit.session(request);
+      const state = search.get('state') ?? '';
+      const attempts = session?.data.attempts ?? {};
+      const attempt = Object.hasOwn(attempts, state) ? attempts[state] : undefined;
+      let here = session;
+      if (session && attempt) {
+        const { [state]: _used, ...others } = attempts; // used once, whatever comes of it
+        here = await site.webSessions.save(session, { ...session.data, attempts: others });
+        kit.keep(request, reply, here);
+      }
+      const identity = await connector.callback(search, attempt);
+      if ('refused' in identity || !here || !attempt) {
+        const code = 'refused' in identity ? identity.refused : 'state_mismatch';
+        await refuseSignIn(kit, connector, code);
+        if (here && attempt?.purpose.kind === 'consent')
+          return reply.redirect(
+            `/aidant/mandats/brouillon/${attempt.purpose.draft}/refus?motif=${code === 'upstream_refused' ? 'consent_not_given' : 'consent_failed'}`,
+            303,
+          );
+        return kit.refuse(request, reply, code, { facts: { service: labelOf(connector) } });
+      }
+      return connector === proconnect
+        ? staffArrives(kit, request, reply, here, attempt.purpose, identity)
+        : personArrives(kit, request, reply, here, attempt.purpose, identity);
+    };
+    app.get('/connexion/proconnect/retour', (request, reply) => callback(request, reply, proconnect));
+    app.get('/connexion/franceconnect/retour', (request, reply) => callback(request, reply, franceconnect));
+
+    app.get('/connexion/franceconnect/sortie', async (request, reply) => {
+      const session = await kit.session(request);
+      const state = kit.query(request, 'state') ?? '';
+      const returns = session?.data.returns ?? {};
+      const to = Object.hasOwn(returns, state) ? returns[state] : undefined;
+      if (!session || !to) return reply.redirect('/', 303);
+      const { [state]: _used, ...others } = returns;
+      kit.keep(request, reply, await site.webSessions.save(session, { ...session.data, returns: others }));
+      return reply.redirect(to, 303);
+    });
+
+    app.get('/connexion/code', async (request, reply) => {
+      const session = await kit.session(request);
+      if (!session?.data.pending?.staffId) return reply.redirect('/', 303);
+      return kit.page(reply, <SecondFactorPage frame={kit.frame(request)} post={kit.post(session, '/connexion/code')} />);
+    });
+    app.post('/connexion/code', async (request, reply) => {
+      const session = await kit.session(request);
+      if (!session?.data.pending?.staffId) return kit.refuse(request, reply, 'session_expired');
+      return secondFactor(kit, request, reply, session, { ...session.data.pending, staffId: session.data.pending.staffId });
+    });
+
+    app.post('/deconnexion', async (request, reply) => {
+      const session = await kit.session(request);
+      if (session) await signOut(kit, session);
+      kit.keep(request, reply, undefined);
+      return kit.page(reply.header('clear-site-data', '"cache", "storage"'), <SignedOutPage frame={kit.frame(request)} />);
+    });
+  };
+
+/** Ends a browser session with the delegated sessions that it opened. */
+const signOut = async (kit: Kit, session: Session): Promise<void> => {
+  const { site } = kit;
+  await site.webSessions.end(session, async (tx) => {
+    if (session.kind !== 'staff') return;
+    await site.sessions.endIn(tx, { webSession: session.hash }, 'signed_out', site.clock.now());
+    await site.journal.record(tx, { type: 'aidant.signed-out', ...asParty(session.staffId), detail: {} });
+  });
+  site.journal.nudge();
+  site.nudgeDeliveries();
+};
+
+const refuseSignIn = async (kit: Kit, connector: Connector, reason: string, staffId?: string): Promise<void> => {
+  const { site } = kit;
+  await site.transactions.run((tx) =>
+    connector.federation.name === 'proconnect'
+      ? site.journal.record(tx, { type: 'aidant.sign-in-refused', outcome: 'refused', aidant: staffId, detail: { reason } })
+      : site.journal.record(tx, { type: 'usager.sign-in-refused', outcome: 'refused', detail: { reason } }),
+  );
+  site.journal.nudge();
+};
+
+/** Somebody comes back from ProConnect: known and habilitated, on the way to enrol, or neither. */
+const staffArrives = async (
+  kit: Kit,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  session: Session,
+  purpose: Purpose,
+  identity: VerifiedIdentity,
+): Promise<FastifyReply> => {
+  const { site } = kit;
+  const now = site.clock.now();
+  const upstream = { iss: identity.iss, sub: identity.sub, acr: identity.acr, amr: identity.amr, at: now.getTime() };
+  if (purpose.kind === 'enrolment') {
+    const token = openLink(site.cookieKey.reveal(), session.hash, purpose.link);
+    kit.keep(request, reply, await site.webSessions.save(session, { ...session.data, pending: { ...upstream, to: '/', link: purpose.link } }));
+    return reply.redirect(`/inscription/${token}`, 303);
+  }
+  const standing = await site.aidants.recognise(identity.iss, identity.sub);
+  if ('refused' in standing) {
+    await refuseSignIn(kit, site.connectors.proconnect, standing.refused);
+    return kit.refuse(request, reply, standing.refused);
+  }
+  const to = purpose.kind === 'staff' ? purpose.to : '/';
+  kit.keep(request, reply, await site.webSessions.save(session, { ...session.data, pending: { ...upstream, to, staffId: standing.staff.id } }));
+  return reply.redirect('/connexion/code', 303);
+};
+
+/** The second factor, then a session with another id (claim S3). */
+const secondFactor = async (
+  kit: Kit,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  session: Session,
+  pending: NonNullable<Data['pending']> & { staffId: NonNullable<NonNullable<Data['pending']>['staffId']> },
+): Promise<FastifyReply> => {
+  const { site } = kit;
+  const answer = await site.means.verifyCode(pending.staffId, kit.fields(request).text('code'), 'sign-in');
+  if ('refused' in answer)
+    return kit.page(
+      reply,
+      <SecondFactorPage frame={kit.frame(request)} post={kit.post(session, '/connexion/code')} errors={[{ field: 'code', code: answer.refused }]} />,
+      { status: answer.refused === 'too_many_codes' ? 429 : 422 },
+    );
+  const standing = await site.aidants.standing(pending.staffId);
+  if ('refused' in standing) {
+    await refuseSignIn(kit, site.connectors.proconnect, standing.refused, pending.staffId);
+    return kit.refuse(request, reply, standing.refused);
+  }
+  const only = standing.memberships.length === 1 ? standing.memberships[0]?.organisation.id : undefined;
+  const amr = [...pending.amr.filter((method) => method !== 'mail'), 'otp'];
+  const acr = aidantLevel(pending.acr);
+  const fresh = await site.webSessions.renew(
+    session,
+    {
+      kind: 'staff',
+      staffId: pending.staffId,
+      organisationId: session.kind === 'staff' && session.staffId === pending.staffId ? (session.organisationId ?? only) : only,
+    },
+    { signedIn: { acr, amr: [...new Set(amr)], at: site.clock.now().getTime() } },
+    async (tx) => {
+      if (session.kind === 'staff') await site.sessions.endIn(tx, { webSession: session.hash }, 'signed_out', site.clock.now());
+      const detail = { acr, amr };
+      await site.journal.record(
+        tx,
+        isId('aid', pending.staffId)
+          ? { type: 'aidant.signed-in', aidant: pending.staffId, detail }
+          : { type: 'staff.signed-in', actor: pending.staffId, detail },
+      );
+    },
+  );
+  site.journal.nudge();
+  kit.keep(request, reply, fresh);
+  if (standing.staff.kind === 'operateur') return kit.refuse(request, reply, 'operateur_space');
+  const home = standing.staff.kind === 'agent' ? '/administration' : '/aidant';
+  const wanted = safeReturn(pending.to);
+  const mine = wanted === '/' || (standing.staff.kind === 'agent' ? wanted.startsWith('/aidant') : wanted.startsWith('/administration'));
+  if (standing.staff.kind === 'aidant' && fresh.kind === 'staff' && !fresh.organisationId)
+    return reply.redirect(`/aidant/structures?vers=${encodeURIComponent(mine ? home : wanted)}`, 303);
+  return reply.redirect(mine ? home : wanted, 303);
+};
+
+/** A person comes back from FranceConnect: for herself, for a mandate at the counter, or to sign in alone at a service. */
+const personArrives = async (
+  kit: Kit,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  session: Session,
+  purpose: Purpose,
+  identity: VerifiedIdentity,
+): Promise<FastifyReply> => {
+  const { site } = kit;
+  const acr = usagerLevel(identity.acr);
+  const found = await site.usagers.identify({ iss: identity.iss, sub: identity.sub, acr, claims: identity.claims });
+  if ('refused' in found) {
+    await refuseSignIn(kit, site.connectors.franceconnect, found.refused);
+    if (purpose.kind !== 'consent') return kit.refuse(request, reply, found.refused);
+    return leaveFederation(kit, request, reply, session, identity.idToken, `/aidant/mandats/brouillon/${purpose.draft}/refus?motif=${found.refused}`);
+  }
+  const { usager } = found;
+  if (purpose.kind === 'interaction') {
+    const kept = await site.webSessions.save(session, {
+      ...session.data,
+      identified: { uid: purpose.uid, usagerId: usager.id, acr, at: site.clock.now().getTime() },
+    });
+    kit.keep(request, reply, kept);
+    return reply.redirect(`/interaction/${purpose.uid}/suite`, 303);
+  }
+  if (purpose.kind === 'consent') {
+    const who =
+      session.kind === 'staff' && isId('aid', session.staffId) && session.organisationId
+        ? { aidantId: session.staffId, organisationId: session.organisationId }
+        : undefined;
+    const consented =
+      who && isId('dra', purpose.draft)
+        ? await site.mandates.consent(who, purpose.draft, usager.id, { method: 'franceconnect', acr, evidence: sha256(identity.idToken) })
+        : { refused: 'session_expired' as const };
+    const to =
+      'refused' in consented
+        ? `/aidant/mandats/brouillon/${purpose.draft}/refus?motif=${consented.refused}`
+        : `/aidant/mandats/brouillon/${purpose.draft}/signer`;
+    return leaveFederation(kit, request, reply, session, identity.idToken, to);
+  }
+  const fresh = await site.webSessions.renew(
+    session,
+    { kind: 'usager', usagerId: usager.id },
+    { signedIn: { acr, amr: [], at: site.clock.now().getTime() } },
+    async (tx) => {
+      if (session.kind === 'staff') await site.sessions.endIn(tx, { webSession: session.hash }, 'signed_out', site.clock.now());
+      await site.journal.record(tx, { type: 'usager.signed-in', usager: usager.id, detail: { acr } });
+    },
+  );
+  site.journal.nudge();
+  kit.keep(request, reply, fresh);
+  return leaveFederation(kit, request, reply, fresh, identity.idToken, '/usager');
+};

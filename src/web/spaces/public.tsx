@@ -1,0 +1,53 @@
+import { readFileSync } from 'node:fs';
+import type { FastifyInstance } from 'fastify';
+import { ASSETS } from '../assets/assets.ts';
+import { type Kit, languageCookie } from '../kit.tsx';
+import { HomePage } from '../views/home.tsx';
+import { InfoPage } from '../views/leaving.tsx';
+import { PATHS } from '../views/paths.ts';
+
+/** What anybody may read: the home page, the pages of the footer, the assets, the journal's checkpoint, the health of the process. */
+export const publicPages =
+  (kit: Kit) =>
+  async (app: FastifyInstance): Promise<void> => {
+    const { site } = kit;
+
+    for (const asset of ASSETS) {
+      const content = readFileSync(asset.file);
+      app.get(asset.path, (_request, reply) => reply.type(asset.type).header('cache-control', 'public, max-age=31536000, immutable').send(content));
+    }
+
+    app.get('/', async (request, reply) => {
+      const asked = kit.query(request, 'lang');
+      if (asked === 'fr' || asked === 'en') languageCookie(reply, asked, site.secure);
+      return kit.page(
+        reply,
+        <HomePage
+          frame={kit.frame(request)}
+          doors={{
+            usager: '/connexion/franceconnect',
+            aidant: '/connexion/proconnect?vers=/aidant',
+            administration: '/connexion/proconnect?vers=/administration',
+          }}
+        />,
+      );
+    });
+    app.get(PATHS.accessibility, (request, reply) => kit.page(reply, <InfoPage frame={kit.frame(request)} page="accessibility" />));
+    app.get(PATHS.personalData, (request, reply) => kit.page(reply, <InfoPage frame={kit.frame(request)} page="personalData" />));
+    app.get(PATHS.verify, async (request, reply) => {
+      const checkpoint = await site.checkpoint();
+      return kit.page(reply, <InfoPage frame={kit.frame(request)} page="verify" {...(checkpoint ? { checkpointNote: checkpoint.note } : {})} />);
+    });
+
+    app.get('/log/checkpoint', async (_request, reply) => {
+      const checkpoint = await site.checkpoint();
+      if (!checkpoint) return reply.code(404).type('text/plain; charset=utf-8').send('no checkpoint yet\n');
+      return reply.type('text/plain; charset=utf-8').header('cache-control', 'no-store').send(checkpoint.note);
+    });
+
+    app.get('/health/live', (_request, reply) => reply.send({ live: true }));
+    app.get('/health/ready', async (_request, reply) => {
+      const health = await site.health();
+      return reply.code(health.ready ? 200 : 503).send(health);
+    });
+  };

@@ -1,0 +1,182 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { type EventType, KINDS } from '../../journal/event.ts';
+import type { StoredEntry } from '../../journal/journal.ts';
+import { isId } from '../../kernel/ids.ts';
+import type { Mandate } from '../../mandates/mandate.ts';
+import { displayName, shortName } from '../../usagers/usager.ts';
+import { requireUsager, type UsagerSession } from '../guards.ts';
+import type { Kit } from '../kit.tsx';
+import { MandatePage } from '../views/mandate-text.tsx';
+import { UsagerHomePage } from '../views/usager.tsx';
+import { EntryPage, MandateStoppedPage, StopMandatePage } from '../views/usager-detail.tsx';
+import { textOfMandate } from './mandat.tsx';
+
+const PAGE = 30;
+const SHOWN = (Object.keys(KINDS) as EventType[]).filter((type) => KINDS[type].shown === true);
+
+/** The usager's space: who can act, how to stop it, what was done. */
+export const usagerSpace =
+  (kit: Kit) =>
+  async (app: FastifyInstance): Promise<void> => {
+    const { site } = kit;
+    type Params = { Params: { id: string } };
+
+    const whoIs = async (session: UsagerSession) => {
+      const usager = await site.usagers.find(session.usagerId);
+      return { name: usager ? displayName(usager) : '', greeting: usager ? shortName(usager) : '', usager };
+    };
+    const ownMandate = async (session: UsagerSession, id: string): Promise<Mandate | undefined> => {
+      const mandate = isId('man', id) ? await site.mandates.find(id) : undefined;
+      return mandate?.usagerId === session.usagerId ? mandate : undefined;
+    };
+    const silentAmong = (entries: readonly StoredEntry[]): Promise<Set<string>> =>
+      site.withoutReport(entries.flatMap((entry) => (entry.type === 'session.opened' && entry.session ? [entry.session] : [])));
+
+    app.get('/usager', async (request, reply) => {
+      const session = await requireUsager(kit, request, reply);
+      if (!session) return reply;
+      const before = Number(kit.query(request, 'avant'));
+      const now = site.clock.now();
+      const [who, entries, mandates, checkpoint] = await Promise.all([
+        whoIs(session),
+        site.journal.read(site.transactions.auto, {
+          usager: session.usagerId,
+          types: SHOWN,
+          limit: PAGE + 1,
+          ...(Number.isSafeInteger(before) && before > 0 ? { before } : {}),
+        }),
+        site.mandates.ofUsager(session.usagerId),
+        site.checkpoint(),
+      ]);
+      const shown = entries.slice(0, PAGE);
+      const last = shown.at(-1);
+      const live = mandates.filter((mandate) => mandate.state.kind === 'active' && mandate.endsAt > now);
+      const [silent, names] = await Promise.all([silentAmong(shown), site.aidantNames(live.map((mandate) => mandate.organisationId))]);
+      return kit.page(
+        reply,
+        <UsagerHomePage
+          frame={kit.frame(request, session, { name: who.name })}
+          now={now}
+          greeting={who.greeting}
+          lines={shown.map((entry) => ({
+            entry,
+            detailHref: `/usager/entrees/${entry.index}`,
+            withoutReport: entry.session !== undefined && entry.type === 'session.opened' && silent.has(entry.session),
+          }))}
+          mandates={live.map((mandate) => {
+            const aidants = names.get(mandate.organisationId) ?? [];
+            return {
+              organisation: mandate.organisationName,
+              aidants: aidants.slice(0, 2),
+              otherAidants: Math.max(0, aidants.length - 2),
+              themes: mandate.themes.filter((each) => !each.endedAt).map((each) => each.theme),
+              endsAt: mandate.endsAt,
+              consent: { method: mandate.consent.method, at: mandate.consent.at },
+              stopHref: `/usager/mandats/${mandate.id}/arreter`,
+              textHref: `/usager/mandats/${mandate.id}`,
+            };
+          })}
+          {...(checkpoint && shown[0] && checkpoint.size > shown[0].index ? { checkpoint: { size: checkpoint.size, at: checkpoint.at } } : {})}
+          {...(kit.query(request, 'avant') ? { newer: '/usager' } : {})}
+          {...(entries.length > PAGE && last ? { older: `/usager?avant=${last.index}` } : {})}
+        />,
+      );
+    });
+
+    app.get<Params>('/usager/entrees/:id', async (request, reply) => {
+      const session = await requireUsager(kit, request, reply);
+      if (!session) return reply;
+      const index = Number(request.params.id);
+      const found =
+        Number.isSafeInteger(index) && index >= 0
+          ? await site.journal.read(site.transactions.auto, { usager: session.usagerId, types: SHOWN, before: index + 1, limit: 1 })
+          : [];
+      const who = await whoIs(session);
+      const entry = found[0];
+      if (entry?.index !== index) return kit.refuse(request, reply, 'not_found', { session, who: { name: who.name } });
+      const [checkpoint, silent, references] = await Promise.all([
+        site.checkpoint(),
+        silentAmong([entry]),
+        site.references(entry.mandate ? [entry.mandate] : []),
+      ]);
+      const reference = entry.mandate ? references.get(entry.mandate) : undefined;
+      return kit.page(
+        reply,
+        <EntryPage
+          frame={kit.frame(request, session, { name: who.name })}
+          entry={entry}
+          origin={site.origin()}
+          {...(checkpoint && checkpoint.size > index ? { checkpoint: { size: checkpoint.size, at: checkpoint.at } } : {})}
+          withoutReport={entry.session !== undefined && silent.has(entry.session)}
+          {...(reference ? { mandateReference: reference } : {})}
+          backHref="/usager"
+        />,
+      );
+    });
+
+    app.get<Params>('/usager/mandats/:id', async (request, reply) => {
+      const session = await requireUsager(kit, request, reply);
+      if (!session) return reply;
+      const [who, mandate] = await Promise.all([whoIs(session), ownMandate(session, request.params.id)]);
+      if (!mandate) return kit.refuse(request, reply, 'not_found', { session, who: { name: who.name } });
+      return kit.page(
+        reply,
+        <MandatePage
+          frame={kit.frame(request, session, { name: who.name })}
+          data={textOfMandate(mandate, undefined, who.usager, site.helpNumber)}
+          backHref="/usager"
+        />,
+      );
+    });
+
+    app.get<Params>('/usager/mandats/:id/arreter', async (request, reply) => {
+      const session = await requireUsager(kit, request, reply);
+      if (!session) return reply;
+      const [who, mandate] = await Promise.all([whoIs(session), ownMandate(session, request.params.id)]);
+      if (!mandate) return kit.refuse(request, reply, 'not_found', { session, who: { name: who.name } });
+      if (mandate.state.kind === 'ended') return reply.redirect(`/usager/mandats/${mandate.id}/arrete`, 303);
+      return kit.page(
+        reply,
+        <StopMandatePage
+          frame={kit.frame(request, session, { name: who.name })}
+          post={kit.post(session, `/usager/mandats/${mandate.id}/arreter`)}
+          organisation={mandate.organisationName}
+          themes={mandate.themes.filter((each) => !each.endedAt).map((each) => each.theme)}
+          running={await site.runningServices(mandate.id)}
+          backHref="/usager"
+        />,
+      );
+    });
+
+    app.post<Params>('/usager/mandats/:id/arreter', async (request, reply) => {
+      const session = await requireUsager(kit, request, reply);
+      if (!session) return reply;
+      const { id } = request.params;
+      const done = isId('man', id) ? await site.mandates.revokeByUsager(session.usagerId, id) : { refused: 'not_found' as const };
+      if ('refused' in done) return kit.refuse(request, reply, done.refused, { session, who: { name: (await whoIs(session)).name } });
+      site.nudgeDeliveries();
+      return reply.redirect(`/usager/mandats/${done.mandate.id}/arrete`, 303);
+    });
+
+    const stoppedPage = async (request: FastifyRequest, reply: FastifyReply, session: UsagerSession, mandate: Mandate): Promise<FastifyReply> => {
+      const [who, told] = await Promise.all([whoIs(session), site.tellings(mandate.id)]);
+      return kit.page(
+        reply,
+        <MandateStoppedPage
+          frame={kit.frame(request, session, { name: who.name })}
+          organisation={mandate.organisationName}
+          at={mandate.state.kind === 'ended' ? mandate.state.at : mandate.endsAt}
+          services={told.map(({ serviceName, acknowledgedAt }) => ({ name: serviceName, ...(acknowledgedAt ? { knownAt: acknowledgedAt } : {}) }))}
+          refreshHref={`/usager/mandats/${mandate.id}/arrete`}
+          backHref="/usager"
+        />,
+      );
+    };
+    app.get<Params>('/usager/mandats/:id/arrete', async (request, reply) => {
+      const session = await requireUsager(kit, request, reply);
+      if (!session) return reply;
+      const mandate = await ownMandate(session, request.params.id);
+      if (mandate?.state.kind !== 'ended') return kit.refuse(request, reply, 'not_found', { session, who: { name: (await whoIs(session)).name } });
+      return stoppedPage(request, reply, session, mandate);
+    });
+  };

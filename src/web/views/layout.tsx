@@ -1,0 +1,142 @@
+import type { Child } from 'hono/jsx';
+import type { JSX } from 'hono/jsx/jsx-runtime';
+import { ICON, STYLE_SHEET } from '../assets/assets.ts';
+import { type Lang, t } from '../i18n/language.ts';
+import { Icon, Logo } from './icons.tsx';
+import { Hidden, Link, type Post, PostForm } from './parts.tsx';
+import { PATHS } from './paths.ts';
+
+export interface Who {
+  readonly name: string;
+  readonly organisation?: string;
+  readonly canSwitch?: boolean;
+  readonly signOut: Post;
+}
+
+/** What every page needs to know besides its own content. */
+export interface Frame {
+  readonly lang: Lang;
+  readonly helpNumber: string;
+  readonly who?: Who;
+  /** Where the other language is; by default the same address with `?lang=…`. */
+  readonly languageHref?: string;
+}
+
+interface LayoutProps extends Frame {
+  readonly title: string;
+  /** True when the page reports an error: the title says so first. */
+  readonly error?: boolean | undefined;
+  readonly width: 'narrow' | 'wide';
+  /** The administration's density. */
+  readonly dense?: boolean;
+  readonly children?: Child;
+}
+
+const SkipLinks = ({ lang, signedIn }: { lang: Lang; signedIn: boolean }): JSX.Element => {
+  const words = t(lang).shared.skip;
+  return (
+    <nav class="fr-skiplinks" aria-label={words.label}>
+      <a href="#content">{words.content}</a>
+      {signedIn ? <a href="#account">{words.account}</a> : null}
+      <a href="#help">{words.help}</a>
+    </nav>
+  );
+};
+
+const Account = ({ lang, who }: { lang: Lang; who: Who }): JSX.Element => {
+  const words = t(lang).shared;
+  return (
+    <nav class="account" id="account" aria-label={words.account} tabindex={-1}>
+      <div class="fr-container account__body">
+        <p class="account__who">
+          <Icon name="person" />
+          <span>
+            <b>{who.name}</b>
+            {who.organisation === undefined ? null : <> · {who.organisation}</>}
+          </span>
+        </p>
+        {who.canSwitch ? (
+          <Link href={PATHS.switchOrganisation} id="switch-organisation">
+            {words.switchOrganisation}
+          </Link>
+        ) : null}
+        <PostForm post={who.signOut} id="sign-out">
+          <button type="submit" class="link">
+            {words.signOut}
+          </button>
+        </PostForm>
+      </div>
+    </nav>
+  );
+};
+
+const Help = ({ lang, number }: { lang: Lang; number: string }): JSX.Element => (
+  <a class="help" id="help" href={`tel:${number.replace(/[^0-9+]/g, '')}`}>
+    <Icon name="phone" />
+    <span>{t(lang).shared.help(number)}</span>
+  </a>
+);
+
+const Footer = ({ lang, helpNumber, languageHref }: Frame): JSX.Element => {
+  const words = t(lang).shared;
+  const other = words.otherLanguage;
+  return (
+    <footer class="fr-footer" id="footer">
+      <div class="fr-container">
+        <p class="fr-footer__help">{words.helpFree(helpNumber)}</p>
+        <ul class="fr-footer__links">
+          <li>
+            <Link href={PATHS.accessibility}>{words.accessibility}</Link>
+          </li>
+          <li>
+            <Link href={PATHS.personalData}>{words.personalData}</Link>
+          </li>
+          <li>
+            <Link href={PATHS.verify}>{words.verify}</Link>
+          </li>
+          <li>
+            <a href={languageHref ?? `?lang=${other.code}`} lang={other.code} hreflang={other.code} id="other-language" title={other.title}>
+              {other.label}
+            </a>
+          </li>
+        </ul>
+      </div>
+    </footer>
+  );
+};
+
+/** The whole document: skip links, header with the help number, account, content, footer. */
+export const Layout = ({ title, error, width, dense, children, ...frame }: LayoutProps): JSX.Element => {
+  const { lang, who } = frame;
+  const words = t(lang).shared;
+  return (
+    <html lang={lang}>
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <title>{words.title(title, error === true)}</title>
+        <link rel="icon" href={ICON} type="image/svg+xml" />
+        <link rel="stylesheet" href={STYLE_SHEET} />
+      </head>
+      <body class={dense ? 'dense' : undefined}>
+        <SkipLinks lang={lang} signedIn={who !== undefined} />
+        <header class="fr-header">
+          <div class="fr-container fr-header__body">
+            <a class="brand" href={PATHS.home} id="brand">
+              <Logo />
+              <span aria-hidden="true">{words.name}</span>
+              <Hidden>{words.homeLink}</Hidden>
+            </a>
+            <Help lang={lang} number={frame.helpNumber} />
+          </div>
+        </header>
+        {who === undefined ? null : <Account lang={lang} who={who} />}
+        <main id="content" class={`fr-container ${width}`} tabindex={-1}>
+          {children}
+        </main>
+        <Footer {...frame} />
+      </body>
+    </html>
+  );
+};

@@ -1,0 +1,149 @@
+import type { JSX } from 'hono/jsx/jsx-runtime';
+import { until } from '../i18n/dates.ts';
+import { t } from '../i18n/language.ts';
+import { lookUp } from '../i18n/look-up.ts';
+import { themeLabel } from '../i18n/sentence.ts';
+import { Choice, Choices, ErrorSummary, errorOf, type FieldError } from './fields.tsx';
+import { Icon } from './icons.tsx';
+import { type Frame, Layout } from './layout.tsx';
+import { MandateText, type MandateTextData } from './mandate-text.tsx';
+import { Actions, Alert, Button, ButtonLink, type Post, PostForm, Stepper } from './parts.tsx';
+
+interface StepProps {
+  readonly frame: Frame;
+  readonly post: Post;
+  readonly backHref: string;
+  readonly errors?: readonly FieldError[];
+}
+const failed = (errors: readonly FieldError[] | undefined): boolean => (errors?.length ?? 0) > 0;
+
+interface ThemesProps extends StepProps {
+  /** Themes that the structure and the aidant may take, in the order shown. */
+  readonly themes: readonly string[];
+  readonly chosen: readonly string[];
+  /** Themes outside the habilitation: named, not offered. */
+  readonly outside?: readonly string[];
+}
+
+/** Step 1: what needs to be done. Sends `themes`, once a chosen theme. */
+export const MandateThemesPage = ({ frame, post, backHref, errors, themes, chosen, outside = [] }: ThemesProps): JSX.Element => {
+  const { lang } = frame;
+  const words = t(lang);
+  const first = `theme-${themes[0] ?? ''}`;
+  return (
+    <Layout {...frame} title={words.mandate.step(1, words.mandate.titles[0] ?? '')} error={failed(errors)} width="narrow">
+      <ErrorSummary lang={lang} errors={errors} />
+      <Stepper lang={lang} step={1} />
+      <PostForm post={post} id="mandate-themes">
+        <Choices lang={lang} id={first} legend={words.mandate.themesLegend} error={errorOf(errors, first)}>
+          {themes.map((theme) => (
+            <Choice
+              kind="checkbox"
+              id={`theme-${theme}`}
+              name="themes"
+              value={theme}
+              checked={chosen.includes(theme)}
+              title={themeLabel(theme, lang)}
+            >
+              <span>{lookUp(words.themes.description, theme)}</span>
+              {lookUp(words.themes.warning, theme) === undefined ? null : (
+                <span class="choice__warning">
+                  <Icon name="alert" />
+                  <span>{lookUp(words.themes.warning, theme)}</span>
+                </span>
+              )}
+            </Choice>
+          ))}
+        </Choices>
+        {outside.length === 0 ? null : (
+          <p class="soft">{words.mandate.themesNotHabilitated(outside.map((theme) => themeLabel(theme, lang)).join(' ; '))}</p>
+        )}
+        <Actions>
+          <Button id="continue">{words.shared.continue}</Button>
+          <ButtonLink kind="quiet" href={backHref} id="back">
+            {words.shared.back}
+          </ButtonLink>
+        </Actions>
+      </PostForm>
+    </Layout>
+  );
+};
+
+interface DaysProps extends StepProps {
+  readonly now: Date;
+  /** Each duration with the end that will be enforced (exclusive), from `endOfMandate`. */
+  readonly durations: readonly { readonly days: number; readonly endsAt: Date }[];
+  readonly chosen?: number;
+}
+
+/** Step 2: for how long. Sends `days`; one day is chosen beforehand. */
+export const MandateDaysPage = ({ frame, post, backHref, errors, now, durations, chosen = 1 }: DaysProps): JSX.Element => {
+  const { lang } = frame;
+  const words = t(lang);
+  return (
+    <Layout {...frame} title={words.mandate.step(2, words.mandate.titles[1] ?? '')} error={failed(errors)} width="narrow">
+      <ErrorSummary lang={lang} errors={errors} />
+      <Stepper lang={lang} step={2} />
+      <PostForm post={post} id="mandate-days">
+        <Choices lang={lang} id="days-1" legend={words.mandate.daysLegend} hint={words.mandate.daysHint} error={errorOf(errors, 'days-1')}>
+          {durations.map(({ days, endsAt }) => (
+            <Choice
+              kind="radio"
+              id={`days-${days}`}
+              name="days"
+              value={String(days)}
+              checked={days === chosen}
+              title={words.mandate.days[days] ?? String(days)}
+            >
+              <span>{until(endsAt, now, lang)}</span>
+            </Choice>
+          ))}
+        </Choices>
+        <Actions>
+          <Button id="continue">{words.shared.continue}</Button>
+          <ButtonLink kind="quiet" href={backHref} id="back">
+            {words.shared.back}
+          </ButtonLink>
+        </Actions>
+      </PostForm>
+    </Layout>
+  );
+};
+
+interface ReadProps extends StepProps {
+  readonly text: MandateTextData;
+  /** Abandons the draft. */
+  readonly refuse: Post;
+}
+
+/** Step 3: the mandate is read aloud; then the person signs in by themselves. */
+export const MandateReadPage = ({ frame, post, backHref, text, refuse }: ReadProps): JSX.Element => {
+  const words = t(frame.lang);
+  return (
+    <Layout {...frame} title={words.mandate.step(3, words.mandate.titles[2] ?? '')} width="narrow">
+      <Stepper lang={frame.lang} step={3} />
+      <Alert>
+        <p>{words.mandate.read.intro}</p>
+      </Alert>
+      <div class="fr-card">
+        <MandateText data={text} lang={frame.lang} titleAs="h2" />
+      </div>
+      <Alert tone="warning">
+        <p>{words.mandate.read.own}</p>
+      </Alert>
+      <p class="soft">{words.mandate.read.after}</p>
+      <PostForm post={refuse} id="mandate-refuse" />
+      <PostForm post={post} id="mandate-consent">
+        <Actions>
+          <Button id="person-signs-in">{words.mandate.read.connect}</Button>
+          <Button kind="secondary" form="mandate-refuse" id="person-refuses">
+            {words.mandate.read.refuse}
+          </Button>
+          <ButtonLink kind="quiet" href={backHref} id="back">
+            {words.shared.back}
+          </ButtonLink>
+        </Actions>
+      </PostForm>
+    </Layout>
+  );
+};

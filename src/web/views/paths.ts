@@ -1,0 +1,8 @@
+/** Addresses that every page links to. The others are given to the pages as props. */
+export const PATHS = {
+  home: '/',
+  accessibility: '/accessibilite',
+  personalData: '/donnees-personnelles',
+  verify: '/verifier-le-journal',
+  switchOrganisation: '/aidant/structures',
+} as const;

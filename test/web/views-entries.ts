@@ -1,0 +1,80 @@
+import type { Details, EventType, Parties } from '../../src/journal/event.ts';
+import type { StoredEntry } from '../../src/journal/journal.ts';
+
+/** Writes a free text of a sample: itself for the gallery, a payload for the escaping test. */
+export type Text = (value: string) => string;
+
+let index = 0;
+const entry = <T extends EventType>(type: T, at: string, detail: Details[T] | null, parties: Parties = {}): StoredEntry => {
+  index += 1;
+  return {
+    index: 4711 + index,
+    eventId: `0190-${index}`,
+    at: new Date(at),
+    type,
+    leaf: 'q5Wc0m2VbFvY1m4mPqJz9tI7sL3uX8nEwKZrT6yHdaA',
+    detail,
+    ...parties,
+  };
+};
+
+/** One entry of each kind that the usager is shown, and the variants that read differently; newest first. */
+export const sampleEntries = (text: Text): StoredEntry[] => {
+  const karim = { aidantName: text('Karim'), organisationName: text('Mairie de Thénac') };
+  const caf = { ...karim, serviceName: text('la CAF') };
+  const action = {
+    demarcheLabel: text('votre demande d’aide au logement'),
+    demarcheLabelEn: text('your housing benefit claim'),
+    at: '2026-03-03T13:32:00Z',
+    outsideMandate: false,
+  };
+  const party = { theme: 'logement', outcome: 'success' };
+  return [
+    entry('revocation.delivered', '2026-03-03T14:31:02Z', { serviceName: text('la CAF'), acknowledgedAt: '2026-03-03T14:31:02Z', attempts: 1 }),
+    entry('mandate.revoked', '2026-03-03T14:31:01Z', { ...karim, by: 'usager', themes: ['logement', 'famille'], sessions: 1 }),
+    entry('action.reported', '2026-03-03T13:32:00Z', { ...caf, ...action, reference: text('2026-11893') }, { ...party, verb: 'send' }),
+    entry('action.reported', '2026-03-03T13:30:00Z', { ...caf, ...action }, { ...party, verb: 'send', outcome: 'failure' }),
+    entry(
+      'action.reported',
+      '2026-03-03T13:25:00Z',
+      { ...caf, ...action, demarcheLabel: text('Changer votre adresse'), outsideMandate: true },
+      { ...party, verb: 'change' },
+    ),
+    entry('action.reported', '2026-03-03T13:20:00Z', { ...caf, ...action, demarcheLabel: text('vos paiements') }, { ...party, verb: 'read' }),
+    entry(
+      'session.opened',
+      '2026-03-03T13:18:00Z',
+      { ...caf, privileges: ['read', 'declare'], expiresAt: '2026-03-03T13:48:00Z' },
+      { theme: 'logement' },
+    ),
+    entry('journal.read', '2026-03-01T09:05:00Z', {
+      administrationName: text('la CAF'),
+      reason: text('vérification du dossier 2026-118'),
+      entries: 2,
+    }),
+    entry(
+      'session.opened',
+      '2026-03-01T08:40:00Z',
+      { ...karim, aidantName: text('Inès'), serviceName: text('les impôts'), privileges: ['read'], expiresAt: '2026-03-01T09:10:00Z' },
+      { theme: 'argent' },
+    ),
+    entry('session.refused', '2026-03-01T08:39:00Z', { reason: 'theme_not_covered' }),
+    entry('mandate.created', '2026-03-01T08:30:00Z', {
+      ...karim,
+      reference: text('M-7K4Q-2F9D'),
+      themes: ['logement', 'famille'],
+      endsAt: '2026-03-31T22:00:00Z',
+      method: 'franceconnect',
+      textHash: 'x',
+    }),
+    entry('mandate.consented', '2026-03-01T08:28:00Z', { ...karim, method: 'franceconnect', acr: 'eidas1', themes: ['logement', 'famille'] }),
+    entry('mandate.replaced', '2026-02-20T08:28:00Z', { ...karim, by: 'man_x', theme: 'logement' }),
+    entry('mandate.refused', '2026-02-20T08:27:00Z', { reason: 'draft_expired' }),
+    entry('mandate.revoked', '2026-02-20T08:26:00Z', { ...karim, by: 'operateur', themes: ['famille'], sessions: 0 }),
+    entry('mandate.renounced', '2026-02-20T08:25:00Z', { ...karim, themes: ['famille'], sessions: 0 }),
+    entry('mandate.ended', '2026-02-20T08:24:00Z', { ...karim, reason: 'expired', themes: ['papiers'] }),
+    entry('usager.linked', '2026-02-20T08:23:00Z', { acr: 'eidas1' }),
+    entry('usager.signed-in', '2026-02-20T08:22:00Z', { acr: 'eidas1' }),
+    entry('session.opened', '2026-02-20T08:21:00Z', null),
+  ];
+};

@@ -1,0 +1,348 @@
+import type { JSX } from 'hono/jsx/jsx-runtime';
+import { endOfMandate } from '../../src/kernel/calendar.ts';
+import { fr } from '../../src/web/i18n/fr.ts';
+import type { Lang } from '../../src/web/i18n/language.ts';
+import { AuditPage, type AuditRow } from '../../src/web/views/administration.tsx';
+import { AidantHomePage, OrganisationPage } from '../../src/web/views/aidant.tsx';
+import { EnrolmentDonePage, EnrolmentKeyPage, EnrolmentStartPage, SecondFactorPage } from '../../src/web/views/code.tsx';
+import { ErrorPage } from '../../src/web/views/error.tsx';
+import { HomePage } from '../../src/web/views/home.tsx';
+import { ConfirmPage, PickPersonPage, PickThemePage } from '../../src/web/views/interaction.tsx';
+import type { Frame } from '../../src/web/views/layout.tsx';
+import { InfoPage, LogoutPage, SignedOutPage } from '../../src/web/views/leaving.tsx';
+import { MandateDaysPage, MandateReadPage, MandateThemesPage } from '../../src/web/views/mandate.tsx';
+import { MandateCreatedPage, MandateSignPage } from '../../src/web/views/mandate-sign.tsx';
+import { MandatePage, type MandateTextData } from '../../src/web/views/mandate-text.tsx';
+import { UsagerHomePage } from '../../src/web/views/usager.tsx';
+import { EntryPage, MandateStoppedPage, StopMandatePage } from '../../src/web/views/usager-detail.tsx';
+import { sampleEntries, type Text } from './views-entries.ts';
+
+const NOW = new Date('2026-03-03T13:24:00Z');
+const at = (iso: string): Date => new Date(iso);
+const LONG = 'Marie-Antoinette-Philippine-Wilhelmine de La Rochefoucauld-Montmorency-Saint-Amand-les-Eaux';
+const THEMES = ['papiers', 'famille', 'social', 'travail', 'logement', 'transports', 'argent', 'justice', 'etranger', 'loisirs'];
+const QR =
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" shape-rendering="crispEdges"><path fill="#ffffff" d="M0 0h9v9H0z"/><path stroke="#000000" d="M1 1.5h3M5 1.5h3M1 2.5h1M3 2.5h1M6 2.5h1M1 3.5h3M5 3.5h2M2 5.5h5M1 6.5h2M5 6.5h3M3 7.5h4"/></svg>';
+const LOGOUT_FORM =
+  '<form id="op.logoutForm" method="post" action="/oidc/session/end/confirm"><input type="hidden" name="xsrf" value="0011"/></form>';
+
+/** Every page with sample data, by name. Each free text goes through `text`. */
+export const samples = (lang: Lang, text: Text = (value) => value): Record<string, JSX.Element> => {
+  const post = (action: string) => ({ action, csrf: text('csrf-token-0001') });
+  const open: Frame = { lang, helpNumber: text('0 800 00 00 00') };
+  const aidant: Frame = {
+    ...open,
+    who: { name: text('Karim Benali'), organisation: text('Mairie de Thénac'), canSwitch: true, signOut: post('/deconnexion') },
+  };
+  const usager: Frame = { ...open, who: { name: text('Madame Colette Martin'), signOut: post('/deconnexion') } };
+  const agent: Frame = {
+    ...open,
+    who: { name: text('Nora Lefèvre'), organisation: text('Allocations de démonstration'), signOut: post('/deconnexion') },
+  };
+  const colette = text('Madame Colette Martin');
+  const person = { name: colette, birthdate: '1946-04-12', birthplace: text('Saintes (17)') };
+  const mandateText: MandateTextData = {
+    template: '2026-11',
+    organisation: { name: text('Mairie de Thénac'), siret: '21750001600019' },
+    themes: ['logement', 'famille'],
+    days: 31,
+    helpNumber: text('0 800 00 00 00'),
+  };
+  const signed: MandateTextData = {
+    ...mandateText,
+    person,
+    reference: text('M-7K4Q-2F9D'),
+    dates: { from: NOW, endsAt: endOfMandate(NOW, 31) },
+    consent: { method: 'franceconnect', at: at('2026-03-03T13:20:00Z') },
+    acceptance: { name: text('Karim Benali'), at: at('2026-03-03T13:24:00Z') },
+  };
+  const people = [
+    {
+      id: 'usg_1',
+      name: colette,
+      themes: ['logement', 'famille'],
+      endsAt: endOfMandate(NOW, 31),
+      method: 'franceconnect',
+      services: [{ name: text('Allocations de démonstration'), href: '/x?login_hint=1' }],
+    },
+    {
+      id: 'usg_2',
+      name: text('Monsieur Jean Petit'),
+      themes: ['argent', 'logement'],
+      endsAt: endOfMandate(NOW, 1),
+      method: 'sms',
+      services: [
+        { name: text('Allocations de démonstration'), href: '/x' },
+        { name: text('Impôts de démonstration'), href: '/y' },
+      ],
+    },
+    { id: 'usg_3', name: text(`Madame ${LONG}`), themes: THEMES, endsAt: endOfMandate(NOW, 365), method: 'paper', services: [] },
+  ];
+  const session = {
+    id: 'dls_1',
+    person: colette,
+    service: text('Allocations de démonstration'),
+    theme: 'logement',
+    expiresAt: at('2026-03-03T13:48:00Z'),
+    stop: post('/aidant/sessions/dls_1/arreter'),
+  };
+  const aidantHome = {
+    frame: aidant,
+    now: NOW,
+    people,
+    total: 12,
+    filter: { post: post('/aidant'), query: '', clearHref: '/aidant' },
+    open: [session],
+    createHref: '/aidant/mandats/nouveau',
+  };
+  const step = { frame: aidant, post: post('/aidant/mandats/nouveau'), backHref: '/aidant' };
+  const entries = sampleEntries(text);
+  const sent = entries.find((entry) => entry.type === 'action.reported');
+  if (sent === undefined) throw new Error('no act among the sample entries');
+  const lines = entries.map((entry, position) => ({
+    entry,
+    detailHref: `/mon-espace/lignes/${entry.index}`,
+    withoutReport: position === 8,
+    ...(entry.type === 'action.reported' && { disagreeHref: '/mon-espace/desaccord' }),
+  }));
+  const card = {
+    organisation: text('Mairie de Thénac'),
+    aidants: [text('Karim'), text('Inès')],
+    otherAidants: 2,
+    themes: ['logement', 'famille'],
+    endsAt: endOfMandate(NOW, 31),
+    consent: { method: 'franceconnect', at: at('2026-03-01T08:28:00Z') },
+    stopHref: '/mon-espace/mandats/1/arreter',
+    textHref: '/mon-espace/mandats/1',
+  };
+  const interaction = { frame: aidant, post: post('/interaction/1/personne'), abort: post('/interaction/1/abandon') };
+  const confirm = {
+    ...interaction,
+    now: NOW,
+    person: colette,
+    service: text('Allocations de démonstration'),
+    theme: 'logement',
+    mandate: { startsAt: at('2026-03-01T08:30:00Z'), endsAt: endOfMandate(NOW, 31), method: 'franceconnect' },
+    privileges: ['read', 'declare'],
+    anotherHref: '/interaction/1',
+  };
+  const sign = {
+    frame: aidant,
+    now: NOW,
+    post: post('/aidant/mandats/1/signer'),
+    notThisPerson: post('/aidant/mandats/1/personne'),
+    person,
+    consent: { method: 'franceconnect', at: at('2026-03-03T13:20:00Z') },
+    themes: ['logement', 'famille'],
+    days: 31,
+    endsAt: endOfMandate(NOW, 31),
+    organisation: text('Mairie de Thénac'),
+    aidant: text('Karim Benali'),
+    textHref: '/aidant/mandats/1/texte',
+  };
+  const row: AuditRow = {
+    index: 4714,
+    at: at('2026-03-03T13:32:00Z'),
+    type: 'action.reported',
+    aidant: text('LEQuW7qFeeJNFlM2hKN'),
+    organisation: text('Mairie de Thénac'),
+    theme: 'logement',
+    demarche: text('allocations.aide-logement'),
+    verb: 'send',
+    outcome: 'success',
+    mandateReference: text('M-7K4Q-2F9D'),
+    session: 'dls_01k9zq3x7m4n5p6r8s9t0vwxyz',
+  };
+  const audit = {
+    frame: agent,
+    post: post('/administration/journal'),
+    administration: text('Allocations de démonstration'),
+    values: { reason: text('vérification du dossier 2026-118'), from: '01/03/2026', theme: 'logement' },
+    services: [['allocations', text('Allocations de démonstration')]] as const,
+    themes: ['famille', 'logement', 'social'],
+    demarches: [['allocations.aide-logement', text('Demande d’aide au logement')]] as const,
+  };
+  const opened = { index: 4712, at: row.at, type: 'session.opened', theme: 'logement' } as const;
+  const codeError = [{ field: 'code', code: 'wrong_code' }];
+  const factor = { frame: open, post: post('/connexion/code') };
+  return {
+    home: <HomePage frame={open} doors={{ usager: '/entrer/usager', aidant: '/entrer/aidant', administration: '/entrer/administration' }} />,
+    factor: <SecondFactorPage {...factor} />,
+    'factor-error': <SecondFactorPage {...factor} errors={codeError} />,
+    'enrolment-start': <EnrolmentStartPage frame={open} post={post('/inscription/x')} />,
+    'enrolment-key': <EnrolmentKeyPage frame={open} post={post('/inscription/x/code')} qrSvg={QR} secretKey="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP" />,
+    'enrolment-done': <EnrolmentDonePage frame={open} signInHref="/connexion/proconnect" />,
+    'aidant-home': <AidantHomePage {...aidantHome} next="/aidant?page=2" />,
+    'aidant-empty': <AidantHomePage {...aidantHome} people={[]} total={0} open={[]} />,
+    'aidant-filter-empty': (
+      <AidantHomePage
+        {...aidantHome}
+        people={[]}
+        total={0}
+        open={[]}
+        filter={{ post: post('/aidant'), query: text('Dupont'), clearHref: '/aidant' }}
+      />
+    ),
+    organisations: (
+      <OrganisationPage
+        frame={aidant}
+        post={post('/aidant/structures')}
+        organisations={[
+          { id: 'org_1', name: text('Mairie de Thénac'), current: true },
+          { id: 'org_2', name: text('CCAS de Saintes'), current: false },
+        ]}
+      />
+    ),
+    'mandate-1-themes': <MandateThemesPage {...step} themes={THEMES} chosen={['logement']} outside={['justice']} />,
+    'mandate-1-error': (
+      <MandateThemesPage {...step} themes={['famille', 'logement']} chosen={[]} errors={[{ field: 'theme-famille', code: 'themes_required' }]} />
+    ),
+    'mandate-2-days': (
+      <MandateDaysPage {...step} now={NOW} durations={[1, 31, 182, 365].map((days) => ({ days, endsAt: endOfMandate(NOW, days) }))} />
+    ),
+    'mandate-3-read': <MandateReadPage {...step} text={mandateText} refuse={post('/aidant/mandats/1/abandon')} />,
+    'mandate-4-sign': <MandateSignPage {...sign} replaces={['logement']} otherOrganisations={[text('CCAS de Saintes')]} />,
+    'mandate-4-error': (
+      <MandateSignPage
+        {...sign}
+        errors={[
+          { field: 'said-aloud', code: 'said_aloud_required' },
+          { field: 'code', code: 'code_already_used' },
+        ]}
+      />
+    ),
+    'mandate-created': (
+      <MandateCreatedPage
+        frame={aidant}
+        person={colette}
+        reference={text('M-7K4Q-2F9D')}
+        services={[
+          { name: text('Allocations de démonstration'), href: '/aidant/agir/1/allocations' },
+          { name: text('Impôts de démonstration'), href: '/aidant/agir/1/impots' },
+        ]}
+        printHref="/aidant/mandats/1/texte"
+        homeHref="/aidant"
+      />
+    ),
+    'mandate-text': <MandatePage frame={aidant} data={signed} backHref="/aidant" />,
+    'pick-person': (
+      <PickPersonPage
+        {...interaction}
+        now={NOW}
+        service={text('Allocations de démonstration')}
+        people={people}
+        total={3}
+        filter={{ post: post('/interaction/1/chercher'), query: '', clearHref: '/interaction/1' }}
+        createHref="/aidant/mandats/nouveau"
+      />
+    ),
+    'pick-person-empty': (
+      <PickPersonPage
+        {...interaction}
+        now={NOW}
+        service={text('Allocations de démonstration')}
+        people={[]}
+        total={0}
+        filter={{ post: post('/interaction/1/chercher'), query: '', clearHref: '/interaction/1' }}
+        createHref="/aidant/mandats/nouveau"
+      />
+    ),
+    'pick-person-error': (
+      <PickPersonPage
+        {...interaction}
+        now={NOW}
+        service={text('Allocations de démonstration')}
+        people={people}
+        total={3}
+        filter={{ post: post('/interaction/1/chercher'), query: text('Martin'), clearHref: '/interaction/1' }}
+        createHref="/x"
+        errors={[{ field: 'person-1', code: 'person_required' }]}
+        next="/interaction/1?page=2"
+      />
+    ),
+    'pick-theme': <PickThemePage {...interaction} person={colette} themes={['famille', 'logement']} />,
+    confirm: <ConfirmPage {...confirm} />,
+    'confirm-other': <ConfirmPage {...confirm} endsFirst={{ person: text('Monsieur Jean Petit'), services: [text('Impôts de démonstration')] }} />,
+    'usager-home': (
+      <UsagerHomePage
+        frame={usager}
+        now={NOW}
+        greeting={text('Madame Martin')}
+        lines={lines}
+        mandates={[card, { ...card, organisation: text('CCAS de Saintes'), aidants: [], otherAidants: 1, endsAt: endOfMandate(NOW, 1) }]}
+        checkpoint={{ size: 4790, at: at('2026-03-03T14:31:03Z') }}
+        older="/mon-espace?avant=4700"
+      />
+    ),
+    'usager-empty': <UsagerHomePage frame={usager} now={NOW} greeting={text('Madame Martin')} lines={[]} mandates={[]} />,
+    'usager-entry': (
+      <EntryPage
+        frame={usager}
+        entry={sent}
+        origin={text('journal.relais.example/4f0c2a91')}
+        checkpoint={{ size: 4790, at: at('2026-03-03T14:31:03Z') }}
+        mandateReference={text('M-7K4Q-2F9D')}
+        backHref="/mon-espace"
+      />
+    ),
+    'usager-stop': (
+      <StopMandatePage
+        frame={usager}
+        post={post('/mon-espace/mandats/1/arreter')}
+        organisation={text('Mairie de Thénac')}
+        themes={['logement', 'famille']}
+        running={[text('Allocations de démonstration')]}
+        backHref="/mon-espace"
+      />
+    ),
+    'usager-stopped': (
+      <MandateStoppedPage
+        frame={usager}
+        organisation={text('Mairie de Thénac')}
+        at={at('2026-03-03T14:31:01Z')}
+        services={[{ name: text('La CAF'), knownAt: at('2026-03-03T14:31:02Z') }, { name: text('Impôts de démonstration') }]}
+        refreshHref="/mon-espace/mandats/1/arrete"
+        backHref="/mon-espace"
+      />
+    ),
+    'audit-start': <AuditPage {...audit} values={{}} errors={[{ field: 'reason', code: 'reason_required' }]} />,
+    'audit-results': (
+      <AuditPage
+        {...audit}
+        results={{
+          rows: [row, { ...row, index: 4713, verb: 'read' }, { ...row, index: 4712, outcome: 'failure', outsideMandate: true }, opened],
+          next: post('/administration/journal'),
+        }}
+      />
+    ),
+    'audit-empty': <AuditPage {...audit} results={{ rows: [] }} />,
+    logout: <LogoutPage frame={open} formHtml={LOGOUT_FORM} />,
+    'signed-out': <SignedOutPage frame={open} />,
+    'info-accessibility': <InfoPage frame={open} page="accessibility" />,
+    'info-personal-data': <InfoPage frame={open} page="personalData" />,
+    'info-verify': (
+      <InfoPage
+        frame={open}
+        page="verify"
+        checkpointNote={text(
+          'journal.relais.example/4f0c2a91\n4790\nq5Wc0m2VbFvY1m4mPqJz9tI7sL3uX8nEwKZrT6yHdaA=\n\n— journal.relais.example/4f0c2a91 Az3grl==',
+        )}
+      />
+    ),
+    'provider-error': <ErrorPage frame={open} code="invalid_request" technical={text('invalid_request: redirect_uri did not match')} />,
+    ...Object.fromEntries(
+      Object.keys(fr.refusals).map((code) => [
+        `error-${code}`,
+        <ErrorPage
+          frame={aidant}
+          code={code}
+          facts={{ time: text('14 h 31'), service: text('Allocations de démonstration'), person: colette }}
+          actions={[
+            { href: '/aidant', label: text('Revenir aux personnes') },
+            { href: '/', label: text('Revenir à l’accueil') },
+          ]}
+        />,
+      ]),
+    ),
+  };
+};
