@@ -1,0 +1,73 @@
+import { type Aidants, createAidants } from '../aidants/aidants.ts';
+import type { Deliver } from '../aidants/enrolment.ts';
+import { createMeans, type Means } from '../aidants/means.ts';
+import { type Approvals, createApprovals } from '../approvals/approvals.ts';
+import type { Keys } from '../config/keys.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { EndSessions } from '../organisations/organisation.ts';
+import { createOrganisations, type Organisations } from '../organisations/organisations.ts';
+import { aidantStore, meansStore } from '../persistence/aidants.ts';
+import { approvalStore } from '../persistence/approvals.ts';
+import type { Database } from '../persistence/database.ts';
+import { organisationStore } from '../persistence/organisations.ts';
+import { administrationStore, serviceStore } from '../persistence/services.ts';
+import { type Administrations, createAdministrations } from '../services/administrations.ts';
+import { createServices, type Services } from '../services/services.ts';
+
+/** The use cases that commands call. The application makes the same for its pages. */
+export interface Domain {
+  readonly journal: Journal;
+  readonly organisations: Organisations;
+  readonly aidants: Aidants;
+  readonly means: Means;
+  readonly approvals: Approvals;
+  readonly administrations: Administrations;
+  readonly services: Services;
+}
+
+/** Everything a command may use, made by the process that holds the database. */
+export interface CommandContext {
+  readonly mode: 'demonstration' | 'production';
+  readonly publicUrl: string;
+  readonly varFolder: string;
+  /** Host part of the journal's origin. */
+  readonly journalHost: string;
+  readonly database: Database;
+  readonly clock: Clock;
+  /** Fails as `keys_missing`. */
+  readonly keys: () => Keys;
+  /** Fails when the database is not migrated. */
+  readonly domain: () => Promise<Domain>;
+  /** Writes the message that carries an enrolment link. Without it the link is printed. */
+  readonly deliver?: Deliver;
+  /** Asks the signer for its public key, where it is a process of its own and its key is not among ours. Fails as `signer_unreachable`. */
+  readonly signerVkey?: (origin: string) => Promise<string>;
+  /** The page that opens an enrolment link. */
+  readonly enrolmentUrl: (token: string) => string;
+}
+
+/** Composes the domain of habilitation and services. */
+export const createDomain = (parts: {
+  readonly database: Database;
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly keys: Keys;
+  readonly endSessions: EndSessions;
+  readonly allowLoopback: boolean;
+}): Domain => {
+  const { database, journal, clock, endSessions } = parts;
+  const common = { transactions: database, journal, clock };
+  const kek = parts.keys.raw('totp-kek');
+  const aidants = createAidants({ ...common, store: aidantStore, means: meansStore, kek, organisations: organisationStore, endSessions });
+  const approvals = createApprovals({ ...common, store: approvalStore });
+  return {
+    journal,
+    organisations: createOrganisations({ ...common, store: organisationStore, endSessions }),
+    aidants,
+    means: createMeans({ ...common, store: meansStore, kek }),
+    approvals,
+    administrations: createAdministrations({ ...common, store: administrationStore, aidants }),
+    services: createServices({ ...common, store: serviceStore, administrations: administrationStore, approvals, allowLoopback: parts.allowLoopback }),
+  };
+};

@@ -1,0 +1,163 @@
+import { lstatSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Keys } from '../config/keys.ts';
+import { Failure } from '../kernel/failure.ts';
+import { sqlState } from '../persistence/database.ts';
+import { databaseNow, journalState, migrationState, readFingerprints } from '../persistence/inspection.ts';
+import { EXIT, type HouseCommand, type Io, JSON_FLAG } from './command.ts';
+import type { CommandContext } from './context.ts';
+import { REMEMBERED } from './keys.ts';
+
+/** One thing that was looked at. `todo` says what to do when it is not as it should be. */
+export interface Check {
+  readonly name: 'configuration' | 'database' | 'migrations' | 'keys' | 'clock' | 'journal' | 'seal';
+  readonly ok: boolean;
+  readonly says: string;
+  readonly todo?: string;
+}
+
+const LATE_MS = 2000;
+const STALE_MS = 60_000;
+
+const checkMigrations = async (context: CommandContext): Promise<Check> => {
+  const name = 'migrations';
+  const state = await migrationState(context.database);
+  if (!state) return { name, ok: true, says: 'this login may not read them' };
+  const { pending, unknown, edited } = state;
+  if (unknown.length)
+    return {
+      name,
+      ok: false,
+      says: `the database has ${unknown.join(', ')}, this program does not`,
+      todo: 'run the newer program, or restore the database that this one knows',
+    };
+  if (edited.length) return { name, ok: false, says: `${edited.join(', ')} changed after it was applied`, todo: 'put the file of the release back' };
+  if (pending.length) return { name, ok: false, says: `${pending.join(', ')} not applied`, todo: 'run `relais migrate`' };
+  return { name, ok: true, says: 'all applied' };
+};
+
+const open = (folder: string): string[] =>
+  readdirSync(folder).filter((file) => file !== 'README.md' && (lstatSync(join(folder, file)).mode & 0o077) !== 0);
+
+const checkKeys = async (context: CommandContext): Promise<Check> => {
+  const name = 'keys';
+  let keys: Keys;
+  try {
+    keys = context.keys();
+  } catch (error) {
+    return {
+      name,
+      ok: false,
+      says: error instanceof Failure ? (error.detail ?? error.code) : 'they cannot be read',
+      todo: 'put the keys back, or run `relais keys make` for a new installation',
+    };
+  }
+  const known = await readFingerprints(context.database.auto);
+  const other = REMEMBERED.filter((key) => known.has(key) && keys.has(key) && known.get(key) !== keys.fingerprint(key));
+  if (other.length)
+    return {
+      name,
+      ok: false,
+      says: `${other.join(', ')} in ${keys.folder}: not the key that this database knows`,
+      todo: 'put back the key that belongs to this database',
+    };
+  const exposed = open(keys.folder);
+  if (exposed.length) return { name, ok: false, says: `others may read ${exposed.join(', ')} in ${keys.folder}`, todo: 'chmod 600 them' };
+  return { name, ok: true, says: known.size ? 'all there, and those that this database knows' : 'all there; the database knows none yet' };
+};
+
+const checkClock = async (context: CommandContext): Promise<Check> => {
+  const name = 'clock';
+  const before = context.clock.now().getTime();
+  const there = (await databaseNow(context.database.auto))?.getTime() ?? 0;
+  const after = context.clock.now().getTime();
+  const away = there < before ? before - there : there > after ? there - after : 0;
+  return away <= LATE_MS
+    ? { name, ok: true, says: `within ${LATE_MS / 1000} s of the database` }
+    : {
+        name,
+        ok: false,
+        says: `${(away / 1000).toFixed(1)} s away from the database`,
+        todo: 'make both follow a time server: codes, tokens and the journal depend on it',
+      };
+};
+
+const checkJournal = async (context: CommandContext): Promise<readonly Check[]> => {
+  const state = await journalState(context.database.auto);
+  if (!state) return [{ name: 'journal', ok: false, says: 'it has no head', todo: 'restore the database: the journal was removed' }];
+  const now = context.clock.now().getTime();
+  const waits = state.oldest !== undefined && now - state.oldest.getTime() > STALE_MS;
+  const behind = state.sealed > state.size ? 'more entries are signed than there are' : undefined;
+  const unsealed = state.sealed < state.size && now - state.at.getTime() > STALE_MS;
+  return [
+    {
+      name: 'journal',
+      ok: !waits,
+      says: `${state.size} entries, ${state.waiting} waiting`,
+      ...(waits ? { todo: 'start an instance of Relais: it puts them in sequence; if one runs, look at its log' } : {}),
+    },
+    {
+      name: 'seal',
+      ok: behind === undefined && !unsealed,
+      says: behind ?? `signed up to ${state.sealed} of ${state.size}`,
+      ...(behind ? { todo: 'the end of the journal was cut or an older backup restored: run `relais journal verify`' } : {}),
+      ...(unsealed ? { todo: 'is the signer running (`relais journal sign`), and what does it refuse? Then `relais journal verify`' } : {}),
+    },
+  ];
+};
+
+const guarded = async (name: Check['name'], check: () => Promise<Check | readonly Check[]>): Promise<readonly Check[]> => {
+  try {
+    const made = await check();
+    return Array.isArray(made) ? made : [made as Check];
+  } catch (error) {
+    const code = sqlState(error) ?? (error instanceof Failure ? error.code : 'unknown');
+    const missing = code === '42P01';
+    return [
+      {
+        name,
+        ok: false,
+        says: missing ? 'its tables are missing' : `it could not be checked (${code})`,
+        todo: missing ? 'run `relais migrate`' : 'see the checks above',
+      },
+    ];
+  }
+};
+
+/** Looks at everything that a start depends on. */
+export const examine = async (context: CommandContext): Promise<readonly Check[]> => {
+  const checks: Check[] = [{ name: 'configuration', ok: true, says: `${context.mode}, ${context.publicUrl}` }];
+  const reached = await databaseNow(context.database.auto).then(
+    () => true,
+    () => false,
+  );
+  checks.push(
+    reached
+      ? { name: 'database', ok: true, says: context.database.kind === 'pglite' ? `embedded, in ${context.varFolder}` : 'PostgreSQL' }
+      : { name: 'database', ok: false, says: 'it does not answer', todo: 'start it, and check DATABASE_URL and the login’s rights' },
+  );
+  if (!reached) return checks;
+  checks.push(...(await guarded('migrations', () => checkMigrations(context))), ...(await guarded('keys', () => checkKeys(context))));
+  checks.push(...(await guarded('clock', () => checkClock(context))), ...(await guarded('journal', () => checkJournal(context))));
+  return checks;
+};
+
+/** Prints checks and gives the exit code. */
+export const tellChecks = (checks: readonly Check[], json: boolean, io: Io): number => {
+  if (json) io.out(JSON.stringify({ ok: checks.every((check) => check.ok), checks }));
+  else
+    for (const check of checks) {
+      io.out(`${check.ok ? 'ok  ' : 'FAIL'}  ${check.name.padEnd(13)}  ${check.says}`);
+      if (check.todo) io.out(`${' '.repeat(21)}→ ${check.todo}`);
+    }
+  if (checks.every((check) => check.ok)) return EXIT.done;
+  return checks.some((check) => !check.ok && (check.name === 'configuration' || check.name === 'database')) ? EXIT.configuration : EXIT.refused;
+};
+
+export const doctor: HouseCommand = {
+  name: 'doctor',
+  where: 'house',
+  summary: 'check configuration, database, keys, clock and journal, and say what to do',
+  flags: [JSON_FLAG],
+  run: async (input, context, io) => tellChecks(await examine(context), input.on('json'), io),
+};

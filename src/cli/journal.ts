@@ -1,0 +1,116 @@
+import { join } from 'node:path';
+import { readVkey, type Verifier, verifierOf } from '../journal/note.ts';
+import { trustCheckpoint } from '../journal/signer.ts';
+import { verify } from '../journal/verify.ts';
+import type { Fault } from '../journal/verify-entry.ts';
+import { publicKeyOf, readPrivateKey } from '../kernel/crypto.ts';
+import { readReason } from '../organisations/name.ts';
+import { readOrigin } from '../persistence/journal.ts';
+import { journalSource } from '../persistence/journal-source.ts';
+import { EXIT, type HouseCommand, JSON_FLAG } from './command.ts';
+import type { CommandContext } from './context.ts';
+import { refuse } from './refusals.ts';
+
+/** The exit code of a fault: one a class, so that a monitor knows whom to wake. */
+export const exitOfFault = (kind: Fault['kind']): number => {
+  if (/^(?:truncated|rolled_back|fork|other_log|state_damaged)$/.test(kind)) return EXIT.continuity;
+  if (kind.startsWith('checkpoint_')) return EXIT.checkpoint;
+  if (/^(?:tile_|head_|extra_row)/.test(kind)) return EXIT.tree;
+  return EXIT.entry;
+};
+
+/** Where the signer of the demonstration keeps its memory. `relais journal sign` uses the same, of its own machine. */
+export const signerFolder = (varFolder: string): string => join(varFolder, 'signer');
+
+const keyPem = (context: CommandContext): string => context.keys().pem('journal-ed25519').reveal();
+
+/** Whose signature counts: the key that was given, the one in the keys folder, or the one that the signer shows. */
+const trustedKey = async (given: string | undefined, origin: string, context: CommandContext): Promise<Verifier> => {
+  if (given !== undefined) return readVkey(given);
+  if (!context.signerVkey || context.keys().has('journal-ed25519')) return verifierOf(origin, publicKeyOf(readPrivateKey(keyPem(context))));
+  return readVkey(await context.signerVkey(origin));
+};
+
+const verifyCommand: HouseCommand = {
+  name: 'journal verify',
+  where: 'house',
+  summary: 'verify the journal from its first entry, and name the first that does not hold',
+  flags: [
+    {
+      name: 'vkey',
+      kind: 'text',
+      value: 'VKEY',
+      help: 'the log’s public key as a C2SP vkey, known from elsewhere; if left out, that of the keys folder, or the one that the signer shows',
+    },
+    { name: 'state', kind: 'text', value: 'FILE', help: 'remembers the last checkpoint seen, to notice a rollback; in the var folder if left out' },
+    JSON_FLAG,
+  ],
+  notes: ['Read from the process that holds the database. Exit codes 4 to 7 tell the class of the first fault: see `relais --help`.'],
+  run: async (input, context, io) => {
+    const origin = await readOrigin(context.database, context.journalHost);
+    const trusted = [await trustedKey(input.text('vkey'), origin, context)];
+    const stateFile = input.text('state') ?? join(context.varFolder, 'journal-seen');
+    const started = performance.now();
+    const report = await verify({
+      source: journalSource(context.database),
+      origin,
+      trusted,
+      kek: context.keys().raw('payload-kek').reveal(),
+      stateFile,
+    });
+    if (input.on('json')) io.out(JSON.stringify(report));
+    else {
+      const seconds = ((performance.now() - started) / 1000).toFixed(1);
+      io.out(
+        `${report.origin}: ${report.checked} of ${report.size} entries checked in ${seconds} s, ${report.sealed} of them under a signed checkpoint`,
+      );
+      if (report.ok) io.out('The journal holds.');
+      for (const fault of report.faults) io.err(`${fault.kind} at ${fault.index}: ${fault.message}`);
+    }
+    const [first] = report.faults;
+    return first ? exitOfFault(first.kind) : report.ok ? EXIT.done : EXIT.refused;
+  },
+};
+
+const trust: HouseCommand = {
+  name: 'journal trust-checkpoint',
+  where: 'house',
+  summary: 'make the signer accept the journal as it is now, once, after a restore that you decided',
+  flags: [
+    { name: 'reason', kind: 'text', value: 'TEXT', help: 'why; goes into the journal', required: true },
+    { name: 'key', kind: 'text', value: 'FILE', help: 'the signer’s journal-ed25519.pem, where it is not in the keys folder' },
+    { name: 'state', kind: 'text', value: 'FOLDER', help: 'the signer’s memory; var/signer if left out' },
+    JSON_FLAG,
+  ],
+  notes: [
+    'It changes the signer’s memory: run it where that memory is, with the signer stopped. Whoever holds an older checkpoint will see that',
+    'history was not continued.',
+  ],
+  run: async (input, context, io) => {
+    const reason = readReason(input.must('reason'));
+    if (reason === undefined) return refuse(io, { refused: 'reason_malformed' }, input.on('json'));
+    const origin = await readOrigin(context.database, context.journalHost);
+    const { size, root } = await journalSource(context.database).overview();
+    const key = input.text('key');
+    const privateKeyPem = key === undefined ? keyPem(context) : await io.read(key);
+    trustCheckpoint({
+      folder: input.text('state') ?? signerFolder(context.varFolder),
+      privateKeyPem,
+      origin,
+      size,
+      root,
+      reason,
+      at: context.clock.now(),
+    });
+    const { journal } = await context.domain();
+    await context.database.run((tx) =>
+      journal.record(tx, { type: 'checkpoint.trusted', actor: 'cli', detail: { reason, size, root: root.toString('base64') } }),
+    );
+    io.out(
+      input.on('json') ? JSON.stringify({ origin, size, root: root.toString('base64') }) : `The signer now accepts ${origin} at ${size} entries.`,
+    );
+    return EXIT.done;
+  },
+};
+
+export const journalCommands: readonly HouseCommand[] = [verifyCommand, trust];

@@ -1,0 +1,108 @@
+import { type Keys, readKeys } from '../config/keys.ts';
+import { createSessions } from '../delegation/sessions.ts';
+import { openSigner, type SignerClient } from '../journal/signer.ts';
+import { connectSigner } from '../journal/signer-client.ts';
+import { systemClock } from '../kernel/clock.ts';
+import { type Database, openPglite, openPostgres } from '../persistence/database.ts';
+import { journalState } from '../persistence/inspection.ts';
+import { createJournal, readOrigin } from '../persistence/journal.ts';
+import { startSealing } from '../persistence/journal-sealing.ts';
+import { startSequencer } from '../persistence/journal-sequencer.ts';
+import { createSessionStore } from '../persistence/sessions.ts';
+import { type CommandContext, createDomain, type Domain } from './context.ts';
+import { signerFolder } from './journal.ts';
+import type { Settings } from './settings.ts';
+
+/** Opening the database oneself, when no process holds it. */
+
+const clock = systemClock;
+
+const openDomain = async (settings: Settings, database: Database, keys: Keys): Promise<Domain> => {
+  const journal = createJournal({
+    transactions: database,
+    clock,
+    writer: 'cli',
+    origin: await readOrigin(database, settings.journalHost),
+    keys: { kek: keys.raw('payload-kek').reveal(), mac: keys.raw('journal-mac').reveal() },
+  });
+  const sessions = createSessions({
+    transactions: database,
+    store: createSessionStore(),
+    journal,
+    clock,
+    pairwiseKey: keys.raw('pairwise').reveal(),
+  });
+  return createDomain({
+    database,
+    journal,
+    clock,
+    keys,
+    allowLoopback: settings.mode === 'demonstration',
+    endSessions: async (tx, whose, reason) => (await sessions.endIn(tx, whose, reason, clock.now())).length,
+  });
+};
+
+/** Puts in sequence and seals what the command wrote: on the embedded database no other process will before the next start. */
+const settle = async (settings: Settings, database: Database, keys: Keys): Promise<void> => {
+  const state = await journalState(database.auto);
+  if (!state?.waiting && state?.size === state?.sealed) return;
+  const origin = await readOrigin(database, settings.journalHost);
+  const signer = openSigner({ folder: signerFolder(settings.varFolder), privateKeyPem: keys.pem('journal-ed25519').reveal() });
+  const client: SignerClient = {
+    sign: async (request) => signer.sign(origin, request),
+    vkey: async () => signer.vkey(origin),
+    close: async () => undefined,
+  };
+  const sequencer = startSequencer({ database, macKey: keys.raw('journal-mac').reveal(), clock, name: 'cli' });
+  const sealing = startSealing({ database, sequencer, signer: client, clock, everyMs: 60_000 });
+  try {
+    await sequencer.flush();
+    await sealing.seal();
+  } finally {
+    await sealing.stop();
+    await sequencer.stop();
+  }
+};
+
+export interface OpenedContext {
+  readonly context: CommandContext;
+  close(): Promise<void>;
+}
+
+/** Opens the database of the settings for one command: PostgreSQL, or the embedded one in the var folder, which it locks. */
+export const openContext = async (settings: Settings): Promise<OpenedContext> => {
+  const { databaseUrl, varFolder, mode, publicUrl, journalHost, signerSocket } = settings;
+  const database = databaseUrl === undefined ? await openPglite(varFolder) : await openPostgres(databaseUrl, { max: 3 });
+  let keys: Keys | undefined;
+  let domain: Promise<Domain> | undefined;
+  const readOnce = (): Keys => {
+    keys ??= readKeys(settings.keysFolder, { signerApart: settings.signerSocket !== undefined });
+    return keys;
+  };
+  const context: CommandContext = {
+    mode,
+    publicUrl,
+    varFolder,
+    journalHost,
+    database,
+    clock,
+    keys: readOnce,
+    domain: () => {
+      domain ??= openDomain(settings, database, readOnce());
+      return domain;
+    },
+    enrolmentUrl: (token) => `${publicUrl}/inscription/${token}`,
+    ...(signerSocket === undefined ? {} : { signerVkey: (origin) => connectSigner({ path: signerSocket, origin }).vkey() }),
+  };
+  return {
+    context,
+    close: async () => {
+      try {
+        const opened = await domain?.catch(() => undefined); // its failure was told when it was asked for
+        if (database.kind === 'pglite' && opened && keys) await settle(settings, database, keys);
+      } finally {
+        await database.close();
+      }
+    },
+  };
+};

@@ -1,0 +1,62 @@
+import { EXIT, type Io } from './command.ts';
+
+/** What each refusal means, and what to do: one sentence a code. A code without a sentence is shown as it is. */
+const SENTENCES: Readonly<Record<string, string>> = {
+  registration_invalid: 'the registration breaks these rules (docs/command-line.md)',
+  name_malformed: 'a name is empty, too long, or holds characters other than Latin letters, digits and ordinary punctuation',
+  siret_malformed: 'the SIRET is not 14 digits with a right check sum',
+  siret_known: 'an organisation has this SIRET already: see `relais organisation list`',
+  themes_malformed: 'give one or more of the ten themes, each with --theme',
+  theme_outside_organisation: 'the organisation is not habilitated for one of these themes',
+  unknown_organisation: 'no organisation has this id or SIRET: see `relais organisation list`',
+  organisation_suspended: 'the organisation is suspended',
+  reason_malformed: 'give a reason of one line, at most 200 characters, with --reason',
+  not_active: 'it is not active: nothing changed',
+  email_malformed: 'this is not an e-mail address',
+  email_known:
+    'somebody of this kind was invited at this address: `relais aidant add --id` adds a membership, `relais staff invite` makes a new link',
+  unknown_aidant: 'no aidant has this id: see `relais aidant list`',
+  unknown_staff: 'nobody has this id',
+  already_member: 'they are a member of this organisation already',
+  not_member: 'they are not an active member of this organisation',
+  not_invited: 'they have enrolled already',
+  unknown_administration: 'no administration has this id or name: see `relais administration list`',
+  name_known: 'an administration has this name already',
+  service_known: 'a service has this id already: see `relais service list`',
+  sector_taken: 'this sector belongs to a service of another administration',
+  unknown_service: 'no service has this id: see `relais service list`',
+  not_pending: 'the service is not waiting for approval',
+  already_disabled: 'the service is disabled already',
+  nothing_to_approve: 'nothing waits for approval here',
+  immutable: 'profile, sector, administration and least consent never change: register another service',
+  unknown_approval: 'no approval has this id: see `relais approvals list`',
+  already_approved: 'it was approved already',
+  same_person: 'whoever asked cannot approve: another opérateur must',
+  hash_differs: 'what is stored is no longer what was asked: register the change and ask again',
+  no_operateur: 'say who decides with --as and the id or e-mail address of an opérateur: see `relais operator list`',
+  unknown_operateur: 'no active opérateur has this id or e-mail address: see `relais operator list`',
+  no_code: 'give the one-time code with --code',
+  no_factor: 'they have no confirmed second factor: they enrol first, by the link of their invitation',
+  wrong_code: 'the one-time code is wrong',
+  code_already_used: 'this one-time code was used: wait for the next one',
+  too_many_codes: 'too many wrong codes: wait',
+  demonstration_only: 'this exists in the demonstration only',
+  file_malformed: 'the file is not JSON',
+  demarche_flag_malformed: 'a --demarche reads "code;effect;theme,theme;French label;English label"',
+};
+
+/** A refusal as use cases return it. */
+interface Refused {
+  readonly refused: string;
+  readonly until?: Date;
+  readonly faults?: readonly { readonly field: string; readonly code: string }[];
+}
+
+/** Prints a refusal, with its code, and gives the exit code. */
+export const refuse = (io: Io, refusal: Refused, json = false): number => {
+  if (json) io.out(JSON.stringify(refusal));
+  const until = refusal.until ? ` (until ${refusal.until.toISOString()})` : '';
+  io.err(`refused: ${refusal.refused}: ${SENTENCES[refusal.refused] ?? 'not accepted'}${until}`);
+  for (const fault of refusal.faults ?? []) io.err(`  ${fault.field || 'input'}: ${fault.code}`);
+  return EXIT.refused;
+};

@@ -1,0 +1,43 @@
+import { join } from 'node:path';
+import { demonstrationSettings, environment, productionConfig } from '../config/environment.ts';
+
+/** What the command line needs of the configuration, in either mode. */
+export interface Settings {
+  readonly mode: 'demonstration' | 'production';
+  readonly publicUrl: string;
+  readonly databaseUrl: string | undefined;
+  readonly varFolder: string;
+  readonly keysFolder: string;
+  /** Host part of the journal's origin; in the demonstration without its port, which may change while the journal goes on. */
+  readonly journalHost: string;
+  readonly signerSocket: string | undefined;
+}
+
+/** Reads the settings: production when NODE_ENV says so, and then every fault at once (`configuration`). */
+export const readSettings = (): Settings => {
+  const demonstration = demonstrationSettings();
+  if (demonstration.production) {
+    const { mode, publicUrl, databaseUrl, varFolder, keys, journalHost, signerSocket } = productionConfig();
+    return { mode, publicUrl, databaseUrl, varFolder, keysFolder: keys.folder, journalHost, signerSocket };
+  }
+  const { databaseUrl, varFolder, keysFolder, port } = demonstration;
+  return {
+    mode: 'demonstration',
+    publicUrl: `http://localhost:${port}`,
+    databaseUrl,
+    varFolder,
+    keysFolder,
+    journalHost: 'localhost',
+    signerSocket: undefined,
+  };
+};
+
+/** The folders and the socket, before anything else is configured: what `keys make` and `journal sign` need. */
+export const readFolders = (): Pick<Settings, 'keysFolder' | 'varFolder' | 'signerSocket'> => {
+  const { keysFolder, varFolder, production } = demonstrationSettings();
+  const inProduction = production && environment['RELAIS_VAR'] === undefined; // the same default as the application's
+  return { keysFolder, varFolder: inProduction ? '/var/lib/relais' : varFolder, signerSocket: environment['RELAIS_SIGNER_SOCKET'] };
+};
+
+/** The socket of the process that holds the embedded database. */
+export const socketPath = (varFolder: string): string => join(varFolder, 'relais.sock');
