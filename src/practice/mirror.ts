@@ -1,0 +1,115 @@
+import './guard.ts';
+import cookie from '@fastify/cookie';
+import type { FastifyInstance } from 'fastify';
+import { randomToken } from '../kernel/crypto.ts';
+import { type Credentials, createRelyingParty } from './mirror-client.ts';
+import { DemarchesPage } from './mirror-demarche-pages.tsx';
+import { addDemarches } from './mirror-demarches.ts';
+import { createLogoutCheck, type LogoutToken } from './mirror-logout.ts';
+import { ByePage, WelcomePage } from './mirror-pages.tsx';
+import { createReporter } from './mirror-report.ts';
+import { type ClientMetadata, type MirrorService, registration } from './mirror-service.ts';
+import { createShop, type Shop } from './mirror-shop.ts';
+import { addSignIn } from './mirror-sign-in.ts';
+import { OTHER_TAB } from './mirror-troubles.ts';
+import { listen, originFor, practiceServer } from './server.ts';
+
+export interface MirrorOptions {
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly relaisIssuer: string;
+  readonly relaisOrigin: string;
+  readonly credentials?: Credentials;
+  /** How often a report that Relais did not answer is said again; every five seconds by default. */
+  readonly retryEveryMs?: number;
+}
+
+/** A running mirror service. */
+export interface Mirror {
+  readonly origin: string;
+  readonly clientMetadata: ClientMetadata;
+  /** Logout tokens accepted so far, oldest first. */
+  readonly received: readonly LogoutToken[];
+  /** Gives the secret that Relais drew when the service was registered. */
+  useSecret(secret: string): void;
+  close(): Promise<void>;
+}
+
+/** Adds the way out: the aidant's own "Arrêter", and the page on which Relais brings the browser back. */
+const addSignOut = (app: FastifyInstance, shop: Shop): void => {
+  const states = new Map<string, number>();
+  app.post('/arreter', async (request, reply) => {
+    const session = shop.session(request, reply);
+    if (session === 'answered') return reply;
+    if (!session || !shop.form(request, session)) return shop.trouble(reply, 403, OTHER_TAB);
+    shop.sessions.remove(session.id);
+    reply.clearCookie(shop.cookies.session, { path: '/' });
+    const state = randomToken();
+    for (const [old, until] of states) if (until < Date.now()) states.delete(old);
+    states.set(state, Date.now() + 600_000);
+    // The service's own session is over whatever happens next; telling Relais is the browser's next step.
+    const url = await shop.relyingParty.logoutUrl(session.idToken, state).catch(() => undefined);
+    return url ? reply.redirect(url.href, 303) : shop.page(reply, 200, ByePage(shop));
+  });
+  app.get<{ Querystring: { state?: string } }>('/au-revoir', async (request, reply) => {
+    const { state } = request.query;
+    if (typeof state !== 'string' || !states.delete(state)) return reply.redirect('/', 303);
+    return shop.page(reply, 200, ByePage(shop));
+  });
+};
+
+/** Adds the back channel: Relais says here that a delegated session is over (OpenID Connect Back-Channel Logout 1.0). */
+const addBackChannel = (app: FastifyInstance, shop: Shop, received: LogoutToken[]): void => {
+  const check = createLogoutCheck({ issuer: shop.issuer, clientId: shop.service.id, keys: () => shop.relyingParty.keys() });
+  app.post('/deconnexion/relais', async (request, reply) => {
+    const body: unknown = request.body;
+    const token = typeof body === 'object' && body !== null && 'logout_token' in body ? body.logout_token : undefined;
+    if (typeof token !== 'string') return reply.code(400).send({ error: 'invalid_request', error_description: 'logout_token is missing' });
+    try {
+      const result = await check(token);
+      if ('refused' in result) return reply.code(400).send({ error: 'invalid_request', error_description: result.refused });
+      shop.sessions.endByToken(result);
+      received.push(result);
+      return reply.code(200).send();
+    } catch {
+      return reply.code(503).send({ error: 'temporarily_unavailable', error_description: 'keys of the issuer cannot be read' });
+    }
+  });
+};
+
+/** Adds the first page: a door for who is not signed in, the démarches for who is. */
+const addHome = (app: FastifyInstance, shop: Shop): void => {
+  app.get('/', async (request, reply) => {
+    const session = shop.session(request, reply);
+    if (session === 'answered') return reply;
+    if (!session) return shop.page(reply, 200, WelcomePage(shop));
+    return shop.page(reply, 200, DemarchesPage({ service: shop.service, session, dossier: shop.dossier(session) }));
+  });
+};
+
+/** Starts a mirror public service. It finds Relais at the first sign-in: it may be started before it. */
+export const startMirror = async (service: MirrorService, options: MirrorOptions): Promise<Mirror> => {
+  const app = await practiceServer(service.programme, [options.relaisOrigin]);
+  await app.register(cookie);
+  const origin = await originFor(options.port);
+  const relyingParty = await createRelyingParty({ service, issuer: options.relaisIssuer, origin, credentials: options.credentials ?? {} });
+  const shop = createShop({ service, origin, issuer: options.relaisIssuer, relyingParty });
+  const reporter = createReporter({ relyingParty, relaisOrigin: options.relaisOrigin, source: origin, retryEveryMs: options.retryEveryMs });
+  const received: LogoutToken[] = [];
+  addHome(app, shop);
+  addSignIn(app, shop);
+  addSignOut(app, shop);
+  addDemarches(app, shop, reporter);
+  addBackChannel(app, shop, received);
+  await listen(app, origin);
+  return {
+    origin,
+    clientMetadata: registration(service, origin, relyingParty.publicJwk),
+    received,
+    useSecret: (secret) => relyingParty.useSecret(secret),
+    close: async () => {
+      reporter.close();
+      await app.close();
+    },
+  };
+};
