@@ -1,0 +1,107 @@
+import { existsSync, globSync, mkdirSync, writeFileSync } from 'node:fs';
+import { relative, resolve } from 'node:path';
+import { run } from 'node:test';
+import { parseArgs } from 'node:util';
+import { follow } from './reporter.ts';
+import { type Cluster, findPostgres, startPostgres } from './support/postgres.ts';
+
+/**
+ * Runs the tests (`npm test`). Arguments: `--only <part of a path>` (may be repeated), `--browser` (only the browser tests), `--no-browser`,
+ * `--nightly` (the long ones too), `--force-exit` (a file ends with its last test, whatever it left open). Writes reports/tests.json; the
+ * last line is always `N passed, N failed`.
+ */
+
+const root = resolve(import.meta.dirname, '..');
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true },
+    browser: { type: 'boolean' },
+    nightly: { type: 'boolean' },
+    'force-exit': { type: 'boolean' },
+  },
+  allowNegative: true,
+});
+
+const chromium = (): string | undefined =>
+  [process.env['CHROMIUM'], '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => path && existsSync(path));
+
+const chosen = (): string[] =>
+  globSync('test/**/*.test.{ts,tsx}', { cwd: root })
+    .filter((file) => values.nightly || !file.startsWith('test/nightly/'))
+    .filter((file) => (file.startsWith('test/browser/') ? values.browser !== false : values.browser !== true))
+    .filter((file) => values.only === undefined || values.only.some((part) => file.includes(part)))
+    .sort();
+
+const notRun: string[] = [];
+const missing = (what: string): void => {
+  notRun.push(what);
+  process.stdout.write(`not run: ${what}\n`);
+};
+
+const prepare = async (): Promise<Cluster | undefined> => {
+  if (process.env['RELAIS_TEST_POSTGRES']) return undefined;
+  if (!findPostgres()) {
+    missing('the tests on PostgreSQL, since initdb was not found');
+    return undefined;
+  }
+  const cluster = await startPostgres();
+  process.env['RELAIS_TEST_POSTGRES'] = cluster.url;
+  return cluster;
+};
+
+const withoutBrowser = (files: string[]): string[] => {
+  const browser = files.filter((file) => file.startsWith('test/browser/'));
+  if (browser.length === 0) return files;
+  const path = chromium();
+  if (path) {
+    process.env['CHROMIUM'] = path;
+    return files;
+  }
+  missing(`${browser.length} browser test files, since Chromium was not found`);
+  return files.filter((file) => !browser.includes(file));
+};
+
+const main = async (): Promise<number> => {
+  // What the caller's shell says must not decide what a test sees.
+  for (const name of ['DATABASE_URL', 'NODE_ENV', 'RELAIS_VAR', 'RELAIS_KEYS', 'RELAIS_PORT', 'RELAIS_LOG', 'NODE_TEST_CONTEXT'])
+    delete process.env[name];
+  if (values.nightly) process.env['RELAIS_TEST_NIGHTLY'] = '1';
+  const started = performance.now();
+  const files = withoutBrowser(chosen());
+  const cluster = await prepare();
+  process.once('SIGINT', () => process.exit(130)); // the cluster goes with the process
+  process.once('SIGTERM', () => process.exit(143));
+  try {
+    const events = run({
+      files: files.map((file) => resolve(root, file)),
+      concurrency: 2,
+      isolation: 'process',
+      forceExit: values['force-exit'] === true,
+      execArgv: process.execArgv.includes('tsx') ? [] : ['--import', 'tsx'], // ours are handed on by node:test
+      timeout: values.nightly ? 7_200_000 : 600_000,
+    });
+    const report = files.length ? await follow(events, root, (text) => process.stdout.write(text)) : { records: [], passed: 0, failed: 0 };
+    const strict = /^(1|true)$/i.test(process.env['CI'] ?? '');
+    const failed = report.failed + (strict ? notRun.length : 0);
+    mkdirSync(resolve(root, 'reports'), { recursive: true });
+    const whole = values.only === undefined && values.browser === undefined && notRun.length === 0;
+    writeFileSync(
+      resolve(root, 'reports/tests.json'),
+      `${JSON.stringify({ whole, notRun, passed: report.passed, failed, tests: report.records }, null, 1)}\n`,
+    );
+    const apart = report.records.filter((record) => record.outcome === 'skipped' || record.outcome === 'todo');
+    for (const record of apart) process.stdout.write(`${record.outcome}: ${record.file}: ${record.title}\n`);
+    for (const record of report.records)
+      if (record.outcome === 'failed' && !record.carrier) process.stdout.write(`failed: ${record.file}: ${record.title}\n`);
+    if (report.passed + report.failed === 0) process.stdout.write(`no test ran${files.length ? '' : ': no file was chosen'}\n`);
+    process.stdout.write(
+      `${relative(process.cwd(), resolve(root, 'reports/tests.json'))} · ${files.length} files · ${((performance.now() - started) / 1000).toFixed(1)} s\n`,
+    );
+    process.stdout.write(`${report.passed} passed, ${failed} failed\n`);
+    return failed > 0 || report.passed === 0 ? 1 : 0;
+  } finally {
+    await cluster?.stop();
+  }
+};
+
+process.exitCode = await main();
