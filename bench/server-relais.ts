@@ -127,20 +127,23 @@ const prepare = async (count: number): Promise<{ clientId: string; secret: strin
 const browsers = async (count: number): Promise<{ cookie: string; hint: string }[]> => {
   const people = ready;
   if (!people) throw new Error('prepare first');
-  return Promise.all(
-    Array.from({ length: count }, async (_, i) => {
-      const blank = await site.webSessions.start({});
+  const made: { cookie: string; hint: string }[] = [];
+  const lane = async (): Promise<void> => {
+    while (made.length < count) {
+      const mandateId = people.mandates[made.length % people.mandates.length];
+      if (!mandateId) throw new Error('no mandate');
+      const place = made.push({ cookie: '', hint: '' }) - 1;
       const session = await site.webSessions.renew(
-        blank,
+        await site.webSessions.start({}),
         { kind: 'staff', staffId: people.aidantId, organisationId: people.organisationId },
         { signedIn: { acr: 'eidas1', amr: ['pwd', 'otp'], at: clock.now().getTime() } },
       );
-      const mandateId = people.mandates[i % people.mandates.length];
-      if (!mandateId) throw new Error('no mandate');
       const hint = sealChoice(site.cookieKey.reveal(), session.hash, { mandateId, theme: 'logement' }, clock.now());
-      return { cookie: `relais_session=${session.token}`, hint };
-    }),
-  );
+      made[place] = { cookie: `relais_session=${session.token}`, hint };
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, lane));
+  return made;
 };
 
 await app.http.listen({ host: '127.0.0.1', port });
