@@ -57,13 +57,19 @@ export const contentSecurityPolicy = (formOrigins: readonly string[]): string =>
 /** What our own pages put into their addresses. */
 const PARAMETERS = ['themes', 'personne', 'thematique', 'choisir', 'apres', 'avant', 'motif', 'vers'];
 
-/** This page in the other language: its address with nothing in it but what our pages write there. */
+/**
+ * This page in the other language: its address with nothing in it but what our pages write there. A target need not be a path (RFC 9112 section 3.2),
+ * and `//name` would name another host: those lead home.
+ */
 const otherLanguage = (request: FastifyRequest, lang: Lang): string => {
-  const url = new URL(request.url, 'http://localhost');
+  const [path = '/', query] = request.url.split('?', 2);
+  const given = new URLSearchParams(query);
   const search = new URLSearchParams();
-  for (const name of PARAMETERS) for (const value of url.searchParams.getAll(name)) search.append(name, value);
+  for (const name of PARAMETERS) for (const value of given.getAll(name)) search.append(name, value);
   search.set('lang', lang === 'fr' ? 'en' : 'fr');
-  return request.method === 'GET' ? `${url.pathname}?${search}` : `/?lang=${search.get('lang')}`;
+  return request.method === 'GET' && /^(\/[\w.~%-]+)*\/?$/.test(path) && !/\/\.{1,2}(\/|$)/.test(path)
+    ? `${path}?${search}`
+    : `/?lang=${search.get('lang')}`;
 };
 
 /** Makes the kit of a site. The session is read once a request, when a handler asks for it. */

@@ -560,6 +560,39 @@ inEachWorld(({ world, kind }) => {
     assert.deepEqual(faults(it), []);
   });
 
+  test('P21 a target that is no path is no fault, and no page of ours leads to another host by it', { database: kind, atLeast: 20 }, async () => {
+    const { hostname, port } = new URL(world().places.relais);
+    for (const path of [
+      '//?',
+      '//',
+      '///',
+      '//ailleurs.example',
+      '/.//ailleurs.example',
+      '/%2e//ailleurs.example',
+      '/\\ailleurs.example',
+      '//[',
+      '/%',
+      '//:99999',
+      'http://[',
+      'http://ailleurs.example/x',
+      '*',
+    ]) {
+      const { status, body } = await new Promise<{ status: number; body: string }>((answered, failed) => {
+        const asked = ask({ hostname, port, path, headers: { accept: 'text/html' } }, (answer) => {
+          answer.setEncoding('utf8');
+          let body = '';
+          answer.on('data', (part: string) => {
+            body += part;
+          });
+          answer.on('end', () => answered({ status: answer.statusCode ?? 0, body }));
+        });
+        asked.on('error', failed).end();
+      });
+      assert.ok(status > 0 && status < 500, `${status} for ${path}`);
+      assert.doesNotMatch(body, /(href|action|src)="(\/[/\\]|\/\.|\/%2e\/|http:\/\/ailleurs)/, path);
+    }
+  });
+
   test('P21 hundreds of shapeless requests never make the server fail', { database: kind, atLeast: 250 }, async () => {
     const it = await ready();
     const relais = it.places.relais;
