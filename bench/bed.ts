@@ -16,6 +16,11 @@ export interface Bed {
   /** A new empty database; its superuser's address. */
   database(): Promise<string>;
   start(program: string, argument?: object): Promise<ServerHandle>;
+  /**
+   * Gives PostgreSQL its statistics of every database, as autovacuum does within a minute: statements prepared while the tables were empty are planned
+   * again.
+   */
+  analyse(): Promise<void>;
   /** Relais with its people, on a database of its own; started once, then shared by the parts. */
   relais(): Promise<{ server: ServerHandle; party: Party; databaseUrl: string; folder: string }>;
   plain(): Promise<ServerHandle>;
@@ -37,20 +42,28 @@ export const makeBed = async (options: { seconds: number; rounds: number; lanes:
   const cluster: Cluster = await startPostgres({ durable: true });
   const folder = mkdtempSync(join(tmpdir(), 'relais-bench-'));
   const servers: ServerHandle[] = [];
-  let names = 0;
+  const urls: string[] = [];
   const start = async (program: string, argument: object = {}): Promise<ServerHandle> => {
     const server = await startServer(program, argument, options.prefix);
     servers.push(server);
     return server;
   };
   const database = async (): Promise<string> => {
-    const name = `bench_${names++}`;
+    const name = `bench_${urls.length}`;
     const client = new pg.Client({ connectionString: cluster.url });
     await client.connect();
     await client.query(`create database ${name}`).finally(() => client.end());
     const url = new URL(cluster.url);
     url.pathname = `/${name}`;
+    urls.push(url.href);
     return url.href;
+  };
+  const analyse = async (): Promise<void> => {
+    for (const connectionString of urls) {
+      const client = new pg.Client({ connectionString });
+      await client.connect();
+      await client.query('vacuum analyze').finally(() => client.end());
+    }
   };
   const startRelais = async () => {
     const databaseUrl = await database();
@@ -65,6 +78,7 @@ export const makeBed = async (options: { seconds: number; rounds: number; lanes:
     ...options,
     database,
     start,
+    analyse,
     relais: () => {
       relais ??= startRelais();
       return relais;

@@ -29,15 +29,16 @@ interface Contender {
 }
 
 /** A warm-up lasts until the server has done this many calls, or this many times a round: a program that is still being compiled says little. */
-const WARM_CALLS = 2500;
-const WARM_ROUNDS = 5;
+const WARM_CALLS = 4000;
+const WARM_ROUNDS = 6;
 /** Calls a second that are prepared for. */
 const MOST_CALLS = 250;
 
 /** Rounds of each in turn: one warm-up each, then measured ones. */
 const alternate = async (bed: Bed, contenders: readonly Contender[]): Promise<Summary[]> => {
   const rounds = contenders.map((): Round[] => []);
-  for (let turn = -1; turn < bed.rounds; turn++)
+  for (let turn = -1; turn < bed.rounds; turn++) {
+    if (turn === 0) await bed.analyse();
     for (const [i, each] of contenders.entries()) {
       const { units, idle } = each;
       const most = turn < 0 ? WARM_CALLS : bed.seconds * MOST_CALLS;
@@ -52,6 +53,7 @@ const alternate = async (bed: Bed, contenders: readonly Contender[]): Promise<Su
       const measured = await round(each.server, options, each.work);
       if (turn >= 0) rounds[i]?.push(measured);
     }
+  }
   return rounds.map(summarise);
 };
 

@@ -23,7 +23,7 @@ const run = async (names: readonly (keyof typeof PARTS)[], quick: boolean): Prom
   const { server, pinned } = pinning();
   console.log(`\n${describeMachine(pinned)}`);
   if (pinned) leaveServerCore();
-  const bed = await makeBed({ seconds: quick ? 1 : 4, rounds: quick ? 2 : 5, lanes: 16, prefix: server });
+  const bed = await makeBed({ seconds: quick ? 1 : 4, rounds: quick ? 2 : 5, lanes: 32, prefix: server });
   const figures: Figure[] = [];
   try {
     for (const name of names) figures.push(...(await PARTS[name](bed)));

@@ -64,10 +64,13 @@ export type Handlers = Readonly<Record<string, (argument: never) => Promise<unkn
 /** Records where the processor's time goes between `start` and the next call, which writes it to a file for a reader of `.cpuprofile`. */
 const profiler = (): ((file: string | undefined) => Promise<void>) => {
   const session = new Session();
+  let connected = false;
   return async (file) => {
     if (file === undefined) {
-      session.connect();
+      if (!connected) session.connect();
+      connected = true;
       await session.post('Profiler.enable');
+      await session.post('Profiler.setSamplingInterval', { interval: 200 });
       await session.post('Profiler.start');
       return;
     }
