@@ -26,9 +26,9 @@ const GUARDS: readonly Guard[] = [
   {
     claim: 'P1',
     what: 'the condition that makes a code single-use',
-    file: 'src/persistence/artefacts.ts',
-    from: "where model = 'AuthorizationCode' and id = ${id} and consumed_at is null",
-    to: "where model = 'AuthorizationCode' and id = ${id}",
+    file: 'src/persistence/artefact-writes.ts',
+    from: "where o.model = 'AuthorizationCode' and o.id = a.code and o.consumed_at is null and",
+    to: "where o.model = 'AuthorizationCode' and o.id = a.code and",
   },
   {
     claim: 'P4',
@@ -83,8 +83,8 @@ const GUARDS: readonly Guard[] = [
     claim: 'M17',
     what: 'the lock that a token and a stop of the mandate compete for',
     file: 'src/persistence/artefact-writes.ts',
-    from: 'and ended_at is null order by id for share)',
-    to: 'and ended_at is null order by id)',
+    from: 'and d.ended_at is null order by d.id for share of d)',
+    to: 'and d.ended_at is null order by d.id)',
   },
   {
     claim: 'M17',
@@ -96,13 +96,9 @@ const GUARDS: readonly Guard[] = [
   {
     claim: 'J2',
     what: 'the entry in the statement that uses a code up',
-    file: 'src/persistence/artefacts.ts',
-    from: [
-      'insert into journal.queue (event_id, type, class, writer, at, parties, box, commitment, mac)',
-      'select ${entry.eventId}::uuid, ${entry.type}, ${entry.class}, ${entry.writer}, ${entry.at}::timestamptz, ${JSON.stringify(entry.parties)}::jsonb,',
-      '  ${entry.box}::bytea, ${entry.commitment}::bytea, ${entry.mac}::bytea from used`',
-    ].join('\n          '),
-    to: 'select id from used`',
+    file: 'src/persistence/artefact-writes.ts',
+    from: 'where e.code in (select id from used))',
+    to: 'where e.code in (select id from used) and false)',
   },
   {
     claim: 'J3',

@@ -19,6 +19,8 @@ export interface Candidate {
   readonly startsAt: Date;
   readonly endsAt: Date;
   readonly consent: { readonly method: ConsentMethod; readonly acr: string; readonly at: Date };
+  /** What this browser holds for other people now, when the query names the browser: it ends if this one is chosen. */
+  readonly others: readonly { readonly usagerName: string; readonly serviceName: string }[];
 }
 
 /** What must be true together when a session opens, read under a lock that a revocation has to wait for. */
@@ -90,6 +92,8 @@ export interface CandidateQuery {
   readonly mandateId?: MandateId;
   readonly name?: string;
   readonly after?: MandateId;
+  /** Names the browser whose sessions for others are to be read with it. */
+  readonly webSession?: Buffer;
   readonly limit: number;
   readonly now: Date;
 }
@@ -171,8 +175,14 @@ export interface Opening {
 export interface Sessions {
   candidates(query: Omit<CandidateQuery, 'now'>): Promise<Candidate[]>;
   live(webSession: Buffer): Promise<LiveSession[]>;
-  /** Opens a delegated session, after every check, ending in the same transaction what one browser may not hold beside it. */
-  open(asked: Opening): Promise<{ session: NewSession; ended: number } | { refused: OpenRefusal }>;
+  /**
+   * Opens a delegated session, after every check, ending in the same transaction what one browser may not hold beside it. `together` writes in that
+   * transaction what must not exist without the session; it must ask nothing of another connection.
+   */
+  open(
+    asked: Opening,
+    together?: (tx: Transaction, session: NewSession) => Promise<void>,
+  ): Promise<{ session: NewSession; ended: number } | { refused: OpenRefusal }>;
   /** Ends sessions in a transaction of their own. */
   end(which: Which, reason: SessionEnd): Promise<EndedSession[]>;
   /** Ends sessions in the caller's transaction, each with its entry. */
@@ -267,7 +277,7 @@ export const createSessions = (parts: {
       journal.nudge();
       return ended;
     },
-    async open(asked) {
+    async open(asked, together) {
       const result = await transactions.run(async (tx): Promise<{ session: NewSession; ended: number } | { refused: OpenRefusal }> => {
         const now = clock.now();
         const refuse = async (refused: OpenRefusal, usager?: UsagerId, administration?: string): Promise<{ refused: OpenRefusal }> => {
@@ -313,6 +323,7 @@ export const createSessions = (parts: {
           session.openedEvent,
         );
         await store.add(tx, session, entry);
+        await together?.(tx, session);
         return { session, ended };
       });
       journal.nudge();

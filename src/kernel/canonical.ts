@@ -3,6 +3,9 @@ import { Failure } from './failure.ts';
 /** A value that RFC 8785 can write: no undefined, no function, no number outside the safe integers when it is an integer. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
 
+/** Printable ASCII without quote and backslash: already as JSON writes it, and its own NFC. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
 /**
  * Writes `value` as canonical JSON (RFC 8785): keys sorted by UTF-16 code units, no white space, shortest numbers. A member whose value is
  * undefined is left out. Text is normalised to NFC first, since the RFC itself does not normalise. Fails on a lone surrogate, an unsafe
@@ -16,14 +19,19 @@ export const canonical = (value: Json): string => {
     return JSON.stringify(value);
   }
   if (typeof value === 'string') {
+    if (PLAIN.test(value)) return `"${value}"`;
     if (!value.isWellFormed()) throw new Failure('not_canonical', 'lone surrogate');
     return JSON.stringify(value.normalize('NFC'));
   }
   if (Array.isArray(value)) return `[${value.map((item) => canonical(item as Json)).join(',')}]`;
-  const members = Object.entries(value as { readonly [key: string]: Json | undefined })
-    .filter((member): member is [string, Json] => member[1] !== undefined)
-    .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-  return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`).join(',')}}`;
+  const members = value as { readonly [key: string]: Json | undefined };
+  let text = '';
+  // The sort without a comparison is by UTF-16 code units.
+  for (const key of Object.keys(members).sort()) {
+    const member = members[key];
+    if (member !== undefined) text += `${text && ','}${PLAIN.test(key) ? `"${key}"` : JSON.stringify(key)}:${canonical(member)}`;
+  }
+  return `{${text}}`;
 };
 
 /** Reads JSON that must already be canonical: anything else (duplicate key, white space, other order) fails as `not_canonical`. */

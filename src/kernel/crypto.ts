@@ -13,25 +13,35 @@ export const randomBelow = (limit: number): number => node.randomInt(limit);
 /** Node 20.12 and later hash in one call. */
 const oneShot = node.hash as typeof node.hash | undefined;
 
-export const sha256 = (...parts: readonly Bytes[]): Buffer => {
+const joined = (parts: readonly Bytes[]): Bytes => {
   const [only] = parts;
-  if (parts.length === 1 && only !== undefined && oneShot) return oneShot('sha256', only, 'buffer');
-  const hash = node.createHash('sha256');
-  for (const part of parts) hash.update(part);
-  return hash.digest();
+  if (parts.length === 1 && only !== undefined) return only;
+  if (parts.every((part) => typeof part === 'string')) return parts.join('');
+  return Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)));
 };
 
-/** Node takes bytes as a key as well, but finds out slowly that they are not a key object. */
-const secretKey = (key: Bytes): node.KeyObject => (typeof key === 'string' ? node.createSecretKey(key, 'utf8') : node.createSecretKey(key));
+export const sha256 = (...parts: readonly Bytes[]): Buffer =>
+  oneShot ? oneShot('sha256', joined(parts), 'buffer') : node.createHash('sha256').update(joined(parts)).digest();
+
+const known = new WeakMap<Uint8Array, node.KeyObject>();
+
+/** Node takes bytes as a key as well, but finds out slowly that they are not a key object. Bytes that stay are read once: nobody writes over a key. */
+const secretKey = (key: Bytes): node.KeyObject => {
+  if (typeof key === 'string') return node.createSecretKey(key, 'utf8');
+  const before = known.get(key);
+  if (before) return before;
+  const made = node.createSecretKey(key);
+  known.set(key, made);
+  return made;
+};
 
 export const hmacSha256 = (key: Bytes, ...parts: readonly Bytes[]): Buffer => {
-  const mac = node.createHmac('sha256', secretKey(key));
-  for (const part of parts) mac.update(part);
-  return mac.digest();
+  return node.createHmac('sha256', secretKey(key)).update(joined(parts)).digest();
 };
 
 /** Compares two secrets in a time that depends on neither (claim T1: every secret comparison goes through here). */
-export const equal = (a: Bytes, b: Bytes): boolean => node.timingSafeEqual(sha256(a), sha256(b));
+export const equal = (a: Bytes, b: Bytes): boolean =>
+  typeof a !== 'string' && typeof b !== 'string' && a.length === b.length ? node.timingSafeEqual(a, b) : node.timingSafeEqual(sha256(a), sha256(b));
 
 /** Encrypts with AES-256-GCM: 12 bytes of nonce, ciphertext, 16 bytes of tag. `context` is bound to the box and must be given back to open it. */
 export const seal = (key: Uint8Array, plaintext: Bytes, context = ''): Buffer => {

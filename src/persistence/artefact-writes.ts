@@ -1,3 +1,4 @@
+import type { Queued } from '../journal/entry.ts';
 import type { Transaction } from '../kernel/transaction.ts';
 import type { Payload } from '../provider/artefacts.ts';
 import { rows } from './database.ts';
@@ -14,13 +15,15 @@ export interface Write {
   readonly now: Date;
   /** An interaction that this write finishes: deleted in the same statement. */
   readonly finishes: string | undefined;
+  /** A code that this write uses up, with the entry that says so: nothing is written unless it was unused until now (claim P1). */
+  readonly redeems: { readonly code: string; readonly entry: Queued } | undefined;
 }
 
 const keyOf = ({ model, id }: { model: string; id: string }): string => `${model} ${id}`;
 
-/** Writes artefacts, each whole or not at all, and says which were written. Sessions are held against a concurrent stop, in the order of their ids. */
+/** Writes artefacts, each whole or not at all, and says which were written. No two of them may be the same, or redeem the same code. Sessions are held against a concurrent stop, in the order of their ids. */
 const writeAll = async (tx: Transaction, writes: readonly Write[]): Promise<Set<string>> => {
-  const asked = writes.map(({ model, id, payload, expiresAt, onlyIfLive }) => ({
+  const asked = writes.map(({ model, id, payload, expiresAt, onlyIfLive, redeems }) => ({
     model,
     id,
     grant_id: model === 'Grant' ? id : payload.grantId,
@@ -28,21 +31,46 @@ const writeAll = async (tx: Transaction, writes: readonly Write[]): Promise<Set<
     payload,
     expires_at: expiresAt,
     live: onlyIfLive,
+    code: redeems?.code,
   }));
-  const grants = [...new Set(asked.flatMap((each) => (each.live && each.grant_id !== undefined ? [each.grant_id] : [])))];
+  const issued = writes.flatMap(({ redeems }) =>
+    redeems
+      ? {
+          ...redeems.entry,
+          code: redeems.code,
+          event_id: redeems.entry.eventId,
+          box: redeems.entry.box.toString('hex'),
+          commitment: redeems.entry.commitment.toString('hex'),
+          mac: redeems.entry.mac.toString('hex'),
+        }
+      : [],
+  );
   const finished = writes.flatMap(({ finishes }) => finishes ?? []);
   const now = new Date(Math.max(...writes.map((each) => each.now.getTime())));
   const written = await rows<{ model: string; id: string }>(
     tx,
-    sql`with held as (
-        select id, grant_id from delegated_session where grant_id = any (${grants}::text[]) and ended_at is null order by id for share),
-      alive as (select h.grant_id from held h cross join lateral (select 1 from live_session(${now}) l where l.id = h.id offset 0) l),
-      finished as (delete from oidc_artefact where model = 'Interaction' and id = any (${finished}::text[]))
+    sql`with asked as (
+        select model, id, grant_id, uid, payload, expires_at, live, code
+        from jsonb_to_recordset(${JSON.stringify(asked)}::jsonb)
+          as a (model text, id text, grant_id text, uid text, payload jsonb, expires_at timestamptz, live boolean, code text)),
+      held as (
+        select d.id, d.grant_id from delegated_session d
+        where d.grant_id = any (array(select a.grant_id from asked a where a.live)) and d.ended_at is null order by d.id for share of d),
+      alive as (select h.grant_id from held h where session_lives(h.id, ${now})),
+      finished as (delete from oidc_artefact where model = 'Interaction' and id = any (${finished}::text[])),
+      used as (
+        update oidc_artefact o set consumed_at = ${now} from asked a
+        where o.model = 'AuthorizationCode' and o.id = a.code and o.consumed_at is null and (not a.live or a.grant_id in (select grant_id from alive))
+        returning o.id),
+      issued as (
+        insert into journal.queue (event_id, type, class, writer, at, parties, box, commitment, mac)
+        select e.event_id, e.type, e.class, e.writer, e.at, e.parties, decode(e.box, 'hex'), decode(e.commitment, 'hex'), decode(e.mac, 'hex')
+        from jsonb_to_recordset(${JSON.stringify(issued)}::jsonb)
+          as e (code text, event_id uuid, type text, class text, writer text, at timestamptz, parties jsonb, box text, commitment text, mac text)
+        where e.code in (select id from used))
       insert into oidc_artefact (model, id, grant_id, uid, payload, expires_at)
-      select a.model, a.id, a.grant_id, a.uid, a.payload, a.expires_at
-      from jsonb_to_recordset(${JSON.stringify(asked)}::jsonb)
-        as a (model text, id text, grant_id text, uid text, payload jsonb, expires_at timestamptz, live boolean)
-      where not a.live or a.grant_id in (select grant_id from alive)
+      select a.model, a.id, a.grant_id, a.uid, a.payload, a.expires_at from asked a
+      where (not a.live or a.grant_id in (select grant_id from alive)) and (a.code is null or a.code in (select id from used))
       order by a.model, a.id
       on conflict (model, id) do update set grant_id = excluded.grant_id, uid = excluded.uid, payload = excluded.payload, expires_at = excluded.expires_at
       returning model, id`,
@@ -74,15 +102,18 @@ export const createArtefactWrites = (tx: Transaction): ((write: Write) => Promis
   };
 
   const flush = (): void => {
-    const batch = new Map<string, Waiting>();
+    const batch: Waiting[] = [];
     const later: Waiting[] = [];
+    const met = new Set<string>();
     for (const each of waiting) {
-      if (batch.has(keyOf(each))) later.push(each);
-      else batch.set(keyOf(each), each);
+      const own = [keyOf(each), ...(each.redeems ? [`code ${each.redeems.code}`] : [])];
+      const repeated = own.some((key) => met.has(key));
+      for (const key of own) met.add(key);
+      (repeated ? later : batch).push(each);
     }
     waiting = later;
-    const sent = send([...batch.values()]);
-    if (later.length) void sent.then(flush); // the same artefact twice: in the order given
+    const sent = send(batch);
+    if (later.length) void sent.then(flush); // the same artefact or code twice: in the order given
   };
 
   return (write) =>

@@ -1,20 +1,27 @@
 import type { DelegatedSession, Level } from '../delegation/session.ts';
 import type { Sessions } from '../delegation/sessions.ts';
+import type { Queued } from '../journal/entry.ts';
 import type { Journal } from '../journal/journal.ts';
 import { gathered } from '../kernel/gathered.ts';
 import type { AidantId, MandateId, OrganisationId, SessionId, UsagerId } from '../kernel/ids.ts';
 import type { Transaction, Transactions } from '../kernel/transaction.ts';
 import type { ConsentMethod } from '../mandates/mandate.ts';
 import type { Theme } from '../organisations/theme.ts';
-import type { ArtefactStore, Found, Payload } from '../provider/artefacts.ts';
+import type { ArtefactStore, Found, Payload, Redemption } from '../provider/artefacts.ts';
 import { createArtefactWrites } from './artefact-writes.ts';
 import { row, rows, run } from './database.ts';
 import { readUsager } from './sessions.ts';
 import { sql } from './sql.ts';
 
+interface Key {
+  readonly model: string;
+  readonly id: string;
+}
+
+/** As JSON writes it: instants and bytes are text. */
 interface LiveRow {
   payload: Payload;
-  consumed_at: Date | null;
+  consumed_at: string | null;
   grant_payload: Payload | null;
   session_payload: Payload | null;
   account: string | null;
@@ -28,7 +35,7 @@ interface LiveRow {
   aidant_name: string;
   aidant_acr: Level;
   aidant_amr: string[];
-  auth_time: Date;
+  auth_time: string;
   acr: Level;
   organisation_id: OrganisationId;
   organisation_name: string;
@@ -38,13 +45,13 @@ interface LiveRow {
   administration_id: string;
   consent_method: ConsentMethod;
   consent_acr: string;
-  consented_at: Date;
-  mandate_ends_at: Date;
-  opened_at: Date;
-  expires_at: Date;
+  consented_at: string;
+  mandate_ends_at: string;
+  opened_at: string;
+  expires_at: string;
   opened_event: string;
   idx: number | null;
-  leaf_hash: Buffer | null;
+  leaf_hash: string | null;
   usager_id: UsagerId | null;
   given_name: string;
   family_name: string;
@@ -55,6 +62,8 @@ interface LiveRow {
   birthcountry: string;
   email: string | null;
 }
+
+const instant = (text: string | null): Date | undefined => (text === null ? undefined : new Date(text));
 
 const readDelegated = (found: LiveRow, id: SessionId): DelegatedSession => ({
   id,
@@ -67,19 +76,19 @@ const readDelegated = (found: LiveRow, id: SessionId): DelegatedSession => ({
   aidantName: found.aidant_name,
   aidantAcr: found.aidant_acr,
   aidantAmr: found.aidant_amr,
-  authTime: found.auth_time,
+  authTime: new Date(found.auth_time),
   acr: found.acr,
   organisation: { id: found.organisation_id, name: found.organisation_name, siret: found.siret },
   usager: readUsager({ ...found, usager_id: found.usager_id as UsagerId }),
   serviceId: found.service_id,
   serviceName: found.service_name,
   administrationId: found.administration_id,
-  consent: { method: found.consent_method, acr: found.consent_acr, at: found.consented_at },
-  mandateEndsAt: found.mandate_ends_at,
-  openedAt: found.opened_at,
-  expiresAt: found.expires_at,
+  consent: { method: found.consent_method, acr: found.consent_acr, at: new Date(found.consented_at) },
+  mandateEndsAt: new Date(found.mandate_ends_at),
+  openedAt: new Date(found.opened_at),
+  expiresAt: new Date(found.expires_at),
   openedEvent: found.opened_event,
-  receipt: found.idx !== null && found.leaf_hash ? { index: found.idx, leaf: found.leaf_hash.toString('base64url') } : undefined,
+  receipt: found.idx !== null && found.leaf_hash ? { index: found.idx, leaf: Buffer.from(found.leaf_hash, 'hex').toString('base64url') } : undefined,
 });
 
 const read = (found: LiveRow): Found | undefined => {
@@ -87,7 +96,7 @@ const read = (found: LiveRow): Found | undefined => {
   if (found.account?.includes('~') && !delegated) return undefined; // fail closed: a delegated account without a live session is nothing
   return {
     payload: found.payload,
-    consumedAt: found.consumed_at ?? undefined,
+    consumedAt: instant(found.consumed_at),
     grant: found.grant_payload ?? undefined,
     session: found.session_payload ?? undefined,
     delegated,
@@ -95,69 +104,61 @@ const read = (found: LiveRow): Found | undefined => {
   };
 };
 
-interface Key {
-  readonly model: string;
-  readonly id: string;
-}
-
 /** What requests look for in the same turn of the event loop is one statement; while two are under way, the next gathers. */
 const READS = { atOnce: 2, most: 100 };
 
 const nameOf = ({ model, id }: Key): string => `${model} ${id}`;
 
-const columns = (keys: readonly Key[]): [models: string[], ids: string[]] => {
-  const distinct = [...new Map(keys.map((key) => [nameOf(key), key])).values()];
-  return [distinct.map(({ model }) => model), distinct.map(({ id }) => id)];
-};
+/** As JSON, not as arrays: the planner guesses the same length each time, and keeps its plan. */
+const keysAsJson = (keys: readonly Key[]): string =>
+  JSON.stringify([...new Map(keys.map(({ model, id }) => [nameOf({ model, id }), { model, id }])).values()]);
+
+/** A row as text: one column, since forty would cost the driver more to read than the rest of the request. */
+interface Text extends Key {
+  readonly one: string;
+}
 
 /** What was found, in the order asked. Each asker has objects of its own: the library changes what it is given. */
-const inOrder = <R extends Key, T extends object>(keys: readonly Key[], found: readonly R[], read: (one: R) => T | undefined): (T | undefined)[] => {
-  const known = new Map(found.map((one) => [nameOf(one), one]));
-  const given = new Set<string>();
+const inOrder = <R, T>(keys: readonly Key[], found: readonly Text[], read: (one: R) => T | undefined): (T | undefined)[] => {
+  const known = new Map(found.map((each) => [nameOf(each), each.one]));
   return keys.map((key) => {
-    const name = nameOf(key);
-    const one = known.get(name);
-    const answer = one && read(one);
-    if (!given.has(name)) {
-      given.add(name);
-      return answer;
-    }
-    return answer && structuredClone(answer);
+    const one = known.get(nameOf(key));
+    return one === undefined ? undefined : read(JSON.parse(one) as R); // the members that the statement names
   });
 };
 
 const findPlain = async (tx: Transaction, keys: readonly Key[]): Promise<({ payload: Payload; consumedAt: Date | undefined } | undefined)[]> => {
-  const [models, ids] = columns(keys);
-  const found = await rows<Key & { payload: Payload; consumed_at: Date | null }>(
+  const asked = keysAsJson(keys);
+  const found = await rows<Text>(
     tx,
-    sql`select o.model, o.id, o.payload, o.consumed_at from unnest(${models}::text[], ${ids}::text[]) k (model, id)
-      join oidc_artefact o on o.model = k.model and o.id = k.id`,
+    sql`select o.model, o.id, json_build_object('payload', o.payload, 'consumed_at', o.consumed_at)::text one
+      from jsonb_to_recordset(${asked}::jsonb) as k (model text, id text)
+      cross join lateral (select model, id, payload, consumed_at from oidc_artefact where model = k.model and id = k.id limit 1) o`,
   );
-  return inOrder(keys, found, (one) => ({ payload: one.payload, consumedAt: one.consumed_at ?? undefined }));
+  return inOrder(keys, found, (one: Pick<LiveRow, 'payload' | 'consumed_at'>) => ({ payload: one.payload, consumedAt: instant(one.consumed_at) }));
 };
 
 const findWithGrants = async (tx: Transaction, keys: readonly (Key & { now: Date })[]): Promise<(Found | undefined)[]> => {
-  const [models, ids] = columns(keys);
+  const asked = keysAsJson(keys);
   const now = new Date(Math.max(...keys.map((key) => key.now.getTime())));
-  // `offset 0` keeps the planner from joining every live session before it looks for the one of this grant.
-  const found = await rows<LiveRow & Key>(
+  const found = await rows<Text>(
     tx,
-    sql`select o.model, o.id, o.payload, o.consumed_at, g.payload grant_payload, o.payload->>'accountId' account,
+    sql`select f.model, f.id, row_to_json(f)::text one from (select o.model, o.id, o.payload, o.consumed_at, g.payload grant_payload, o.payload->>'accountId' account,
             (select w.payload from oidc_artefact w where w.model = 'Session' and w.uid = o.payload->>'sessionUid' order by w.expires_at desc nulls last limit 1) session_payload,
             d.id dls_id, d.grant_id, d.mandate_id, d.identifier, d.theme, d.privileges, d.aidant_id, split_part(a.given_name, ' ', 1) aidant_name, d.aidant_acr, d.aidant_amr,
             d.auth_time, d.acr, d.organisation_id, og.name organisation_name, og.siret, d.service_id, s.name service_name, s.administration_id,
-            m.consent_method, m.consent_acr, m.consented_at, m.ends_at mandate_ends_at, d.opened_at, d.expires_at, d.opened_event, r.idx, r.leaf_hash,
+            m.consent_method, m.consent_acr, m.consented_at, m.ends_at mandate_ends_at, d.opened_at, d.expires_at, d.opened_event, r.idx, encode(r.leaf_hash, 'hex') leaf_hash,
             u.id usager_id, u.given_name, u.family_name, u.preferred_username, u.gender, u.birthdate, u.birthplace, u.birthcountry, u.email
-          from unnest(${models}::text[], ${ids}::text[]) k (model, id)
-          join oidc_artefact o on o.model = k.model and o.id = k.id
+          from jsonb_to_recordset(${asked}::jsonb) as k (model text, id text)
+          cross join lateral (select model, id, grant_id, payload, consumed_at from oidc_artefact where model = k.model and id = k.id limit 1) o
           left join oidc_artefact g on g.model = 'Grant' and g.id = o.grant_id
-          left join lateral (select l.* from live_session(${now}) l where l.grant_id = o.grant_id offset 0) d on true
+          left join lateral live_session_of(o.grant_id, ${now}) d on true
           left join mandate m on m.id = d.mandate_id
           left join staff a on a.id = d.aidant_id
           left join organisation og on og.id = d.organisation_id
           left join service s on s.id = d.service_id
           left join journal.receipt r on r.event_id = d.opened_event
-          left join usager u on u.id = coalesce(d.usager_id, o.payload->>'accountId')`,
+          left join usager u on u.id = coalesce(d.usager_id, o.payload->>'accountId')) f`,
   );
   return inOrder(keys, found, read);
 };
@@ -165,11 +166,39 @@ const findWithGrants = async (tx: Transaction, keys: readonly (Key & { now: Date
 export const createArtefactStore = (parts: { transactions: Transactions; journal: Journal; sessions: () => Sessions }): ArtefactStore => {
   const { transactions, journal, sessions } = parts;
   const { auto } = transactions;
-  const write = createArtefactWrites(auto);
+  const writers = new WeakMap<Transaction, ReturnType<typeof createArtefactWrites>>();
+  const writer = (tx: Transaction): ReturnType<typeof createArtefactWrites> => {
+    const known = writers.get(tx) ?? createArtefactWrites(tx);
+    writers.set(tx, known);
+    return known;
+  };
+
+  const issued = ({ found: { delegated, usager }, clientId }: Redemption): Queued =>
+    journal.seal({
+      type: 'token.issued',
+      ...(delegated
+        ? {
+            usager: delegated.usager.id,
+            aidant: delegated.aidantId,
+            organisation: delegated.organisation.id,
+            mandate: delegated.mandateId,
+            session: delegated.id,
+            administration: delegated.administrationId,
+            theme: delegated.theme,
+          }
+        : { usager: usager?.id }),
+      service: clientId,
+      detail: { kind: delegated ? 'delegated' : 'plain' },
+    });
+
   const find = gathered((keys: readonly Key[]) => findPlain(auto, keys), READS);
   const findLive = gathered((keys: readonly (Key & { now: Date })[]) => findWithGrants(auto, keys), READS);
   return {
-    write,
+    async write({ redeems, ...artefact }, tx = auto) {
+      const written = await writer(tx)({ ...artefact, redeems: redeems && { code: redeems.code, entry: issued(redeems) } });
+      if (written && redeems) journal.nudge();
+      return written;
+    },
     find: (model, id) => find({ model, id }),
     async findByUid(model, uid) {
       const found = await row<{ payload: Payload; consumed_at: Date | null }>(
@@ -181,37 +210,6 @@ export const createArtefactStore = (parts: { transactions: Transactions; journal
     findLive: (model, id, now) => findLive({ model, id, now }),
     async consume(model, id, now) {
       return (await run(auto, sql`update oidc_artefact set consumed_at = ${now} where model = ${model} and id = ${id} and consumed_at is null`)) > 0;
-    },
-    async consumeCode(id, found, clientId, now) {
-      const { delegated } = found;
-      const entry = journal.seal({
-        type: 'token.issued',
-        ...(delegated
-          ? {
-              usager: delegated.usager.id,
-              aidant: delegated.aidantId,
-              organisation: delegated.organisation.id,
-              mandate: delegated.mandateId,
-              session: delegated.id,
-              administration: delegated.administrationId,
-              theme: delegated.theme,
-            }
-          : { usager: found.usager?.id }),
-        service: clientId,
-        detail: { kind: delegated ? 'delegated' : 'plain' },
-      });
-      // One statement, hence one transaction: the code is used and its entry waits, or neither.
-      const consumed =
-        (await run(
-          auto,
-          sql`with used as (
-            update oidc_artefact set consumed_at = ${now} where model = 'AuthorizationCode' and id = ${id} and consumed_at is null returning id)
-          insert into journal.queue (event_id, type, class, writer, at, parties, box, commitment, mac)
-          select ${entry.eventId}::uuid, ${entry.type}, ${entry.class}, ${entry.writer}, ${entry.at}::timestamptz, ${JSON.stringify(entry.parties)}::jsonb,
-            ${entry.box}::bytea, ${entry.commitment}::bytea, ${entry.mac}::bytea from used`,
-        )) > 0;
-      if (consumed) journal.nudge();
-      return consumed;
     },
     async destroy(model, id) {
       await run(auto, sql`delete from oidc_artefact where model = ${model} and id = ${id}`);

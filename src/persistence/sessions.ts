@@ -38,6 +38,7 @@ interface CandidateRow extends UsagerColumns {
   consent_method: ConsentMethod;
   consent_acr: string;
   consented_at: Date;
+  others: (UsagerColumns & { service_name: string })[] | null;
 }
 
 const readCandidate = (found: CandidateRow): Candidate => {
@@ -50,6 +51,9 @@ const readCandidate = (found: CandidateRow): Candidate => {
     startsAt: found.starts_at,
     endsAt: found.ends_at,
     consent: { method: found.consent_method, acr: found.consent_acr, at: found.consented_at },
+    others: (found.others ?? [])
+      .filter((other) => other.usager_id !== usager.id)
+      .map((other) => ({ usagerName: displayName(readUsager(other)), serviceName: other.service_name })),
   };
 };
 
@@ -68,9 +72,10 @@ interface OpeningRow extends UsagerColumns {
   member_themes: Theme[];
   mandate_id: MandateId;
   mandate_organisation: OrganisationId;
-  ended_at: Date | null;
-  starts_at: Date;
-  ends_at: Date;
+  /** Instants as JSON writes them. */
+  ended_at: string | null;
+  starts_at: string;
+  ends_at: string;
   consent_acr: string;
   mandate_themes: Theme[];
   service_id: string;
@@ -103,8 +108,8 @@ const readOpening = (found: OpeningRow): OpeningFacts => ({
     id: found.mandate_id,
     organisationId: found.mandate_organisation,
     ended: found.ended_at !== null,
-    startsAt: found.starts_at,
-    endsAt: found.ends_at,
+    startsAt: new Date(found.starts_at),
+    endsAt: new Date(found.ends_at),
     consentAcr: found.consent_acr,
   },
   mandateThemes: found.mandate_themes,
@@ -128,7 +133,12 @@ export const createSessionStore = (): SessionStore => ({
     const found = await rows<CandidateRow>(
       tx,
       sql`select c.mandate_id, c.themes, m.starts_at, m.ends_at, m.consent_method, m.consent_acr, m.consented_at,
-          u.id usager_id, u.given_name, u.family_name, u.preferred_username, u.gender, u.birthdate, u.birthplace, u.birthcountry, u.email
+          u.id usager_id, u.given_name, u.family_name, u.preferred_username, u.gender, u.birthdate, u.birthplace, u.birthcountry, u.email,
+          (select json_agg(json_build_object('usager_id', x.id, 'given_name', x.given_name, 'family_name', x.family_name, 'preferred_username', x.preferred_username,
+              'gender', x.gender, 'birthdate', x.birthdate, 'birthplace', x.birthplace, 'birthcountry', x.birthcountry, 'email', x.email, 'service_name', y.name)
+              order by d.opened_at)
+            from (select l.* from live_session(${query.now}) l where l.web_session = ${query.webSession ?? null}::bytea offset 0) d
+            join usager x on x.id = d.usager_id join service y on y.id = d.service_id) others
         from (
           select g.mandate_id, array_agg(g.theme order by g.theme) themes
           from usable_grant(${query.now}, ${query.aidantId}, ${query.organisationId}) g
@@ -148,7 +158,7 @@ export const createSessionStore = (): SessionStore => ({
   },
   async holdOpening(tx, { webSession, aidantId, organisationId, mandateId, serviceId, theme }) {
     // The browser session is held first; what is absent and what is somebody else's cost the same single statement (claim M1).
-    const found = await row<OpeningRow & { held: boolean; mandate_id: MandateId | null }>(
+    const found = await row<{ held: boolean; facts: OpeningRow | null }>(
       tx,
       sql`with w as (
           select holder_id, organisation_id from web_session
@@ -171,14 +181,10 @@ export const createSessionStore = (): SessionStore => ({
         join usager u on u.id = m.usager_id
         join service s on s.id = ${serviceId}
         for share of m, o, a, b)
-        select exists (select 1 from w) held, aidant_id, aidant_given_name, aidant_family_name, aidant_email, aidant_status, organisation_id, organisation_name, siret,
-          organisation_status, organisation_themes, membership_status, member_themes, mandate_id, mandate_organisation, ended_at, starts_at, ends_at, consent_acr,
-          mandate_themes, usager_id, given_name, family_name, preferred_username, gender, birthdate, birthplace, birthcountry, email, service_id, service_name,
-          administration_id, sector, service_status, delegation_supported, service_themes, minimum_consent, privileges
-        from (select 1) one left join f on true`,
+        select exists (select 1 from w) held, (select row_to_json(f) from f) facts`,
     );
     if (!found?.held) return 'no_web_session';
-    return found.mandate_id === null ? 'not_found' : readOpening(found);
+    return found.facts ? readOpening(found.facts) : 'not_found';
   },
   async add(tx, session, entry) {
     await run(

@@ -4,7 +4,8 @@ import type { Clock } from '../kernel/clock.ts';
 import { sha256 } from '../kernel/crypto.ts';
 import { Failure } from '../kernel/failure.ts';
 import { forget, remember, remembered } from '../kernel/request-scope.ts';
-import type { ArtefactStore, Found, Payload } from './artefacts.ts';
+import type { Transaction } from '../kernel/transaction.ts';
+import type { ArtefactStore, Found, Payload, Redemption } from './artefacts.ts';
 
 /** Models whose id is itself a secret in somebody's hands: the table keeps its hash (architecture.md, style 9). */
 const BEARER = new Set([
@@ -22,6 +23,25 @@ const GRANTED = new Set(['Grant', 'AccessToken', 'AuthorizationCode', 'RefreshTo
 /** The interaction that this request has finished and not yet deleted. */
 const FINISHED = 'finished interaction';
 const FINISH_MS = 200;
+
+/** The code that this request redeems, until its token is written. */
+const REDEEMED = 'redeemed code';
+
+/** Says whether this request redeems a code whose token is not written yet. */
+export const isRedemptionPending = (): boolean => remembered(REDEEMED) !== undefined;
+
+/** The transaction that this request writes artefacts in, if not in one of their own. */
+const TRANSACTION = 'transaction';
+
+/** Runs `work`, whose artefacts are written in `tx`: none of them exists unless it commits. */
+export const writingIn = async <T>(tx: Transaction, work: () => Promise<T>): Promise<T> => {
+  remember(TRANSACTION, tx);
+  try {
+    return await work();
+  } finally {
+    forget(TRANSACTION);
+  }
+};
 
 const keyOf = (model: string, id: string): string => (BEARER.has(model) ? sha256(id).toString('base64url') : id);
 
@@ -61,10 +81,20 @@ export const createAdapter = ({ store, clock, client }: AdapterParts) =>
       const onlyIfLive = GRANTED.has(this.model) && isDelegatedAccount(payload.accountId ?? '');
       const finishes = remembered(FINISHED) as string | undefined;
       forget(FINISHED);
+      const redeems = this.model === 'AccessToken' ? (remembered(REDEEMED) as Redemption | undefined) : undefined;
+      forget(REDEEMED);
       const written = await store
-        .write({ model: this.model, id: key, payload: content, expiresAt, onlyIfLive, now: clock.now(), finishes })
+        .write(
+          { model: this.model, id: key, payload: content, expiresAt, onlyIfLive, now: clock.now(), finishes, redeems },
+          remembered(TRANSACTION) as Transaction | undefined,
+        )
         .catch(refuseUnstorable);
-      if (!written) throw new errors.InvalidGrant('the delegated session has ended');
+      if (written) return;
+      if (!redeems) throw new errors.InvalidGrant('the delegated session has ended');
+      // Somebody else redeemed the code at the same moment: neither of the two is trusted (RFC 9700 §4.5, claim P1).
+      const { grantId } = redeems.found.payload;
+      if (grantId) await store.revokeGrant(grantId, 'code_replayed', clock.now());
+      throw new errors.InvalidGrant('authorization code already consumed, or the delegated session has ended');
     }
 
     async find(id: string): Promise<AdapterPayload | undefined> {
@@ -119,11 +149,9 @@ export const createAdapter = ({ store, clock, client }: AdapterParts) =>
           : new errors.InvalidGrant('already used');
       }
       const found = remembered(`code ${key}`) as Found | undefined;
-      if (found && (await store.consumeCode(key, found, String(found.payload['clientId']), clock.now()))) return;
-      // Somebody else redeemed it at the same moment: neither of the two is trusted (RFC 9700 §4.5, claim P1).
-      const grantId = found?.payload.grantId;
-      if (grantId) await store.revokeGrant(grantId, 'code_replayed', clock.now());
-      throw new errors.InvalidGrant('authorization code already consumed');
+      // It is used up with the token that it is for, in one statement: a code is never lost without a token, nor a token written without its code.
+      if (!found || !remember(REDEEMED, { code: key, found, clientId: String(found.payload['clientId']) } satisfies Redemption))
+        throw new errors.InvalidGrant('authorization code not found');
     }
 
     async destroy(id: string): Promise<void> {

@@ -1,4 +1,5 @@
 import type { DelegatedSession } from '../delegation/session.ts';
+import type { Transaction } from '../kernel/transaction.ts';
 import type { Usager } from '../usagers/usager.ts';
 
 /** What the library stores: opaque to us but for the members named here. */
@@ -22,22 +23,34 @@ export interface Found {
   readonly usager: Usager | undefined;
 }
 
+/** A code, as it was found, and the service that redeems it. */
+export interface Redemption {
+  readonly code: string;
+  readonly found: Found;
+  readonly clientId: string;
+}
+
 /** The provider's storage. Times are instants; absence is undefined; what must happen once happens in one conditional statement. */
 export interface ArtefactStore {
   /**
    * Writes an artefact, in place of an older one of the same id; with `onlyIfLive`, one of a delegated account, only if its session is live, holding
-   * the session against a concurrent stop (claim M17). False: nothing was written.
+   * the session against a concurrent stop (claim M17). In the caller's transaction when one is given, otherwise in one of its own. False: nothing was written.
    */
-  write(artefact: {
-    readonly model: string;
-    readonly id: string;
-    readonly payload: Payload;
-    readonly expiresAt: Date | undefined;
-    readonly onlyIfLive: boolean;
-    readonly now: Date;
-    /** An interaction that ends with this write, deleted in the same statement. */
-    readonly finishes: string | undefined;
-  }): Promise<boolean>;
+  write(
+    artefact: {
+      readonly model: string;
+      readonly id: string;
+      readonly payload: Payload;
+      readonly expiresAt: Date | undefined;
+      readonly onlyIfLive: boolean;
+      readonly now: Date;
+      /** An interaction that ends with this write, deleted in the same statement. */
+      readonly finishes: string | undefined;
+      /** A code that this token is for: used up, with its entry `token.issued`, in the same statement as the token is written, or nothing is (claim P1). */
+      readonly redeems: Redemption | undefined;
+    },
+    tx?: Transaction,
+  ): Promise<boolean>;
   /** Reads an artefact that has no grant behind it: interaction, session, request. */
   find(model: string, id: string): Promise<{ payload: Payload; consumedAt: Date | undefined } | undefined>;
   findByUid(model: string, uid: string): Promise<{ payload: Payload; consumedAt: Date | undefined } | undefined>;
@@ -45,8 +58,6 @@ export interface ArtefactStore {
   findLive(model: string, id: string, now: Date): Promise<Found | undefined>;
   /** Marks as consumed; false when it was already, or is gone. */
   consume(model: string, id: string, now: Date): Promise<boolean>;
-  /** Consumes a code and writes `token.issued` in one transaction: without the entry there is no token. */
-  consumeCode(id: string, found: Found, clientId: string, now: Date): Promise<boolean>;
   destroy(model: string, id: string): Promise<void>;
   /** Deletes a grant and everything issued under it; ends its delegated session for this reason. */
   revokeGrant(grantId: string, reason: 'code_replayed' | 'signed_out', now: Date): Promise<void>;

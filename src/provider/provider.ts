@@ -5,10 +5,12 @@ import type { NewSession } from '../delegation/sessions.ts';
 import type { Journal } from '../journal/journal.ts';
 import { type Clock, seconds } from '../kernel/clock.ts';
 import { equal, hmacSha256, randomUuid, sha256 } from '../kernel/crypto.ts';
+import { Failure } from '../kernel/failure.ts';
 import { isId, type SessionId } from '../kernel/ids.ts';
 import type { Secret } from '../kernel/secret.ts';
+import type { Transaction } from '../kernel/transaction.ts';
 import { type Service, secretHash } from '../services/service.ts';
-import { createAdapter, rememberedGrant } from './adapter.ts';
+import { createAdapter, isRedemptionPending, rememberedGrant, writingIn } from './adapter.ts';
 import type { ArtefactStore, Found } from './artefacts.ts';
 import { delegatedClaims, identityClaims, mandateDetail, type Naming, tokenClaims } from './claims.ts';
 import { cachedClients, clientMetadata, OWN_METADATA } from './clients.ts';
@@ -74,8 +76,10 @@ export interface OpenIdProvider {
   readonly handler: (req: IncomingMessage, res: ServerResponse) => void;
   /** The interaction that this browser's cookie names, or undefined: finished, expired, or another browser's. */
   interaction(req: IncomingMessage, res: ServerResponse): Promise<Interaction | undefined>;
-  /** Gives the delegated session to the library; returns where the browser goes. The session is committed before. */
-  finishDelegated(req: IncomingMessage, res: ServerResponse, session: NewSession): Promise<string>;
+  /** Gives the delegated session to the library, in the transaction that opens it. Only after `interaction` of the same request. */
+  grantDelegated(tx: Transaction, req: IncomingMessage, res: ServerResponse, session: NewSession): Promise<void>;
+  /** After that transaction: returns where the browser goes. */
+  finishDelegated(req: IncomingMessage, res: ServerResponse): Promise<string>;
   /** Gives a usager, signed in alone, to the library. */
   finishPlain(req: IncomingMessage, res: ServerResponse, usager: { id: string; acr: string; authTime: Date }): Promise<string>;
   /** Ends an interaction with an OAuth error, which the service receives with `state` and `iss`. */
@@ -353,9 +357,14 @@ const withoutScripts = (provider: Provider, parts: ProviderParts): void => {
   });
 };
 
-/** Three places where the library's own behaviour is replaced. */
+/** The places where the library's own behaviour is replaced. */
 const adjust = (provider: Provider, parts: ProviderParts): void => {
   withoutScripts(provider, parts);
+  provider.use(async (ctx, next) => {
+    await next();
+    // A code is used up by the write of its token: an answer without that write would leave it alive.
+    if (isRedemptionPending() && ctx.status < 400) throw new Failure('code_not_redeemed', 'a token was given that was not written');
+  });
   provider.ReplayDetection.unique = async (issuer, jti, exp) =>
     parts.store.unique(sha256(`op\0${issuer}\0${jti}`), new Date((exp ?? seconds(parts.clock.now()) + 300) * 1000), parts.clock.now());
   const { prototype } = provider.Client as unknown as {
@@ -386,7 +395,7 @@ const createInteractions = (
   provider: Provider,
   parts: ProviderParts,
   client: (id: string) => Promise<Service | undefined>,
-): Pick<OpenIdProvider, 'interaction' | 'finishDelegated' | 'finishPlain' | 'fail'> => {
+): Pick<OpenIdProvider, 'interaction' | 'grantDelegated' | 'finishDelegated' | 'finishPlain' | 'fail'> => {
   type Model = Awaited<ReturnType<typeof provider.interactionDetails>>;
 
   const loaded = new WeakMap<IncomingMessage, Model>();
@@ -412,19 +421,18 @@ const createInteractions = (
     return found;
   };
 
-  /** Gives up the provider's session of another account, so that resuming meets a blank browser (delegated-session.md §1b). */
-  const leaveOther = async (req: IncomingMessage, res: ServerResponse, interaction: Model, accountId: string): Promise<void> => {
-    const live = await liveSession(req, res);
-    if (!live.accountId || live.accountId === accountId) return;
-    await live.destroy();
-    interaction.session = undefined as never;
+  /** Of which service a request's interaction is. */
+  const services = new WeakMap<IncomingMessage, Service>();
+
+  /** Says whether this browser holds the provider's session of another account. Then resuming must meet a blank browser (delegated-session.md §1b). */
+  const holdsOther = async (req: IncomingMessage, res: ServerResponse, accountId: string): Promise<boolean> => {
+    const { accountId: held } = await liveSession(req, res);
+    return Boolean(held) && held !== accountId;
   };
 
-  const finish = async (req: IncomingMessage, res: ServerResponse, interaction: Model, result: Model['result']): Promise<string> => {
+  const finish = async (interaction: Model, result: Model['result']): Promise<string> => {
     (interaction as { result: unknown }).result = result;
     await interaction.save(interaction.exp - seconds(parts.clock.now()));
-    void req;
-    void res;
     return interaction.returnTo;
   };
 
@@ -454,6 +462,7 @@ const createInteractions = (
       const found = await load(req, res);
       const service = found && (await client(String(found.params['client_id'])));
       if (!found || !service) return undefined;
+      services.set(req, service);
       const live = await liveSession(req, res);
       return {
         uid: found.uid,
@@ -463,10 +472,10 @@ const createInteractions = (
         currentAccount: live.accountId,
       };
     },
-    async finishDelegated(req, res, session) {
-      const interaction = await load(req, res);
-      const service = interaction && (await client(session.serviceId));
-      if (!interaction || !service) throw new errors.SessionNotFound('interaction not found');
+    async grantDelegated(tx, req, res, session) {
+      const interaction = loaded.get(req);
+      const service = services.get(req);
+      if (!interaction || service?.id !== session.serviceId) throw new errors.SessionNotFound('interaction not found');
       const accountId = accountOf(session.usagerId, session.aidantId, session.organisationId);
       const theme = scopeOf(session.theme);
       const granted = new Set(['openid', ...service.scopes, theme]);
@@ -478,16 +487,19 @@ const createInteractions = (
       const grant = grantFor(interaction, accountId, service, lifetime, (scope) => granted.has(scope));
       grant.jti = session.grantId;
       grant.addRar({ type: MANDATE_TYPE, session: session.id });
-      await leaveOther(req, res, interaction, accountId);
-      const saved = grant.save();
-      const [to] = await Promise.all([
-        finish(req, res, interaction, {
-          login: { accountId, acr: delegatedAcr(session.acr), amr: [...session.aidantAmr], ts: seconds(session.authTime), remember: false },
-          consent: { grantId: session.grantId },
-        }),
-        saved,
-      ]); // one statement: both are written in the same turn
-      return to;
+      if (await holdsOther(req, res, accountId)) interaction.session = undefined as never;
+      const result = {
+        login: { accountId, acr: delegatedAcr(session.acr), amr: [...session.aidantAmr], ts: seconds(session.authTime), remember: false },
+        consent: { grantId: session.grantId },
+      };
+      await writingIn(tx, () => Promise.all([finish(interaction, result), grant.save()]));
+    },
+    async finishDelegated(req, res) {
+      const interaction = loaded.get(req);
+      const account = (interaction?.result as { login?: { accountId?: string } } | undefined)?.login?.accountId;
+      if (!interaction || !account) throw new errors.SessionNotFound('interaction not found');
+      if (await holdsOther(req, res, account)) await (await liveSession(req, res)).destroy();
+      return interaction.returnTo;
     },
     async finishPlain(req, res, usager) {
       const interaction = await load(req, res);
@@ -496,8 +508,11 @@ const createInteractions = (
       const granted = new Set(['openid', ...service.scopes]);
       const grant = grantFor(interaction, usager.id, service, SESSION_MINUTES * 60, (scope) => granted.has(scope));
       const grantId = await grant.save();
-      await leaveOther(req, res, interaction, usager.id);
-      return finish(req, res, interaction, {
+      if (await holdsOther(req, res, usager.id)) {
+        await (await liveSession(req, res)).destroy();
+        interaction.session = undefined as never;
+      }
+      return finish(interaction, {
         login: { accountId: usager.id, acr: usager.acr, ts: seconds(usager.authTime), remember: false },
         consent: { grantId },
       });
@@ -505,7 +520,7 @@ const createInteractions = (
     async fail(req, res, { error, description }) {
       const interaction = await load(req, res);
       if (!interaction) throw new errors.SessionNotFound('interaction not found');
-      return finish(req, res, interaction, { error, error_description: description });
+      return finish(interaction, { error, error_description: description });
     },
   };
 };

@@ -120,7 +120,12 @@ export const createWebSessions = (parts: { transactions: Transactions; store: We
     await store.add(tx, hashOf(token), stored, now);
     return build(token, hashOf(token), { ...stored, createdAt: now, seenAt: now });
   };
-  const formToken = (session: Session): string => hmacSha256(formKey, session.token).toString('base64url');
+  const formTokens = new WeakMap<Session, string>(); // a page has several forms
+  const formToken = (session: Session): string => {
+    const token = formTokens.get(session) ?? hmacSha256(formKey, session.token).toString('base64url');
+    formTokens.set(session, token);
+    return token;
+  };
   return {
     async find(token) {
       if (!token || !/^[A-Za-z0-9_-]{43}$/.test(token)) return undefined;

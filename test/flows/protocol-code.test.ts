@@ -162,7 +162,7 @@ inEachWorld(({ world, kind }) => {
   });
 
   if (kind === 'postgres')
-    test('P1 of a hundred redemptions at once on two instances at most one gives a token, and it is dead', {
+    test('P1 of a hundred redemptions at once on two instances one gives a token, and it is dead', {
       database: kind,
       atLeast: 8,
     }, async () => {
@@ -177,8 +177,7 @@ inEachWorld(({ world, kind }) => {
           ),
         );
         const won = answers.filter(({ status }) => status === 200);
-        // None when a replay reached the database between the winner's two writes: the grant is dead either way.
-        assert.ok(won.length <= 1, `${won.length} redemptions succeeded`);
+        assert.equal(won.length, 1);
         const lost = answers.filter(({ status }) => status !== 200);
         assert.deepEqual([...new Set(lost.map(({ status, json }) => `${status} ${json['error']}`))], ['400 invalid_grant']);
         assert.equal(await entriesOf(it, 'token.issued'), issued + 1);

@@ -120,7 +120,10 @@ export const interactions =
       });
     };
 
-    const candidates = (here: Asking, more: { mandateId?: MandateId; name?: string; after?: MandateId; limit?: number }): Promise<Candidate[]> =>
+    const candidates = (
+      here: Asking,
+      more: { mandateId?: MandateId; name?: string; after?: MandateId; limit?: number; webSession?: Buffer },
+    ): Promise<Candidate[]> =>
       site.sessions.candidates({ ...here.who, serviceId: here.interaction.service.id, asked: here.request.asked, limit: PAGE + 1, ...more });
 
     const abort = (here: Asking) => kit.post(here.session, `${path(here.interaction.uid)}/abandon`);
@@ -179,9 +182,9 @@ export const interactions =
         { status: error ? 422 : 200, formOrigins: origins(here.interaction) },
       );
 
-    const confirm = async (request: FastifyRequest, reply: FastifyReply, here: Asking, candidate: Candidate, theme: Theme): Promise<FastifyReply> => {
+    const confirm = (request: FastifyRequest, reply: FastifyReply, here: Asking, candidate: Candidate, theme: Theme): FastifyReply => {
       const { interaction } = here;
-      const others = (await site.sessions.live(here.session.hash)).filter((session) => session.usagerId !== candidate.usager.id);
+      const { others } = candidate;
       const privileges = [
         ...new Set(interaction.service.demarches.filter((demarche) => demarche.themes.includes(theme)).map((demarche) => demarche.effect)),
       ];
@@ -218,7 +221,9 @@ export const interactions =
       chosen: { person?: string | undefined; theme?: string | undefined },
     ): Promise<FastifyReply> => {
       if (!chosen.person) return pickPerson(request, reply, here);
-      const [candidate] = isId('man', chosen.person) ? await candidates(here, { mandateId: chosen.person, limit: 1 }) : [];
+      const [candidate] = isId('man', chosen.person)
+        ? await candidates(here, { mandateId: chosen.person, limit: 1, webSession: here.session.hash })
+        : [];
       if (!candidate) return refuseHere(request, reply, here.interaction, 'no_mandate_for_service');
       const theme =
         isTheme(chosen.theme) && candidate.themes.includes(chosen.theme)
@@ -290,20 +295,23 @@ export const interactions =
         return giveUp(request, reply, interaction, 'unmet_authentication_requirements', 'the requested level cannot be met', 'unmet_level');
       if (await isSomebodyElse(interaction, here, mandateId))
         return giveUp(request, reply, interaction, 'login_required', 'the person chosen is not the one that was asked for', 'usager_mismatch');
-      const opened = await site.sessions.open({
-        webSession: here.session.hash,
-        ...here.who,
-        aidantAcr,
-        aidantAmr: signedIn?.amr ?? [],
-        authTime: new Date(signedIn?.at ?? 0),
-        mandateId,
-        theme,
-        serviceId: interaction.service.id,
-        asked: here.request.asked,
-      });
+      const opened = await site.sessions.open(
+        {
+          webSession: here.session.hash,
+          ...here.who,
+          aidantAcr,
+          aidantAmr: signedIn?.amr ?? [],
+          authTime: new Date(signedIn?.at ?? 0),
+          mandateId,
+          theme,
+          serviceId: interaction.service.id,
+          asked: here.request.asked,
+        },
+        (tx, session) => provider.grantDelegated(tx, request.raw, reply.raw, session),
+      );
       if ('refused' in opened) return refuseHere(request, reply, interaction, opened.refused, true);
       if (opened.ended) site.nudgeDeliveries();
-      return reply.redirect(await provider.finishDelegated(request.raw, reply.raw, opened.session), 303);
+      return reply.redirect(await provider.finishDelegated(request.raw, reply.raw), 303);
     });
 
     app.post<Params>('/interaction/:uid/abandon', async (request, reply) => {
