@@ -65,6 +65,7 @@ const prepare = async (count: number): Promise<{ clientId: string; secret: strin
   const mandatesNow = createMandates({
     transactions: database,
     store: createMandateStore(),
+    attest: site.attestations.issue,
     journal: app.journal,
     clock,
     endSessions: async () => ({ ended: 0 }),

@@ -1,14 +1,26 @@
 import { createActions } from './actions/actions.ts';
+import { partyOf } from './aidants/passkey.ts';
+import { createPasskeys } from './aidants/passkeys.ts';
+import { createRecovery, type Told } from './aidants/recovery.ts';
 import { createDomain, type Domain } from './cli/context.ts';
 import type { Config } from './config/config.ts';
 import { createSessions } from './delegation/sessions.ts';
 import { startJobs } from './jobs/runner.ts';
 import type { SignerClient } from './journal/signer.ts';
 import type { Clock } from './kernel/clock.ts';
+import { readPrivateKey } from './kernel/crypto.ts';
+import { createAttestations } from './mandates/attestations.ts';
+import type { EndSessions } from './mandates/ending.ts';
 import { createMandates } from './mandates/mandates.ts';
+import { createRemoteConsents } from './mandates/remote-consents.ts';
 import { createDeliveries, type Deliveries, type Message } from './notices/deliveries.ts';
+import { meansMail } from './notices/means.ts';
+import { createHttpSmsGateway, createTexting, sendThrough } from './notices/sms.ts';
 import { actionStore } from './persistence/actions.ts';
+import { aidantStore, meansStore } from './persistence/aidants.ts';
 import { createArtefactStore } from './persistence/artefacts.ts';
+import { attestationStore } from './persistence/attestations.ts';
+import { channelStore, smsQuotaStore } from './persistence/channels.ts';
 import type { Database } from './persistence/database.ts';
 import { deliveryStore, tellings } from './persistence/deliveries.ts';
 import { checkFingerprint } from './persistence/fingerprints.ts';
@@ -16,6 +28,8 @@ import { createJournal, readOrigin } from './persistence/journal.ts';
 import { startSealing } from './persistence/journal-sealing.ts';
 import { startSequencer } from './persistence/journal-sequencer.ts';
 import { createMandateStore } from './persistence/mandates.ts';
+import { passkeyStore, recoveryStore } from './persistence/means.ts';
+import { remoteConsentStore } from './persistence/remote-consents.ts';
 import { createSessionStore } from './persistence/sessions.ts';
 import { createUsagerStore } from './persistence/usagers.ts';
 import { aidantNamesOf, lastSigned, referencesOf, runningUnder, unreportedAmong } from './persistence/views.ts';
@@ -24,8 +38,10 @@ import { createOpenIdProvider } from './provider/provider.ts';
 import { refuseSpecialAddresses } from './signals/guard.ts';
 import { sendLogout } from './signals/logout.ts';
 import { createConnector } from './upstream/connector.ts';
+import { createChannels } from './usagers/channels.ts';
 import { createUsagers } from './usagers/usagers.ts';
 import { createHttp } from './web/http.ts';
+import { smsTexts } from './web/i18n/sms.ts';
 import { createProviderPages } from './web/provider-pages.tsx';
 import { createWebSessions, type WebSessionStore } from './web/session.ts';
 import type { SecurityEvent, Site } from './web/site.ts';
@@ -74,20 +90,44 @@ export const createApp = async (parts: AppParts): Promise<App> => {
   });
   const common = { transactions: database, journal, clock };
   const sessions = createSessions({ ...common, store: createSessionStore(), pairwiseKey: keys.raw('pairwise').reveal() });
+  const endMandateSessions: EndSessions = async (tx, which, reason, now) => ({ ended: (await sessions.endIn(tx, which, reason, now)).length });
+  const told: Told = async (tx, staffId, news) => {
+    const dossier = await aidantStore.findDossier(tx, staffId);
+    if (dossier) await deliveries.queue(tx, 'mail', meansMail(news, dossier.staff, config.helpNumber));
+  };
   const domain = createDomain({
     database,
     journal,
     clock,
     keys,
     allowLoopback: config.allowLoopback,
+    told,
     endSessions: async (tx, whose, reason) => (await sessions.endIn(tx, whose, reason, clock.now())).length,
+    endMandateSessions,
   });
+  const attestations = createAttestations({
+    transactions: database,
+    clock,
+    store: attestationStore,
+    key: readPrivateKey(keys.pem('attestation-ed25519').reveal()),
+    kek: keys.raw('payload-kek'),
+    former: keys.formerAttestation,
+  });
+  await attestations.start();
+  const passkeys = createPasskeys({ ...common, store: passkeyStore, fresh: recoveryStore, party: partyOf(config.publicUrl), told });
+  const recovery = createRecovery({ ...common, store: recoveryStore, means: meansStore, told });
   const mandates = createMandates({
     ...common,
     store: createMandateStore(),
-    endSessions: async (tx, which, reason, now) => ({ ended: (await sessions.endIn(tx, which, reason, now)).length }),
-    acceptFactor: async (tx, aidantId, code) => {
-      const answer = await domain.means.verifyCodeIn(tx, aidantId, code, 'mandate');
+    attest: attestations.issue,
+    endSessions: endMandateSessions,
+    acceptFactor: async (tx, aidantId, proof, textHash) => {
+      if (typeof proof !== 'string') {
+        const answer = await passkeys.verifyIn(tx, aidantId, proof.assertion, 'mandate', textHash);
+        if ('accepted' in answer) return { accepted: true, means: 'passkey' };
+        return { refused: answer.refused === 'passkey_expired' ? 'passkey_expired' : 'passkey_refused' };
+      }
+      const answer = await domain.means.verifyCodeIn(tx, aidantId, proof, 'mandate');
       if ('accepted' in answer) return { accepted: true, means: 'totp' };
       return { refused: answer.refused === 'no_factor' ? 'wrong_code' : answer.refused };
     },
@@ -126,15 +166,24 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     },
     () => origin,
   );
+  const smsKey = config.smsUrl ? keys.raw('sms-gateway') : undefined;
+  const carrySms = config.smsUrl && smsKey ? sendThrough(createHttpSmsGateway({ url: config.smsUrl, key: smsKey, clock })) : undefined;
   const deliveries = createDeliveries({
     ...common,
     store: deliveryStore,
     kek: keys.raw('payload-kek'),
     transports: {
       logout: sendLogout({ token: provider.logoutToken, guard: config.allowLoopback ? async () => undefined : refuseSpecialAddresses }),
-      message: parts.sendMessage,
+      message: (kind, message, id) => (kind === 'sms' && carrySms ? carrySms(message, id) : parts.sendMessage(kind, message)),
     },
   });
+  const smsParts = {
+    ...common,
+    kek: keys.raw('payload-kek'),
+    texts: smsTexts(config.helpNumber),
+    queueSms: createTexting({ deliveries, quota: smsQuotaStore, clock, capped: (scope) => notice({ code: 'sms_capped', detail: scope }) }),
+  };
+  const consents = createRemoteConsents({ ...smsParts, store: remoteConsentStore, mandateStore: createMandateStore(), channelStore, mandates });
   const webSessions = createWebSessions({
     transactions: database,
     store: webSessionStore as WebSessionStore,
@@ -146,7 +195,9 @@ export const createApp = async (parts: AppParts): Promise<App> => {
       { name: 'deliver', everyMs: 500, work: deliveries.work },
       { name: 'expire-sessions', everyMs: 5_000, work: async () => (await sessions.end({ expiredAt: clock.now() }, 'time')).length },
       { name: 'expire-mandates', everyMs: 30_000, work: mandates.expireOverdue },
-      { name: 'purge', everyMs: 60_000, work: async () => (await store.purge(clock.now())) + (await webSessions.purge()) },
+      { name: 'expire-questions', everyMs: 30_000, work: consents.expireOverdue },
+      { name: 'purge-calls', everyMs: 3_600_000, work: consents.purge },
+      { name: 'purge', everyMs: 60_000, work: async () => (await store.purge(clock.now())) + (await webSessions.purge()) + (await passkeys.purge()) },
     ],
     (name, error) => log('error', { event: 'job', name, fault: error instanceof Error ? error.name : 'error' }),
   );
@@ -177,8 +228,12 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     connectors: { proconnect: connector('proconnect'), franceconnect: connector('franceconnect') },
     aidants: domain.aidants,
     means: domain.means,
+    passkeys,
+    recovery,
     usagers: createUsagers({ ...common, store: createUsagerStore() }),
     mandates,
+    sms: smsKey && { consents, channels: createChannels({ ...smsParts, store: channelStore }), key: smsKey },
+    attestations,
     sessions,
     services: domain.services,
     actions: createActions({ ...common, store: actionStore }),

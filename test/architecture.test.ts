@@ -53,6 +53,7 @@ const PACKAGES: readonly { readonly names: RegExp; readonly allowed: readonly st
   { names: /^oidc-provider$/, allowed: ['provider', 'practice'] },
   { names: /^openid-client$/, allowed: ['upstream', 'practice'] },
   { names: /^(fastify|@fastify\/.*)$/, allowed: ['web', 'app.ts', 'practice'] },
+  { names: /^@simplewebauthn\/.*$/, allowed: ['aidants/passkey.ts'] },
   { names: /^(node:)?crypto$/, allowed: ['kernel/crypto.ts'] },
 ];
 

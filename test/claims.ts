@@ -58,6 +58,7 @@ const PROMISES = {
   I1: 'No parameter is ever SQL.',
   I4: 'Links carry the configured address, whatever the Host header says.',
   I5: 'Names such as __proto__ in input have no effect.',
+  I7: 'Whatever stands in a name is plain text in the PDF, which fetches nothing.',
   U1: 'A federation that never answers costs five seconds and a clear page; the other keeps working.',
   U4: 'A forged or too weak answer of a federation is refused and recorded.',
   U5: 'The same identifier from two federations is two people.',
@@ -68,6 +69,7 @@ const PROMISES = {
   V4: 'No personal page is kept by a cache.',
   V6: 'Nobody can search for a person: an aidant sees only the live mandates of the current organisation.',
   V8: 'No page asks anything of a third party.',
+  T6: 'The date that is printed is today’s, however long the process has run.',
 } as const;
 
 interface Stored {

@@ -29,6 +29,15 @@ export type CodeDecision =
   | { readonly kind: 'used' }
   | { readonly kind: 'wrong'; readonly failures: number; readonly lockedUntil: Date | undefined };
 
+/** What a wrong code costs: the tenth locks for 15 minutes and starts the count again (claim S10). */
+export const decideWrong = (
+  state: Pick<FactorState, 'failures'>,
+  now: Date,
+): { readonly failures: number; readonly lockedUntil: Date | undefined } =>
+  state.failures + 1 >= MOST_FAILURES
+    ? { failures: 0, lockedUntil: new Date(now.getTime() + LOCK_MS) }
+    : { failures: state.failures + 1, lockedUntil: undefined };
+
 /**
  * Decides on a code: the step of now, one before or one after; each step once, and always later than the last one (RFC 6238 §5.2). A code
  * that was right but is used up is not counted as a failure; the tenth wrong one locks for 15 minutes and starts the count again.
@@ -42,10 +51,7 @@ export const decideCode = (seed: Uint8Array, typed: unknown, state: FactorState,
   const fresh = matching.find((step) => step > state.lastStep);
   if (fresh !== undefined) return { kind: 'accept', step: fresh };
   if (matching.length) return { kind: 'used' };
-  const failures = state.failures + 1;
-  return failures >= MOST_FAILURES
-    ? { kind: 'wrong', failures: 0, lockedUntil: new Date(now.getTime() + LOCK_MS) }
-    : { kind: 'wrong', failures, lockedUntil: undefined };
+  return { kind: 'wrong', ...decideWrong(state, now) };
 };
 
 const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';

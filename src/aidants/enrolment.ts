@@ -19,7 +19,7 @@ export interface Invitation {
 }
 
 /** Writes the message that carries the link, in the transaction that makes it. */
-export type Deliver = (tx: Transaction, invitation: Invitation) => Promise<void>;
+export type Deliver = (tx: Transaction, invitation: Invitation) => Promise<unknown>;
 
 export type LinkRefusal = 'link_unknown' | 'link_expired' | 'link_used';
 export type EnrolmentRefusal =

@@ -8,6 +8,7 @@ import type { Secret } from '../kernel/secret.ts';
 import type { Transaction, Transactions } from '../kernel/transaction.ts';
 import { asParty } from './aidant.ts';
 import { decideCode } from './code.ts';
+import type { Told } from './recovery.ts';
 import type { MeansStore } from './store.ts';
 
 export type CodeRefusal =
@@ -36,6 +37,8 @@ interface Parts {
   readonly clock: Clock;
   /** The key `totp-kek`: seeds are sealed with it, so that the database alone makes no code (claim K5). */
   readonly kek: Secret<Buffer>;
+  /** Tells the person that their codes are locked. Left out where no message can be written. */
+  readonly told?: Told;
 }
 
 /** Opens a confirmed factor's seed. While an enrolment is under way the box holds something else, under another context. */
@@ -55,6 +58,7 @@ const decide = async (parts: Parts, tx: Transaction, staffId: StaffId, code: unk
       return { refused: 'too_many_codes', until: decision.until };
     case 'wrong':
       await parts.store.fail(tx, staffId, decision.failures, decision.lockedUntil);
+      if (decision.lockedUntil) await parts.told?.(tx, staffId, 'locked');
       return decision.lockedUntil ? { refused: 'too_many_codes', until: decision.lockedUntil } : { refused: 'wrong_code' };
     default:
       return assertNever(decision);

@@ -1,15 +1,19 @@
 import { type Aidants, createAidants } from '../aidants/aidants.ts';
 import type { Deliver } from '../aidants/enrolment.ts';
 import { createMeans, type Means } from '../aidants/means.ts';
+import type { Told } from '../aidants/recovery.ts';
 import { type Approvals, createApprovals } from '../approvals/approvals.ts';
 import type { Keys } from '../config/keys.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Clock } from '../kernel/clock.ts';
+import { createEnding, type Endings, type EndSessions as EndMandateSessions } from '../mandates/ending.ts';
 import type { EndSessions } from '../organisations/organisation.ts';
 import { createOrganisations, type Organisations } from '../organisations/organisations.ts';
 import { aidantStore, meansStore } from '../persistence/aidants.ts';
 import { approvalStore } from '../persistence/approvals.ts';
 import type { Database } from '../persistence/database.ts';
+import { createEndingStore } from '../persistence/mandate-endings.ts';
+import { createReadings } from '../persistence/mandate-readings.ts';
 import { organisationStore } from '../persistence/organisations.ts';
 import { administrationStore, serviceStore } from '../persistence/services.ts';
 import { type Administrations, createAdministrations } from '../services/administrations.ts';
@@ -24,6 +28,7 @@ export interface Domain {
   readonly approvals: Approvals;
   readonly administrations: Administrations;
   readonly services: Services;
+  readonly endings: Endings;
 }
 
 /** Everything a command may use, made by the process that holds the database. */
@@ -54,18 +59,26 @@ export const createDomain = (parts: {
   readonly clock: Clock;
   readonly keys: Keys;
   readonly endSessions: EndSessions;
+  readonly endMandateSessions: EndMandateSessions;
   readonly allowLoopback: boolean;
+  readonly told?: Told;
 }): Domain => {
   const { database, journal, clock, endSessions } = parts;
   const common = { transactions: database, journal, clock };
   const kek = parts.keys.raw('totp-kek');
   const aidants = createAidants({ ...common, store: aidantStore, means: meansStore, kek, organisations: organisationStore, endSessions });
   const approvals = createApprovals({ ...common, store: approvalStore });
+  const endings = createEnding({
+    ...common,
+    store: { ...createEndingStore(), find: createReadings().find },
+    endSessions: parts.endMandateSessions,
+  });
   return {
     journal,
-    organisations: createOrganisations({ ...common, store: organisationStore, endSessions }),
+    endings,
+    organisations: createOrganisations({ ...common, store: organisationStore, endSessions, endMandates: endings.endOfOrganisation }),
     aidants,
-    means: createMeans({ ...common, store: meansStore, kek }),
+    means: createMeans({ ...common, store: meansStore, kek, ...(parts.told ? { told: parts.told } : {}) }),
     approvals,
     administrations: createAdministrations({ ...common, store: administrationStore, aidants }),
     services: createServices({ ...common, store: serviceStore, administrations: administrationStore, approvals, allowLoopback: parts.allowLoopback }),

@@ -5,7 +5,18 @@ import { readFolders } from './settings.ts';
 
 /** Keys whose fingerprint the database keeps: another one under the same database would break what was written with it. */
 export const REMEMBERED = ['journal-ed25519', 'pairwise', 'payload-kek'] as const;
-const NAMES = ['op-es256', 'op-rs256', 'journal-ed25519', 'journal-mac', 'payload-kek', 'totp-kek', 'pairwise', 'cookies', 'dpop-nonce'] as const;
+const NAMES = [
+  'op-es256',
+  'op-rs256',
+  'journal-ed25519',
+  'attestation-ed25519',
+  'journal-mac',
+  'payload-kek',
+  'totp-kek',
+  'pairwise',
+  'cookies',
+  'dpop-nonce',
+] as const;
 
 export const keysMake: LocalCommand = {
   name: 'keys make',

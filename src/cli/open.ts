@@ -39,6 +39,7 @@ const openDomain = async (settings: Settings, database: Database, keys: Keys): P
     keys,
     allowLoopback: settings.mode === 'demonstration',
     endSessions: async (tx, whose, reason) => (await sessions.endIn(tx, whose, reason, clock.now())).length,
+    endMandateSessions: async (tx, which, reason, now) => ({ ended: (await sessions.endIn(tx, which, reason, now)).length }),
   });
 };
 

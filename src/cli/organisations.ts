@@ -65,6 +65,29 @@ const suspend: HouseCommand = {
   },
 };
 
+const end: HouseCommand = {
+  name: 'organisation end',
+  where: 'house',
+  summary: 'end an organisation for good, with its mandates',
+  subject: { name: 'ID|SIRET', help: 'the organisation' },
+  flags: [{ name: 'reason', kind: 'text', value: 'TEXT', help: 'why; goes into the journal', required: true }, ...AS_FLAGS, JSON_FLAG],
+  notes: ['Its delegated sessions stop now and its mandates end: this cannot be undone. To stop it for a while: `relais organisation suspend`.'],
+  run: async (input, context, io) => {
+    const domain = await context.domain();
+    const actor = await actorOf(input, domain, io);
+    if (typeof actor !== 'string') return refuse(io, actor, input.on('json'));
+    const id = (await domain.organisations.find(input.subject))?.id ?? input.subject;
+    const done = await domain.organisations.end(id, { reason: input.must('reason'), actor });
+    if ('refused' in done) return refuse(io, done, input.on('json'));
+    io.out(
+      input.on('json')
+        ? JSON.stringify({ id, mandates: done.mandates })
+        : `${done.organisation.name} has ended; ${done.mandates} mandate(s) ended with it.`,
+    );
+    return EXIT.done;
+  },
+};
+
 const administrationAdd: HouseCommand = {
   name: 'administration add',
   where: 'house',
@@ -101,4 +124,4 @@ const administrationList: HouseCommand = {
   },
 };
 
-export const organisationCommands: readonly HouseCommand[] = [add, list, suspend, administrationAdd, administrationList];
+export const organisationCommands: readonly HouseCommand[] = [add, list, suspend, end, administrationAdd, administrationList];

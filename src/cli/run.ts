@@ -7,7 +7,9 @@ import { doctor } from './doctor.ts';
 import { journalCommands } from './journal.ts';
 import { keyCommands } from './keys.ts';
 import { localCommands } from './local.ts';
+import { mandateCommands } from './mandates.ts';
 import { databaseCommands } from './migrate.ts';
+import { numberCommands } from './numbers.ts';
 import { organisationCommands } from './organisations.ts';
 import { peopleCommands } from './people.ts';
 import { serviceCommands } from './services.ts';
@@ -15,7 +17,9 @@ import { serviceCommands } from './services.ts';
 export const houseCommands: readonly HouseCommand[] = [
   ...serviceCommands,
   ...organisationCommands,
+  ...numberCommands,
   ...peopleCommands,
+  ...mandateCommands,
   ...approvalCommands,
   ...databaseCommands,
   ...keyCommands,

@@ -29,6 +29,8 @@ export interface Config {
   /** `smtp://…`; undefined in the demonstration, where messages go to a page. */
   readonly smtpUrl: string | undefined;
   readonly mailFrom: string;
+  /** Where SMS are posted; undefined where SMS is not offered. Its key is `sms-gateway`. */
+  readonly smsUrl?: string | undefined;
   /** Number shown on every page. */
   readonly helpNumber: string;
   /** Addresses of proxies whose X-Forwarded-* headers count; none by default. */

@@ -58,6 +58,7 @@ export const productionConfig = (env: Environment = environment): Config => {
   if (smtpUrl && !/^smtps?:\/\//.test(smtpUrl)) faults.push('RELAIS_SMTP_URL must be an smtp:// or smtps:// address');
   const port = Number(env['PORT'] ?? 8400);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) faults.push('PORT must be a port number');
+  const smsUrl = env['RELAIS_SMS_URL'] ? https('RELAIS_SMS_URL') : undefined;
   let keys: Config['keys'] | undefined;
   if (keysFolder) {
     try {
@@ -66,6 +67,7 @@ export const productionConfig = (env: Environment = environment): Config => {
       faults.push(`RELAIS_KEYS: ${error instanceof Failure ? (error.detail ?? error.code) : 'cannot be read'}`);
     }
   }
+  if (smsUrl && keys && !keys.has('sms-gateway')) faults.push(`RELAIS_SMS_URL needs the key ${keysFolder}/sms-gateway`);
   const config = {
     mode: 'production' as const,
     publicUrl,
@@ -88,6 +90,7 @@ export const productionConfig = (env: Environment = environment): Config => {
     },
     smtpUrl,
     mailFrom: text('RELAIS_MAIL_FROM'),
+    smsUrl,
     helpNumber: text('RELAIS_HELP_NUMBER'),
     trustedProxies: (env['RELAIS_TRUSTED_PROXIES'] ?? '')
       .split(',')

@@ -1,12 +1,17 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { makePrivateKeyPem, publicKeyOf, randomToken, readPrivateKey, sha256, toJwk } from '../kernel/crypto.ts';
+import { ed25519FromRaw, makePrivateKeyPem, type PublicKey, publicKeyOf, randomToken, readPrivateKey, sha256, toJwk } from '../kernel/crypto.ts';
 import { Failure } from '../kernel/failure.ts';
 import { Secret } from '../kernel/secret.ts';
 
 /** Private keys, by the file they come from. */
-const PEM = { 'op-es256': 'es256', 'op-rs256': 'rs256', 'journal-ed25519': 'ed25519' } as const;
-const RAW = ['journal-mac', 'payload-kek', 'totp-kek', 'pairwise', 'cookies', 'dpop-nonce'] as const;
+const PEM = { 'op-es256': 'es256', 'op-rs256': 'rs256', 'journal-ed25519': 'ed25519', 'attestation-ed25519': 'ed25519' } as const;
+const RAW = ['journal-mac', 'payload-kek', 'totp-kek', 'pairwise', 'cookies', 'dpop-nonce', 'sms-gateway'] as const;
+/** Needed only where its part of the configuration is there: `sms-gateway` goes with RELAIS_SMS_URL. */
+const OPTIONAL: readonly string[] = ['sms-gateway'];
+
+/** Public keys that no longer seal attestations. */
+const FORMER = 'attestation-former.json';
 
 export type PemName = keyof typeof PEM;
 export type RawName = (typeof RAW)[number];
@@ -20,6 +25,8 @@ export interface Keys {
   pem(name: PemName): Secret<string>;
   /** 32 bytes. */
   raw(name: RawName): Secret<Buffer>;
+  /** Public keys of attestations sealed with an earlier `attestation-ed25519`: the optional file `attestation-former.json`. */
+  readonly formerAttestation: readonly { readonly key: PublicKey; readonly until: string | undefined }[];
   /** SHA-256 of the public key, or of the secret key, in hexadecimal: what the database remembers. */
   fingerprint(name: PemName | RawName): string;
 }
@@ -52,7 +59,7 @@ export const readKeys = (folder: string, options: { readonly signerApart?: boole
   for (const name of [...(Object.keys(PEM) as PemName[]), ...RAW]) {
     const file = path(folder, name);
     if (!existsSync(file)) {
-      if (!(options.signerApart && name === 'journal-ed25519')) faults.push(`${file}: missing`);
+      if (!(options.signerApart && name === 'journal-ed25519') && !OPTIONAL.includes(name)) faults.push(`${file}: missing`);
       continue;
     }
     const text = readFileSync(file, 'utf8').trim();
@@ -60,6 +67,7 @@ export const readKeys = (folder: string, options: { readonly signerApart?: boole
       faults.push(`${file}: not a ${name in PEM ? 'PKCS #8 PEM key' : '32-byte base64url key'}`);
     values.set(name, text);
   }
+  const formerAttestation = readFormer(folder, faults);
   if (faults.length) throw new Failure('keys_missing', faults.join('; '));
   const text = (name: PemName | RawName): string => {
     const value = values.get(name);
@@ -68,6 +76,7 @@ export const readKeys = (folder: string, options: { readonly signerApart?: boole
   };
   return {
     folder,
+    formerAttestation,
     has: (name) => values.has(name),
     pem: (name) => new Secret(text(name)),
     raw: (name) => new Secret(Buffer.from(text(name), 'base64url')),
@@ -85,5 +94,22 @@ const isPem = (text: string): boolean => {
     return true;
   } catch {
     return false;
+  }
+};
+
+/** Reads a JWK set (RFC 7517 section 5) of Ed25519 public keys (RFC 8037 section 2); `until`, a day, says when a key stopped sealing. */
+const readFormer = (folder: string, faults: string[]): { key: PublicKey; until: string | undefined }[] => {
+  const file = join(folder, FORMER);
+  if (!existsSync(file)) return [];
+  try {
+    const { keys } = JSON.parse(readFileSync(file, 'utf8')) as { keys: readonly Readonly<Record<string, unknown>>[] };
+    return keys.map(({ kty, crv, x, until }) => {
+      const raw = Buffer.from(String(x), 'base64url');
+      if (kty !== 'OKP' || crv !== 'Ed25519' || raw.length !== 32) throw new TypeError('not an Ed25519 public key');
+      return { key: ed25519FromRaw(raw), until: typeof until === 'string' && /^\d{4}-\d{2}-\d{2}$/.test(until) ? until : undefined };
+    });
+  } catch {
+    faults.push(`${file}: not a JWK set of Ed25519 public keys`);
+    return [];
   }
 };

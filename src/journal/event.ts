@@ -42,6 +42,8 @@ interface Names {
   readonly administrationName?: string;
 }
 
+type FactorKind = 'totp' | 'passkey' | 'recovery';
+
 /** The sealed part of each kind of entry. */
 export interface Details {
   'aidant.signed-in': { readonly acr: string; readonly amr: readonly string[] };
@@ -52,17 +54,25 @@ export interface Details {
   'usager.sign-in-refused': { readonly reason: string };
   'usager.identified': { readonly acr: string; readonly created: boolean };
   'usager.linked': { readonly acr: string };
-  'factor.enrolled': { readonly kind: 'totp' };
-  'factor.accepted': { readonly kind: 'totp'; readonly purpose: string };
-  'factor.refused': { readonly kind: 'totp'; readonly reason: string };
+  'usager.protected': { readonly protection: 'death' | 'guardianship' };
+  'factor.enrolled': { readonly kind: FactorKind };
+  'factor.revoked': { readonly kind: FactorKind };
+  'factor.accepted': { readonly kind: FactorKind; readonly purpose: string };
+  'factor.refused': { readonly kind: FactorKind; readonly reason: string };
   'organisation.habilitated': { readonly name: string; readonly themes: readonly string[] };
   'organisation.suspended': { readonly reason: string };
+  'organisation.ended': { readonly reason: string; readonly mandates: number };
   'aidant.habilitated': { readonly themes: readonly string[]; readonly referent: boolean };
   'aidant.removed': { readonly reason: string };
   'organisation.switched': { readonly from: string };
   'mandate.drafted': { readonly themes: readonly string[]; readonly days: number };
   'mandate.consented': Names & { readonly method: string; readonly acr: string; readonly themes: readonly string[] };
   'mandate.refused': { readonly reason: string };
+  /** A way to reach a person was entered: by herself once she proved that she reads it, or by an aidant. */
+  'channel.added': Names & { readonly kind: 'phone' | 'mail'; readonly by: 'usager' | 'aidant' };
+  'number.declared': { readonly holder: string };
+  'consent.asked': Names & { readonly themes: readonly string[]; readonly days: number; readonly method: 'sms' };
+  'consent.answered': { readonly answer: 'no' | 'expired'; readonly method: 'sms' };
   'mandate.created': Names & {
     readonly reference: string;
     readonly themes: readonly string[];
@@ -71,8 +81,15 @@ export interface Details {
     readonly textHash: string;
   };
   'mandate.replaced': Names & { readonly by: string; readonly theme: string };
-  'mandate.revoked': Names & { readonly by: string; readonly themes: readonly string[]; readonly sessions: number };
-  'mandate.renounced': Names & { readonly themes: readonly string[]; readonly sessions: number };
+  /** `left`: the themes that go on; `reason`: the opérateur's, whom nothing else obliges to say why. */
+  'mandate.revoked': Names & {
+    readonly by: string;
+    readonly themes: readonly string[];
+    readonly left: readonly string[];
+    readonly sessions: number;
+    readonly reason?: string;
+  };
+  'mandate.renounced': Names & { readonly themes: readonly string[]; readonly left: readonly string[]; readonly sessions: number };
   'mandate.ended': Names & { readonly reason: string; readonly themes: readonly string[] };
   'session.opened': Names & { readonly privileges: readonly string[]; readonly expiresAt: string };
   'session.refused': { readonly reason: string };
@@ -128,17 +145,24 @@ export const KINDS: { readonly [T in EventType]: Kind } = {
   'usager.sign-in-refused': { retention: 'access', shown: 'concerns no usager that is known' },
   'usager.identified': { retention: 'access', shown: 'mandate.consented or usager.signed-in says it' },
   'usager.linked': { retention: 'mandate', shown: true },
+  'usager.protected': { retention: 'mandate', shown: 'mandate.ended says it' },
   'factor.enrolled': { retention: 'staff', shown: 'concerns no usager' },
+  'factor.revoked': { retention: 'staff', shown: 'concerns no usager' },
   'factor.accepted': { retention: 'access', shown: 'concerns no usager' },
   'factor.refused': { retention: 'access', shown: 'concerns no usager' },
   'organisation.habilitated': { retention: 'staff', shown: 'concerns no usager' },
   'organisation.suspended': { retention: 'staff', shown: 'concerns no usager' },
+  'organisation.ended': { retention: 'staff', shown: 'mandate.ended says it to each' },
   'aidant.habilitated': { retention: 'staff', shown: 'concerns no usager' },
   'aidant.removed': { retention: 'staff', shown: 'concerns no usager' },
   'organisation.switched': { retention: 'access', shown: 'concerns no usager' },
   'mandate.drafted': { retention: 'access', shown: 'nobody has agreed to anything yet' },
   'mandate.consented': { retention: 'mandate', shown: true },
   'mandate.refused': { retention: 'access', shown: true },
+  'channel.added': { retention: 'mandate', shown: true },
+  'number.declared': { retention: 'staff', shown: 'concerns no usager' },
+  'consent.asked': { retention: 'mandate', shown: true },
+  'consent.answered': { retention: 'mandate', shown: true },
   'mandate.created': { retention: 'mandate', shown: true },
   'mandate.replaced': { retention: 'mandate', shown: true },
   'mandate.revoked': { retention: 'mandate', shown: true },

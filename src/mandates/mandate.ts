@@ -32,6 +32,8 @@ export interface Draft {
   readonly days: Days;
   readonly createdAt: Date;
   readonly expiresAt: Date;
+  /** The mandate that it renews. */
+  readonly renews?: MandateId | undefined;
   readonly consent: (Consent & { readonly usagerId: UsagerId; readonly at: Date; readonly textHash: Buffer }) | undefined;
   readonly closedAt: Date | undefined;
 }

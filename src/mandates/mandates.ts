@@ -6,8 +6,9 @@ import { type AidantId, type DraftId, type MandateId, newId, type OrganisationId
 import type { Transaction, Transactions } from '../kernel/transaction.ts';
 import type { Theme } from '../organisations/theme.ts';
 import { firstName, type Usager } from '../usagers/usager.ts';
-import { type Consent, type Days, type Draft, type EndReason, type Mandate, newReference, TEMPLATE, textHash } from './mandate.ts';
-import { type Actor, type ActorRefusal, checkActor, checkDraft, checkParties, type PartyRefusal } from './policy.ts';
+import { createEnding, type EndingStore, type Endings, type EndSessions, type Protection } from './ending.ts';
+import { type Consent, type Days, type Draft, isDuration, type Mandate, newReference, TEMPLATE, textHash } from './mandate.ts';
+import { type Actor, type ActorRefusal, checkActor, checkDraft, checkParties, type PartyRefusal, type RenewalRefusal, renewal } from './policy.ts';
 
 /** How long a recap may wait for its two wills. */
 const DRAFT_MINUTES = 60;
@@ -33,8 +34,7 @@ export interface ClosedGrant {
   readonly organisationName: string;
 }
 
-export interface MandateStore {
-  actor(tx: Transaction, aidantId: AidantId, organisationId: OrganisationId): Promise<Actor | undefined>;
+export interface MandateStore extends EndingStore {
   usager(tx: Transaction, id: UsagerId): Promise<Usager | undefined>;
   addDraft(tx: Transaction, draft: Draft): Promise<void>;
   /** Reads a draft; with `lock`, holds it until the transaction ends. */
@@ -48,50 +48,68 @@ export interface MandateStore {
   add(tx: Transaction, mandate: NewMandate): Promise<void>;
   byDraft(tx: Transaction, id: DraftId): Promise<Mandate | undefined>;
   find(tx: Transaction, id: MandateId): Promise<Mandate | undefined>;
-  /** Holds a mandate until the transaction ends: whoever opens a session under it is done, or waits and finds it ended. */
-  hold(tx: Transaction, id: MandateId): Promise<void>;
-  /** Ends a mandate that is active, with its grants; undefined when it was not active (somebody was faster). */
-  end(tx: Transaction, id: MandateId, reason: EndReason, by: string, now: Date): Promise<{ themes: Theme[] } | undefined>;
   ofUsager(tx: Transaction, id: UsagerId): Promise<Mandate[]>;
   ofOrganisation(tx: Transaction, id: OrganisationId, page: ListPage): Promise<Mandate[]>;
-  countOfOrganisation(tx: Transaction, id: OrganisationId, now: Date, name: string | undefined): Promise<number>;
-  /** Mandates whose time is over and whose rows do not say so yet. */
-  overdue(tx: Transaction, now: Date, limit: number): Promise<MandateId[]>;
+  countOfOrganisation(tx: Transaction, id: OrganisationId, list: List): Promise<number>;
+  /** Why no mandate may name this person any more, if so, holding that answer until the transaction ends (claim M12). */
+  protection(tx: Transaction, id: UsagerId): Promise<Protection | undefined>;
 }
 
-export interface ListPage {
+/** Which mandates of an organisation: soonest-ending first. */
+export interface List {
   readonly now: Date;
-  /** Only people whose name contains this, among the organisation's own live mandates. */
+  /** Live ones unless `ended` is asked for. */
+  readonly state?: 'live' | 'ended';
+  readonly theme?: Theme | undefined;
+  /** Only those whose end is not later than this. */
+  readonly endsBefore?: Date | undefined;
+  /** Only people whose name contains this, among the organisation's own mandates. */
   readonly name: string | undefined;
+}
+
+export interface ListPage extends List {
   readonly after: MandateId | undefined;
   readonly limit: number;
 }
 
-/** Ends delegated sessions in the caller's transaction, with their tokens, their entries and the notices to their services. */
-export type EndSessions = (
-  tx: Transaction,
-  which: { readonly mandateId: MandateId; readonly theme?: Theme },
-  reason: 'revoked' | 'renounced' | 'replaced' | 'expired',
-  now: Date,
-) => Promise<{ readonly ended: number }>;
+/** What an aidant proves to accept a text: a one-time code as typed, or a passkey's assertion as the browser wrote it. */
+export type Proof = string | { readonly assertion: string };
 
-/** Consumes a fresh second factor in the caller's transaction, so that a code typed once signs one mandate. */
+/**
+ * Consumes a fresh second factor in the caller's transaction, so that a code typed once, or an assertion, signs one mandate. An assertion answers a
+ * challenge derived from `textHash`: made over another text, it is refused.
+ */
 export type AcceptFactor = (
   tx: Transaction,
   aidantId: AidantId,
-  code: string,
-) => Promise<{ accepted: true; means: string } | { refused: 'wrong_code' | 'code_already_used' | 'too_many_codes' }>;
+  proof: Proof,
+  textHash: Buffer,
+) => Promise<{ accepted: true; means: string } | { refused: FactorRefusal }>;
+type FactorRefusal = 'wrong_code' | 'code_already_used' | 'too_many_codes' | 'passkey_expired' | 'passkey_refused';
 
 export type DraftRefusal = ActorRefusal | 'theme_missing' | 'not_found';
-export type ConsentRefusal = ActorRefusal | PartyRefusal | 'not_found' | 'draft_expired';
-export type AcceptRefusal = ConsentRefusal | 'consent_missing' | 'usager_mismatch' | 'wrong_code' | 'code_already_used' | 'too_many_codes';
+export type ConsentRefusal =
+  | ActorRefusal
+  | PartyRefusal
+  | RenewalRefusal
+  | 'usager_mismatch'
+  | 'protected_person'
+  | 'person_deceased'
+  | 'not_found'
+  | 'draft_expired';
+export type AcceptRefusal = ConsentRefusal | 'consent_missing' | 'usager_mismatch' | FactorRefusal;
 
-export interface Mandates {
+export interface Mandates extends Endings {
   draft(
     who: { aidantId: AidantId; organisationId: OrganisationId },
     themes: readonly Theme[],
     days: Days,
   ): Promise<{ draft: Draft } | { refused: DraftRefusal }>;
+  /** Drafts the renewal of a mandate: its person, its themes and its days. It needs both wills anew. */
+  renew(
+    who: { aidantId: AidantId; organisationId: OrganisationId },
+    id: MandateId,
+  ): Promise<{ draft: Draft } | { refused: DraftRefusal | RenewalRefusal }>;
   /** The draft, to the aidant who made it for the organisation that is selected; anybody else gets the answer of an unknown id. */
   findDraft(
     who: { aidantId: AidantId; organisationId: OrganisationId },
@@ -104,6 +122,14 @@ export interface Mandates {
     usagerId: UsagerId,
     consent: Consent,
   ): Promise<{ draft: Draft } | { refused: ConsentRefusal }>;
+  /** The same in the caller's transaction, for a will that arrives with a change of its own; the caller writes the refusal down. */
+  consentIn(
+    tx: Transaction,
+    who: { aidantId: AidantId; organisationId: OrganisationId },
+    id: DraftId,
+    usagerId: UsagerId,
+    consent: Consent,
+  ): Promise<{ draft: Draft } | { refused: ConsentRefusal; usagerId?: UsagerId }>;
   /**
    * Records the organisation's will and makes the mandate, its grants and its entries in one transaction. The same draft accepted again
    * gives the same mandate. `shownHash` is the hash of the text that the page showed.
@@ -112,20 +138,12 @@ export interface Mandates {
     who: { aidantId: AidantId; organisationId: OrganisationId },
     id: DraftId,
     shownHash: Buffer,
-    code: string,
+    proof: Proof,
   ): Promise<{ mandate: Mandate; again: boolean } | { refused: AcceptRefusal }>;
-  /** Ends a mandate for the usager whose it is. Somebody else's is `not_found`; one that has ended already is given back as it is. */
-  revokeByUsager(usagerId: UsagerId, id: MandateId): Promise<{ mandate: Mandate; again: boolean } | { refused: 'not_found' }>;
-  renounce(
-    who: { aidantId: AidantId; organisationId: OrganisationId },
-    id: MandateId,
-  ): Promise<{ mandate: Mandate; again: boolean } | { refused: 'not_found' | ActorRefusal }>;
   find(id: MandateId): Promise<Mandate | undefined>;
   ofUsager(usagerId: UsagerId): Promise<Mandate[]>;
   ofOrganisation(organisationId: OrganisationId, page: ListPage): Promise<Mandate[]>;
-  countOfOrganisation(organisationId: OrganisationId, now: Date, name: string | undefined): Promise<number>;
-  /** Writes down the end of mandates whose time is over. Returns how many. */
-  expireOverdue(): Promise<number>;
+  countOfOrganisation(organisationId: OrganisationId, list: List): Promise<number>;
 }
 
 interface Parts {
@@ -135,6 +153,8 @@ interface Parts {
   readonly clock: Clock;
   readonly endSessions: EndSessions;
   readonly acceptFactor: AcceptFactor;
+  /** Seals the mandate in the transaction that makes it: there is no mandate without its attestation. */
+  readonly attest: (tx: Transaction, id: MandateId) => Promise<void>;
 }
 
 export const createMandates = (parts: Parts): Mandates => ({ ...createDrafting(parts), ...createEnding(parts), ...createReading(parts) });
@@ -150,7 +170,8 @@ const createDrafting = ({
   clock,
   endSessions,
   acceptFactor,
-}: Parts): Pick<Mandates, 'draft' | 'findDraft' | 'consent' | 'accept'> => {
+  attest,
+}: Parts): Pick<Mandates, 'draft' | 'renew' | 'findDraft' | 'consent' | 'consentIn' | 'accept'> => {
   /** Runs a step in one transaction; a refusal is an entry of its own, and nothing else changes. */
   const step = async <T extends object, R extends string>(
     who: Who,
@@ -193,27 +214,105 @@ const createDrafting = ({
     }
   };
 
+  const addDraft = async (
+    tx: Transaction,
+    who: Who,
+    themes: readonly Theme[],
+    days: Days,
+    renews?: MandateId,
+  ): Promise<{ draft: Draft } | { refused: DraftRefusal }> => {
+    const actor = await store.actor(tx, who.aidantId, who.organisationId);
+    if (!actor) return { refused: 'not_found' };
+    const refused = checkDraft(actor, themes);
+    if (refused) return { refused };
+    const now = clock.now();
+    const draft: Draft = {
+      id: newId('dra'),
+      aidantId: who.aidantId,
+      organisationId: who.organisationId,
+      themes,
+      days,
+      createdAt: now,
+      expiresAt: new Date(now.getTime() + DRAFT_MINUTES * 60_000),
+      renews,
+      consent: undefined,
+      closedAt: undefined,
+    };
+    await store.addDraft(tx, draft);
+    await journal.record(tx, {
+      type: 'mandate.drafted',
+      aidant: who.aidantId,
+      organisation: who.organisationId,
+      mandate: renews,
+      detail: { themes, days },
+    });
+    return { draft };
+  };
+
+  const checkProtection = async (tx: Transaction, id: UsagerId): Promise<'protected_person' | 'person_deceased' | undefined> => {
+    const protection = await store.protection(tx, id);
+    return protection && (protection === 'death' ? 'person_deceased' : 'protected_person');
+  };
+
+  /** A renewal stands only while what it renews may be renewed, for the same person, and is held until the transaction ends. */
+  const checkRenewal = async (
+    tx: Transaction,
+    draft: Draft,
+    usagerId: UsagerId,
+    now: Date,
+  ): Promise<RenewalRefusal | 'usager_mismatch' | undefined> => {
+    if (!draft.renews) return undefined;
+    await store.hold(tx, draft.renews);
+    const mandate = await store.find(tx, draft.renews);
+    const held = mandate ? renewal(mandate, now) : ({ refused: 'renewal_refused' } as const);
+    if ('refused' in held) return held.refused;
+    if (held.usagerId !== usagerId) return 'usager_mismatch';
+    return draft.themes.every((theme) => held.themes.includes(theme)) ? undefined : 'renewal_refused';
+  };
+
+  const consentIn: Mandates['consentIn'] = async (tx, who, id, usagerId, consent) => {
+    const draft = await ownDraft(tx, who, id, true);
+    const actor = await store.actor(tx, who.aidantId, who.organisationId);
+    const usager = await store.usager(tx, usagerId);
+    const now = clock.now();
+    if (!draft || !actor || !usager) return { refused: 'not_found' };
+    if (draft.closedAt || draft.expiresAt <= now) return { refused: 'draft_expired', usagerId };
+    const refused = checkDraft(actor, draft.themes) ?? checkParties(actor, usager, now);
+    if (refused) return { refused: refused as ConsentRefusal, usagerId };
+    const kept = await checkProtection(tx, usagerId);
+    if (kept) return { refused: kept, usagerId };
+    const notRenewable = await checkRenewal(tx, draft, usagerId, now);
+    if (notRenewable) return { refused: notRenewable, usagerId };
+    const hash = textHash({
+      organisation: { name: actor.organisationName, siret: actor.siret },
+      usager,
+      themes: draft.themes,
+      days: draft.days,
+      from: now,
+    });
+    const given = { ...consent, usagerId, at: now, textHash: hash };
+    await store.consentDraft(tx, id, given);
+    await journal.record(tx, {
+      type: 'mandate.consented',
+      usager: usagerId,
+      aidant: who.aidantId,
+      organisation: who.organisationId,
+      detail: { method: consent.method, acr: consent.acr, themes: draft.themes, ...names(actor) },
+    });
+    return { draft: { ...draft, consent: given } };
+  };
+
   return {
     async draft(who, themes, days) {
-      return step<{ draft: Draft }, DraftRefusal>(who, async (tx) => {
-        const actor = await store.actor(tx, who.aidantId, who.organisationId);
-        if (!actor) return { refused: 'not_found' };
-        const refused = checkDraft(actor, themes);
-        if (refused) return { refused };
-        const now = clock.now();
-        const draft: Draft = {
-          id: newId('dra'),
-          ...who,
-          themes,
-          days,
-          createdAt: now,
-          expiresAt: new Date(now.getTime() + DRAFT_MINUTES * 60_000),
-          consent: undefined,
-          closedAt: undefined,
-        };
-        await store.addDraft(tx, draft);
-        await journal.record(tx, { type: 'mandate.drafted', aidant: who.aidantId, organisation: who.organisationId, detail: { themes, days } });
-        return { draft };
+      return step<{ draft: Draft }, DraftRefusal>(who, (tx) => addDraft(tx, who, themes, days));
+    },
+    async renew(who, id) {
+      return step<{ draft: Draft }, DraftRefusal | RenewalRefusal>(who, async (tx) => {
+        const mandate = await store.find(tx, id);
+        if (mandate?.organisationId !== who.organisationId) return { refused: 'not_found' };
+        const held = renewal(mandate, clock.now());
+        if ('refused' in held) return { ...held, usagerId: mandate.usagerId };
+        return isDuration(mandate.days) ? addDraft(tx, who, held.themes, mandate.days, id) : { refused: 'renewal_refused' };
       });
     },
     async findDraft(who, id) {
@@ -222,36 +321,9 @@ const createDrafting = ({
       if (!draft || !actor) return undefined;
       return { draft, actor, usager: draft.consent && (await store.usager(transactions.auto, draft.consent.usagerId)) };
     },
-    async consent(who, id, usagerId, consent) {
-      return step<{ draft: Draft }, ConsentRefusal>(who, async (tx) => {
-        const draft = await ownDraft(tx, who, id, true);
-        const actor = await store.actor(tx, who.aidantId, who.organisationId);
-        const usager = await store.usager(tx, usagerId);
-        const now = clock.now();
-        if (!draft || !actor || !usager) return { refused: 'not_found' };
-        if (draft.closedAt || draft.expiresAt <= now) return { refused: 'draft_expired', usagerId };
-        const refused = checkDraft(actor, draft.themes) ?? checkParties(actor, usager, now);
-        if (refused) return { refused: refused as ConsentRefusal, usagerId };
-        const hash = textHash({
-          organisation: { name: actor.organisationName, siret: actor.siret },
-          usager,
-          themes: draft.themes,
-          days: draft.days,
-          from: now,
-        });
-        const given = { ...consent, usagerId, at: now, textHash: hash };
-        await store.consentDraft(tx, id, given);
-        await journal.record(tx, {
-          type: 'mandate.consented',
-          usager: usagerId,
-          aidant: who.aidantId,
-          organisation: who.organisationId,
-          detail: { method: consent.method, acr: consent.acr, themes: draft.themes, ...names(actor) },
-        });
-        return { draft: { ...draft, consent: given } };
-      });
-    },
-    async accept(who, id, shownHash, code) {
+    consent: (who, id, usagerId, consent) => step<{ draft: Draft }, ConsentRefusal>(who, (tx) => consentIn(tx, who, id, usagerId, consent)),
+    consentIn,
+    async accept(who, id, shownHash, proof) {
       return step<{ mandate: Mandate; again: boolean }, AcceptRefusal>(who, async (tx) => {
         const draft = await ownDraft(tx, who, id, true);
         if (!draft) return { refused: 'not_found' };
@@ -267,6 +339,10 @@ const createDrafting = ({
         if (draft.closedAt || draft.expiresAt <= now || parisDay(draft.consent.at) !== parisDay(now)) return { refused: 'draft_expired', usagerId };
         const refused = checkActor(actor) ?? checkDraft(actor, draft.themes) ?? checkParties(actor, usager, now);
         if (refused) return { refused: refused as AcceptRefusal, usagerId };
+        const kept = await checkProtection(tx, usagerId);
+        if (kept) return { refused: kept, usagerId };
+        const notRenewable = await checkRenewal(tx, draft, usagerId, now);
+        if (notRenewable) return { refused: notRenewable, usagerId };
         const hash = textHash({
           organisation: { name: actor.organisationName, siret: actor.siret },
           usager,
@@ -275,7 +351,7 @@ const createDrafting = ({
           from: now,
         });
         if (!equal(hash, draft.consent.textHash) || !equal(hash, shownHash)) return { refused: 'usager_mismatch', usagerId };
-        const factor = await acceptFactor(tx, who.aidantId, code);
+        const factor = await acceptFactor(tx, who.aidantId, proof, hash);
         if ('refused' in factor) return { refused: factor.refused, usagerId };
         await store.lockPair(tx, who.organisationId, usagerId);
         const reference = newReference();
@@ -294,6 +370,7 @@ const createDrafting = ({
           acceptedBy: who.aidantId,
           means: factor.means,
         });
+        await attest(tx, mandateId);
         await store.closeDraft(tx, id, now);
         await journal.record(tx, {
           type: 'mandate.created',
@@ -318,86 +395,8 @@ const createDrafting = ({
   };
 };
 
-const createEnding = ({
-  transactions,
-  store,
-  journal,
-  clock,
-  endSessions,
-}: Parts): Pick<Mandates, 'revokeByUsager' | 'renounce' | 'expireOverdue'> => {
-  /** Ends one mandate: row, grants, sessions, tokens, notices and entry stand or fall together. */
-  const end = async (
-    tx: Transaction,
-    mandate: Mandate,
-    kind: 'mandate.revoked' | 'mandate.renounced',
-    by: string,
-    aidant: { id: AidantId; name: string } | undefined,
-  ): Promise<{ mandate: Mandate; again: boolean }> => {
-    await store.hold(tx, mandate.id);
-    const now = clock.now(); // read once it is held: no session opens later than its mandate ended
-    const reason = kind === 'mandate.revoked' ? 'revoked' : 'renounced';
-    const ended = await store.end(tx, mandate.id, reason, by, now);
-    if (!ended) return { mandate: (await store.find(tx, mandate.id)) ?? mandate, again: true };
-    const { ended: sessions } = await endSessions(tx, { mandateId: mandate.id }, reason, now);
-    const parties = { usager: mandate.usagerId, organisation: mandate.organisationId, mandate: mandate.id };
-    const shared = { themes: ended.themes, sessions, organisationName: mandate.organisationName };
-    await journal.record(
-      tx,
-      kind === 'mandate.revoked'
-        ? { type: kind, ...parties, detail: { by, ...shared } }
-        : { type: kind, ...parties, aidant: aidant?.id, detail: { ...shared, ...(aidant ? { aidantName: aidant.name } : {}) } },
-    );
-    return { mandate: (await store.find(tx, mandate.id)) ?? mandate, again: false };
-  };
-
-  return {
-    async revokeByUsager(usagerId, id) {
-      const result = await transactions.run(async (tx) => {
-        const mandate = await store.find(tx, id);
-        if (mandate?.usagerId !== usagerId) return { refused: 'not_found' as const };
-        return end(tx, mandate, 'mandate.revoked', 'usager', undefined);
-      });
-      journal.nudge();
-      return result;
-    },
-    async renounce(who, id) {
-      const result = await transactions.run(async (tx) => {
-        const actor = await store.actor(tx, who.aidantId, who.organisationId);
-        const mandate = await store.find(tx, id);
-        if (!actor || mandate?.organisationId !== who.organisationId) return { refused: 'not_found' as const };
-        const refused = checkActor(actor);
-        if (refused) return { refused };
-        return end(tx, mandate, 'mandate.renounced', `aidant ${who.aidantId}`, { id: who.aidantId, name: firstName(actor.givenName) });
-      });
-      journal.nudge();
-      return result;
-    },
-    async expireOverdue() {
-      const due = await store.overdue(transactions.auto, clock.now(), 200);
-      for (const id of due)
-        await transactions.run(async (tx) => {
-          const mandate = await store.find(tx, id);
-          if (!mandate) return;
-          const now = clock.now();
-          const ended = await store.end(tx, id, 'expired', 'system', now);
-          if (!ended) return;
-          await endSessions(tx, { mandateId: id }, 'expired', now);
-          await journal.record(tx, {
-            type: 'mandate.ended',
-            usager: mandate.usagerId,
-            organisation: mandate.organisationId,
-            mandate: id,
-            detail: { reason: 'expired', themes: ended.themes, organisationName: mandate.organisationName },
-          });
-        });
-      if (due.length) journal.nudge();
-      return due.length;
-    },
-  };
-};
-
 const createReading = ({ transactions, store }: Parts): Pick<Mandates, 'find' | 'ofUsager' | 'ofOrganisation' | 'countOfOrganisation'> => ({
-  countOfOrganisation: (id, now, name) => store.countOfOrganisation(transactions.auto, id, now, name),
+  countOfOrganisation: (id, list) => store.countOfOrganisation(transactions.auto, id, list),
   find: (id) => store.find(transactions.auto, id),
   ofUsager: (usagerId) => store.ofUsager(transactions.auto, usagerId),
   ofOrganisation: (organisationId, page) => store.ofOrganisation(transactions.auto, organisationId, page),

@@ -1,5 +1,7 @@
+import type { UsagerId } from '../kernel/ids.ts';
 import type { Theme } from '../organisations/theme.ts';
 import { type CivilIdentity, isMinor, isSamePerson } from '../usagers/usager.ts';
+import type { Mandate } from './mandate.ts';
 
 /** Whoever acts for an organisation, as the database has it at this instant. */
 export interface Actor {
@@ -44,6 +46,26 @@ export const checkDraft = (actor: Actor, themes: readonly Theme[]): ActorRefusal
   if (themes.length === 0) return 'theme_missing';
   const allowed = habilitatedThemes(actor);
   return themes.every((theme) => allowed.includes(theme)) ? undefined : 'theme_not_covered';
+};
+
+export type RenewalRefusal = 'mandate_revoked' | 'renewal_refused';
+
+const RENEWAL_MS = 365 * 86_400_000;
+
+/**
+ * What a renewal of a mandate would hold: its own themes and days, never more (claim M10). A mandate is renewed while it lives, or within 365 days of
+ * an end that nobody decided for the person: one that she stopped is not.
+ */
+export const renewal = (mandate: Mandate, now: Date): { readonly themes: Theme[]; readonly usagerId: UsagerId } | { refused: RenewalRefusal } => {
+  const { state } = mandate;
+  if (state.kind === 'ended' && state.reason === 'revoked') return { refused: 'mandate_revoked' };
+  if (state.kind === 'ended' && state.reason !== 'expired' && state.reason !== 'renounced') return { refused: 'renewal_refused' };
+  const end = state.kind === 'ended' ? state.at : mandate.endsAt;
+  if (now.getTime() - end.getTime() >= RENEWAL_MS) return { refused: 'renewal_refused' };
+  const themes = mandate.themes.filter(
+    ({ endedAt }) => endedAt === undefined || (state.kind === 'ended' && endedAt.getTime() === state.at.getTime()),
+  );
+  return { themes: themes.map(({ theme }) => theme), usagerId: mandate.usagerId };
 };
 
 /**

@@ -2,6 +2,7 @@ import type { SessionEnd } from '../delegation/session.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { open, seal } from '../kernel/crypto.ts';
+import { Failure } from '../kernel/failure.ts';
 import { newId } from '../kernel/ids.ts';
 import type { Secret } from '../kernel/secret.ts';
 import type { Transaction, Transactions } from '../kernel/transaction.ts';
@@ -11,6 +12,12 @@ export interface Message {
   readonly to: string;
   readonly subject: string;
   readonly text: string;
+  /** SMS: what follows the first text, once the gateway has taken it. */
+  readonly next?: string;
+  /** SMS: what the answer must bring back. */
+  readonly reference?: string;
+  /** ISO 8601. After it, the message is forgotten rather than told. */
+  readonly until?: string;
 }
 
 /** Something that waits to be told, with what the worker needs to tell it. */
@@ -50,18 +57,20 @@ export interface DeliveryStore {
 /** How each kind leaves. It resolves when the other side has acknowledged, and rejects otherwise. */
 export interface Transports {
   logout(target: { readonly serviceId: string; readonly uri: string; readonly sid: string }): Promise<void>;
-  message(kind: 'mail' | 'sms', message: Message): Promise<void>;
+  /** `id` is the same at each try: whoever takes messages can tell a second try from a second message. */
+  message(kind: 'mail' | 'sms', message: Message, id: string): Promise<void>;
 }
 
 export interface Deliveries {
-  /** Queues a message in the caller's transaction. It is sealed until it leaves. */
-  queue(tx: Transaction, kind: 'mail' | 'sms', message: Message): Promise<void>;
+  /** Queues a message in the caller's transaction, and returns the delivery's id. It is sealed until it leaves. */
+  queue(tx: Transaction, kind: 'mail' | 'sms', message: Message): Promise<string>;
   /** Delivers what is due now; returns how many were tried. */
   work(): Promise<number>;
 }
 
 const GIVE_UP_MS = 7 * 86_400_000;
 const LEASE_MS = 15_000;
+const TOO_LATE = 'too_late';
 /** Reasons for which the usager reads when the service knew (Code civil, art. 2005). */
 const MANDATE_ENDS: readonly SessionEnd[] = ['revoked', 'renounced', 'replaced', 'expired'];
 
@@ -85,7 +94,8 @@ export const createDeliveries = (parts: {
     }
     if (!delivery.bodyBox) throw new Error('the message is gone');
     const message = JSON.parse(open(kek.reveal(), delivery.bodyBox, delivery.id).toString()) as Message; // sealed by `queue`, hence its shape
-    return transports.message(delivery.kind, message);
+    if (message.until && Date.parse(message.until) <= clock.now().getTime()) throw new Failure(TOO_LATE);
+    return transports.message(delivery.kind, message, delivery.id);
   };
 
   const acknowledge = async (delivery: Delivery): Promise<void> => {
@@ -115,7 +125,7 @@ export const createDeliveries = (parts: {
       await send(delivery);
     } catch (error) {
       const now = clock.now();
-      const over = now.getTime() - delivery.createdAt.getTime() > GIVE_UP_MS;
+      const over = now.getTime() - delivery.createdAt.getTime() > GIVE_UP_MS || (error instanceof Failure && error.code === TOO_LATE);
       const why = error instanceof Error ? error.name : 'error';
       await store.failed(transactions.auto, delivery.id, why, over ? undefined : new Date(now.getTime() + backOff(delivery.attempts) * 1000), now);
       return;
@@ -128,6 +138,7 @@ export const createDeliveries = (parts: {
       const id = newId('dlv');
       // The address is in the box with the rest: the row outlives the message (claim V1).
       await store.add(tx, { id, kind, target: kind, bodyBox: seal(kek.reveal(), JSON.stringify(message), id), now: clock.now() });
+      return id;
     },
     async work() {
       const due = await store.claim(transactions.auto, clock.now(), LEASE_MS, 50);

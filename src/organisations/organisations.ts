@@ -14,6 +14,8 @@ export interface OrganisationStore {
   list(tx: Transaction): Promise<Organisation[]>;
   /** Goes from `active` to `suspended`; false when it was not active: of two at once, one wins. */
   suspend(tx: Transaction, id: OrganisationId): Promise<boolean>;
+  /** Goes to `ended` from anything else; false when it had ended. */
+  end(tx: Transaction, id: OrganisationId): Promise<boolean>;
 }
 
 export type OrganisationRefusal =
@@ -41,6 +43,11 @@ export interface Organisations {
     id: string,
     by: { readonly reason: string; readonly actor: string },
   ): Promise<{ readonly organisation: Organisation; readonly sessions: number } | { readonly refused: OrganisationRefusal }>;
+  /** Ends an organisation's habilitation for good: what it had open stops now, and its mandates end. */
+  end(
+    id: string,
+    by: { readonly reason: string; readonly actor: string },
+  ): Promise<{ readonly organisation: Organisation; readonly mandates: number } | { readonly refused: OrganisationRefusal }>;
   /** Finds an organisation by its id or its SIRET. */
   find(idOrSiret: string): Promise<Organisation | undefined>;
   list(): Promise<Organisation[]>;
@@ -52,6 +59,8 @@ interface Parts {
   readonly journal: Journal;
   readonly clock: Clock;
   readonly endSessions: EndSessions;
+  /** Ends the mandates of an organisation in the caller's transaction, and says how many. */
+  readonly endMandates: (tx: Transaction, id: OrganisationId) => Promise<number>;
 }
 
 const parse = (asked: NewOrganisation): Pick<Organisation, 'name' | 'siret' | 'themes'> | { readonly refused: OrganisationRefusal } => {
@@ -97,10 +106,28 @@ const suspend = async (parts: Parts, id: string, by: { reason: string; actor: st
   return result;
 };
 
+const end = async (parts: Parts, id: string, by: { reason: string; actor: string }): ReturnType<Organisations['end']> => {
+  const reason = readReason(by.reason);
+  if (reason === undefined) return { refused: 'reason_malformed' };
+  if (!isId('org', id)) return { refused: 'unknown_organisation' };
+  const result = await parts.transactions.run(async (tx) => {
+    const organisation = await parts.store.find(tx, id);
+    if (!organisation) return { refused: 'unknown_organisation' } as const;
+    if (!(await parts.store.end(tx, id))) return { refused: 'not_active' } as const;
+    await parts.endSessions(tx, { organisationId: id }, 'suspended');
+    const mandates = await parts.endMandates(tx, id);
+    await parts.journal.record(tx, { type: 'organisation.ended', organisation: id, actor: by.actor, detail: { reason, mandates } });
+    return { organisation: { ...organisation, status: 'ended' as const }, mandates };
+  });
+  parts.journal.nudge();
+  return result;
+};
+
 /** Makes the use cases of organisations. */
 export const createOrganisations = (parts: Parts): Organisations => ({
   add: (asked) => add(parts, asked),
   suspend: (id, by) => suspend(parts, id, by),
+  end: (id, by) => end(parts, id, by),
   find: async (idOrSiret) => {
     if (isId('org', idOrSiret)) return parts.store.find(parts.transactions.auto, idOrSiret);
     const siret = readSiret(idOrSiret);

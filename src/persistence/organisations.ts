@@ -42,4 +42,5 @@ export const organisationStore: OrganisationStore = {
   list: async (tx) =>
     (await rows<Row>(tx, sql`select id, name, siret, themes, status, created_at from organisation order by name, id`)).map(toOrganisation),
   suspend: async (tx, id) => (await run(tx, sql`update organisation set status = 'suspended' where id = ${id} and status = 'active'`)) === 1,
+  end: async (tx, id) => (await run(tx, sql`update organisation set status = 'ended' where id = ${id} and status <> 'ended'`)) === 1,
 };

@@ -1,4 +1,4 @@
-import type { UsagerId } from '../kernel/ids.ts';
+import { newId, type UsagerId } from '../kernel/ids.ts';
 import type { Usager } from '../usagers/usager.ts';
 import type { UsagerStore } from '../usagers/usagers.ts';
 import { row, rows, run } from './database.ts';
@@ -62,6 +62,11 @@ export const createUsagerStore = (): UsagerStore => ({
         values (${usager.id}, ${usager.givenName}, ${usager.familyName}, ${usager.preferredUsername ?? null}, ${usager.gender}, ${usager.birthdate},
           ${usager.birthplace}, ${usager.birthcountry}, ${usager.email ?? null}, ${now})`,
     );
+    if (usager.email && usager.email.length >= 3 && usager.email.length <= 254)
+      await run(
+        tx,
+        sql`insert into channel (id, usager_id, kind, address, added_by, added_at) values (${newId('chn')}, ${usager.id}, 'mail', ${usager.email}, 'franceconnect', ${now})`,
+      );
   },
   async link(tx, id, iss, sub, now) {
     await run(tx, sql`insert into usager_identity (iss, sub, usager_id, linked_at) values (${iss}, ${sub}, ${id}, ${now})`);

@@ -25,6 +25,7 @@ import { practicePorts } from './ports.ts';
 import { startProConnect } from './proconnect.ts';
 import { ensureService, seed, staffIds } from './seed.ts';
 import { originFor } from './server.ts';
+import { type SmsGateway, startSmsGateway } from './sms-gateway.ts';
 import { TAXES } from './taxes.ts';
 
 export interface DemonstrationOptions {
@@ -52,7 +53,9 @@ export interface Demonstration {
     readonly allowances: string;
     readonly taxes: string;
     readonly messages: string;
+    readonly sms: string;
   };
+  readonly sms: SmsGateway;
   readonly proconnect: Awaited<ReturnType<typeof startProConnect>>;
   readonly franceconnect: Awaited<ReturnType<typeof startFranceConnect>>;
   readonly mirrors: { readonly allowances: Awaited<ReturnType<typeof startMirror>>; readonly taxes: Awaited<ReturnType<typeof startMirror>> };
@@ -89,7 +92,7 @@ const createOutbox = (folder: string) => {
 
 const configOf = (
   options: DemonstrationOptions,
-  origins: { relais: string; proconnect: string; franceconnect: string },
+  origins: { relais: string; proconnect: string; franceconnect: string; sms: string },
   secrets: { proconnect: string; franceconnect: string },
 ): Config => ({
   mode: 'demonstration',
@@ -104,6 +107,7 @@ const configOf = (
   proconnect: { issuer: origins.proconnect, clientId: RELAIS_AT.proconnect, clientSecret: new Secret(secrets.proconnect) },
   franceconnect: { issuer: origins.franceconnect, clientId: RELAIS_AT.franceconnect, clientSecret: new Secret(secrets.franceconnect) },
   smtpUrl: undefined,
+  smsUrl: origins.sms,
   mailFrom: 'relais@demonstration.example',
   helpNumber: '0 800 00 00 00',
   trustedProxies: [],
@@ -157,7 +161,15 @@ const start = async (
     () => franceconnect.close(),
   );
   const outbox = createOutbox(join(options.varFolder, 'practice'));
-  const config = configOf(options, { relais, proconnect: proconnect.issuer, franceconnect: franceconnect.issuer }, secrets);
+  const sms = await startSmsGateway({
+    port: ports.sms,
+    folder: join(options.varFolder, 'practice'),
+    key: readKeys(options.keysFolder).raw('sms-gateway').reveal(),
+    relais,
+    now: () => clock.now(),
+  });
+  closers.push(() => sms.close());
+  const config = configOf(options, { relais, proconnect: proconnect.issuer, franceconnect: franceconnect.issuer, sms: sms.url }, secrets);
   const app = await createApp({
     config,
     database,
@@ -173,6 +185,7 @@ const start = async (
     createMandates({
       transactions: database,
       store: createMandateStore(),
+      attest: app.site.attestations.issue,
       journal: app.journal,
       clock: { now: () => new Date(clock.now().getTime() - days * 86_400_000) },
       endSessions: async () => ({ ended: 0 }),
@@ -235,6 +248,7 @@ const start = async (
     mirrors: { allowances, taxes },
     close,
     messages: outbox.list,
+    sms,
     addresses: {
       relais,
       proconnect: proconnect.origin,
@@ -242,6 +256,7 @@ const start = async (
       allowances: allowances.origin,
       taxes: taxes.origin,
       messages: messages.origin,
+      sms: sms.origin,
     },
     nextCode: async (email) => {
       for (const kind of ['aidant', 'agent', 'operateur'] as const) {

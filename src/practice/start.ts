@@ -8,13 +8,14 @@ const line = (left: string, right: string): string => `  ${left.padEnd(26)} ${ri
 
 /** What a newcomer needs to read: where, who, and the story in five steps. */
 const welcome = ({ addresses }: Demonstration, seconds: string, database: string): string => {
-  const { relais, proconnect, franceconnect, allowances, taxes, messages } = addresses;
+  const { relais, proconnect, franceconnect, allowances, taxes, messages, sms } = addresses;
   return [
     `\nRelais, démonstration prête en ${seconds} s (${database})\n\nAdresses\n`,
     line('Relais', relais),
     line('Allocations (profil standard)', allowances),
     line('Impôts (profil fapi2)', taxes),
     line('Messages et codes', messages),
+    line('Téléphones (SMS)', sms),
     line('ProConnect simulé', proconnect),
     line('FranceConnect simulé', franceconnect),
     '\nProfessionnels (ProConnect)\n',

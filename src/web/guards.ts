@@ -76,6 +76,30 @@ export const requireAidant = async (kit: Kit, request: FastifyRequest, reply: Fa
   };
 };
 
+export interface StaffHere {
+  readonly session: StaffSession;
+  readonly dossier: Dossier;
+  readonly who: { readonly name: string; readonly organisation?: string };
+}
+
+/** The member of staff of this request, whatever their kind and whatever organisation is selected. Otherwise the answer is already given. */
+export const requireStaff = async (kit: Kit, request: FastifyRequest, reply: FastifyReply): Promise<StaffHere | undefined> => {
+  const session = await kit.session(request);
+  if (session?.kind !== 'staff') return signIn(reply, request.method === 'GET' ? (request.url.split('?')[0] ?? '/aidant') : '/aidant');
+  const standing = await kit.site.aidants.standing(session.staffId);
+  if ('refused' in standing) {
+    kit.refuse(request, reply, standing.refused);
+    return undefined;
+  }
+  const selected = standing.memberships.find((each) => each.organisation.id === session.organisationId)?.organisation.name;
+  const organisation = selected ?? standing.administration?.name;
+  return {
+    session,
+    dossier: standing,
+    who: { name: `${standing.staff.givenName} ${standing.staff.familyName}`, ...(organisation ? { organisation } : {}) },
+  };
+};
+
 export const requireUsager = async (kit: Kit, request: FastifyRequest, reply: FastifyReply): Promise<UsagerSession | undefined> => {
   const session = await kit.session(request);
   if (session?.kind === 'usager') return session;

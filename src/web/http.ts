@@ -4,6 +4,7 @@ import helmet from '@fastify/helmet';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { inRequest } from '../kernel/request-scope.ts';
 import { actionsApi, sendProblem } from './api/actions.ts';
+import { smsApi } from './api/sms.ts';
 import { codeOf, statusOf } from './error-handler.ts';
 import { refuseForgery } from './guards.ts';
 import { interactions } from './interaction/interaction.tsx';
@@ -12,10 +13,16 @@ import type { Site } from './site.ts';
 import { administrationSpace } from './spaces/administration.tsx';
 import { aidantSpace } from './spaces/aidant.tsx';
 import { connexion } from './spaces/connexion.tsx';
+import { consentement } from './spaces/consentement.tsx';
 import { inscription } from './spaces/inscription.tsx';
 import { mandat } from './spaces/mandat.tsx';
+import { mandats } from './spaces/mandats.tsx';
 import { publicPages } from './spaces/public.tsx';
+import { secondFactor } from './spaces/second-factor.tsx';
+import { securite } from './spaces/securite.tsx';
+import { telephone } from './spaces/telephone.tsx';
 import { usagerSpace } from './spaces/usager.tsx';
+import { verifier } from './spaces/verifier.tsx';
 
 export interface HttpOptions {
   readonly trustedProxies: readonly string[];
@@ -85,6 +92,7 @@ export const createHttp = async (site: Site, options: HttpOptions): Promise<Fast
       return sendProblem(reply, code);
     });
     await api.register(actionsApi(site));
+    await api.register(smsApi(site));
   });
   await app.register(pages(kit));
   app.setNotFoundHandler((request, reply) =>
@@ -107,10 +115,16 @@ const pages =
       return reply;
     });
     await app.register(publicPages(kit));
+    await app.register(verifier(kit));
     await app.register(connexion(kit));
+    await app.register(secondFactor(kit));
+    await app.register(securite(kit));
     await app.register(inscription(kit));
     await app.register(aidantSpace(kit));
     await app.register(mandat(kit));
+    await app.register(consentement(kit));
+    await app.register(telephone(kit));
+    await app.register(mandats(kit));
     await app.register(usagerSpace(kit));
     await app.register(administrationSpace(kit));
     await app.register(interactions(kit));

@@ -8,6 +8,7 @@ import type { Site } from './site.ts';
 import { ErrorPage } from './views/error.tsx';
 import type { Frame, Who } from './views/layout.tsx';
 import type { Post } from './views/parts.tsx';
+import { PATHS } from './views/paths.ts';
 import { render } from './views/render.ts';
 
 /** A form's fields, as they came: text only, first value of each name; several values only where asked for. */
@@ -20,6 +21,8 @@ export interface PageOptions {
   readonly status?: number;
   /** Origins besides our own that a form of this page may end at, after redirects (CSP form-action). */
   readonly formOrigins?: readonly string[];
+  /** True for the few pages that load our one script (CSP script-src). */
+  readonly script?: boolean;
 }
 
 /** What every handler of a page uses. */
@@ -51,8 +54,8 @@ const text = (value: unknown): string => (typeof value === 'string' ? value : Ar
 const member = (of: unknown, name: string): unknown =>
   typeof of === 'object' && of !== null && Object.hasOwn(of, name) ? (of as Record<string, unknown>)[name] : undefined;
 
-export const contentSecurityPolicy = (formOrigins: readonly string[]): string =>
-  `default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self' data:; form-action ${["'self'", ...new Set(formOrigins)].join(' ')}; base-uri 'none'; frame-ancestors 'none'`;
+export const contentSecurityPolicy = (formOrigins: readonly string[], script = false): string =>
+  `default-src 'none'; ${script ? "script-src 'self'; " : ''}style-src 'self'; font-src 'self'; img-src 'self' data:; form-action ${["'self'", ...new Set(formOrigins)].join(' ')}; base-uri 'none'; frame-ancestors 'none'`;
 
 /** What our own pages put into their addresses. */
 const PARAMETERS = ['themes', 'personne', 'thematique', 'choisir', 'apres', 'avant', 'motif', 'vers'];
@@ -107,14 +110,16 @@ export const createKit = (site: Site): Kit => {
         lang,
         helpNumber: site.helpNumber,
         languageHref: otherLanguage(request, lang),
-        ...(session && who ? { who: { ...who, signOut: kit.post(session, '/deconnexion') } } : {}),
+        ...(session && who
+          ? { who: { ...who, signOut: kit.post(session, '/deconnexion'), ...(session.kind === 'staff' ? { meansHref: PATHS.security } : {}) } }
+          : {}),
       };
     },
     post: (session, action, hidden) => ({ action, csrf: site.webSessions.formToken(session), ...(hidden ? { hidden } : {}) }),
     page(reply, node, options = {}) {
       return reply
         .code(options.status ?? 200)
-        .header('content-security-policy', contentSecurityPolicy([...upstream, ...(options.formOrigins ?? [])]))
+        .header('content-security-policy', contentSecurityPolicy([...upstream, ...(options.formOrigins ?? [])], options.script))
         .type('text/html; charset=utf-8')
         .send(render(node));
     },

@@ -1,16 +1,21 @@
 import type { Actions } from '../actions/actions.ts';
 import type { Aidants } from '../aidants/aidants.ts';
 import type { Means } from '../aidants/means.ts';
+import type { Passkeys } from '../aidants/passkeys.ts';
+import type { Recovery } from '../aidants/recovery.ts';
 import type { Sessions } from '../delegation/sessions.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { MandateId } from '../kernel/ids.ts';
 import type { Secret } from '../kernel/secret.ts';
 import type { Transactions } from '../kernel/transaction.ts';
+import type { Attestations } from '../mandates/attestations.ts';
 import type { Mandates } from '../mandates/mandates.ts';
+import type { RemoteConsents } from '../mandates/remote-consents.ts';
 import type { OpenIdProvider } from '../provider/provider.ts';
 import type { Services } from '../services/services.ts';
 import type { Connector } from '../upstream/connector.ts';
+import type { Channels } from '../usagers/channels.ts';
 import type { Usagers } from '../usagers/usagers.ts';
 import type { WebSessions } from './session.ts';
 
@@ -44,8 +49,13 @@ export interface Site {
   readonly connectors: { readonly proconnect: Connector; readonly franceconnect: Connector };
   readonly aidants: Aidants;
   readonly means: Means;
+  readonly passkeys: Passkeys;
+  readonly recovery: Recovery;
   readonly usagers: Usagers;
   readonly mandates: Mandates;
+  readonly attestations: Attestations;
+  /** Undefined where no gateway is configured: SMS is not offered. */
+  readonly sms: { readonly consents: RemoteConsents; readonly channels: Channels; readonly key: Secret<Buffer> } | undefined;
   readonly sessions: Sessions;
   readonly services: Services;
   readonly actions: Actions;

@@ -33,7 +33,13 @@ const serve = async (pages: ReadonlyMap<string, string>): Promise<{ origin: stri
     const asset = ASSETS.find((candidate) => candidate.path === path);
     const page = pages.get(path.slice(1));
     if (asset) response.writeHead(200, { 'content-type': asset.type }).end(readFileSync(asset.file));
-    else if (page) response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': POLICY }).end(page);
+    else if (page)
+      response
+        .writeHead(200, {
+          'content-type': 'text/html; charset=utf-8',
+          'content-security-policy': page.includes('data-passkey=') ? `${POLICY}; script-src 'self'` : POLICY,
+        })
+        .end(page);
     else response.writeHead(404).end();
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -60,7 +60,15 @@ const desk = async (t: TestContext, kind: DatabaseKind): Promise<Desk> => {
     origin: await readOrigin(database, 'localhost'),
     keys: { kek: keys.raw('payload-kek').reveal(), mac: keys.raw('journal-mac').reveal() },
   });
-  const domain = createDomain({ database, journal, clock, keys, endSessions: async () => 2, allowLoopback: true });
+  const domain = createDomain({
+    database,
+    journal,
+    clock,
+    keys,
+    endSessions: async () => 2,
+    endMandateSessions: async () => ({ ended: 0 }),
+    allowLoopback: true,
+  });
   const context: CommandContext = {
     mode: 'demonstration',
     publicUrl: 'http://localhost:8400',

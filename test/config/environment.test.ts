@@ -99,7 +99,17 @@ test('C5 missing or malformed keys are all named, and production makes none', ()
   const empty = mkdtempSync(join(folder, 'no-keys-'));
   const [fault, ...others] = faultsOf({ ...complete, RELAIS_KEYS: empty });
   assert.equal(others.length, 0);
-  for (const name of ['op-es256.pem', 'op-rs256.pem', 'journal-mac', 'payload-kek', 'totp-kek', 'pairwise', 'cookies', 'dpop-nonce'])
+  for (const name of [
+    'op-es256.pem',
+    'op-rs256.pem',
+    'attestation-ed25519.pem',
+    'journal-mac',
+    'payload-kek',
+    'totp-kek',
+    'pairwise',
+    'cookies',
+    'dpop-nonce',
+  ])
     assert.ok(fault?.includes(name), name);
   assert.ok(!fault?.includes('journal-ed25519'), 'the key of the journal is the signer’s');
   const bad = join(folder, 'bad-keys');
@@ -108,6 +118,34 @@ test('C5 missing or malformed keys are all named, and production makes none', ()
   writeFileSync(join(bad, 'op-es256.pem'), 'not a key');
   const [malformed] = faultsOf({ ...complete, RELAIS_KEYS: bad });
   assert.ok(malformed?.includes('cookies') && malformed.includes('op-es256'));
+});
+
+test('C5 former keys of attestations are read when their file is there, and a malformed file is named', () => {
+  const folderOf = (name: string, text?: string): string => {
+    const made = join(folder, name);
+    makeMissingKeys(made);
+    if (text !== undefined) writeFileSync(join(made, 'attestation-former.json'), text);
+    return made;
+  };
+  assert.deepEqual(readKeys(folderOf('no-former')).formerAttestation, []);
+  const key = { kty: 'OKP', crv: 'Ed25519', x: Buffer.alloc(32, 9).toString('base64url') };
+  const read = readKeys(folderOf('former', JSON.stringify({ keys: [{ ...key, until: '2026-11-22' }, key] }))).formerAttestation;
+  assert.deepEqual(
+    read.map(({ until }) => until),
+    ['2026-11-22', undefined],
+  );
+  const bad = [
+    '',
+    '{}',
+    '[]',
+    'null',
+    '{"keys":[{}]}',
+    '{"keys":[null]}',
+    JSON.stringify({ keys: [{ ...key, x: 'AA' }] }),
+    JSON.stringify({ keys: [{ ...key, crv: 'P-256' }] }),
+  ];
+  for (const [i, text] of bad.entries())
+    assert.throws(() => readKeys(folderOf(`bad-former-${i}`, text)), /attestation-former\.json: not a JWK set/, text);
 });
 
 test('the key of the journal may be the signer’s alone: then it is not asked for, and whatever needs it says who holds it', () => {

@@ -25,7 +25,7 @@ interface Try {
   /** Where the id stands: the path and, for a form, its fields. */
   readonly ask: (id: string, csrf: string) => readonly [path: string, fields?: Readonly<Record<string, string>>];
   /** What is refused must leave one line; a redirect that does nothing leaves none. */
-  readonly lines: 0 | 1;
+  readonly lines: 0 | 1 | 2;
 }
 
 const tries = (foreign: Foreign, own: { uid: string; organisation: string; service: string }): Try[] => {
@@ -39,8 +39,8 @@ const tries = (foreign: Foreign, own: { uid: string; organisation: string; servi
     (path: (id: string) => string, fields: (id: string) => Readonly<Record<string, string>> = () => ({})): Try['ask'] =>
     (id, csrf) => [path(id), { _csrf: csrf, ...fields(id) }];
   const draft = (id: string): string => `/aidant/mandats/brouillon/${id}`;
-  const mandateTry = (route: string, lines: 0 | 1, ask: Try['ask']): Try => ({ route, foreign: foreign.mandate.id, unknown: man, ask, lines });
-  const draftTries = (route: string, lines: 0 | 1, ask: Try['ask']): Try[] =>
+  const mandateTry = (route: string, lines: 0 | 1 | 2, ask: Try['ask']): Try => ({ route, foreign: foreign.mandate.id, unknown: man, ask, lines });
+  const draftTries = (route: string, lines: 0 | 1 | 2, ask: Try['ask']): Try[] =>
     [foreign.draft, foreign.colleaguesDraft].map((id) => ({ route, foreign: id, unknown: dra, ask, lines }));
   const hash = 'A'.repeat(43);
   return [
@@ -53,6 +53,34 @@ const tries = (foreign: Foreign, own: { uid: string; organisation: string; servi
       'GET /aidant/mandats/:id/cree',
       1,
       get((id) => `/aidant/mandats/${id}/cree`),
+    ),
+    mandateTry(
+      'GET /aidant/mandats/:id/attestation.pdf',
+      1,
+      get((id) => `/aidant/mandats/${id}/attestation.pdf`),
+    ),
+    mandateTry(
+      'GET /aidant/mandats/:id/renoncer',
+      1,
+      get((id) => `/aidant/mandats/${id}/renoncer`),
+    ),
+    mandateTry(
+      'POST /aidant/mandats/:id/renoncer',
+      1,
+      form(
+        (id) => `/aidant/mandats/${id}/renoncer`,
+        () => ({ theme: '' }),
+      ),
+    ),
+    mandateTry(
+      'GET /aidant/mandats/:id/renonce',
+      1,
+      get((id) => `/aidant/mandats/${id}/renonce`),
+    ),
+    mandateTry(
+      'POST /aidant/mandats/:id/renouveler',
+      2,
+      form((id) => `/aidant/mandats/${id}/renouveler`),
     ),
     mandateTry(
       'GET /aidant/agir/:mandate/:service',
@@ -118,6 +146,26 @@ const tries = (foreign: Foreign, own: { uid: string; organisation: string; servi
       'GET /aidant/mandats/brouillon/:id/signer',
       1,
       get((id) => `${draft(id)}/signer`),
+    ),
+    ...draftTries(
+      'GET /aidant/mandats/brouillon/:id/attente',
+      1,
+      get((id) => `${draft(id)}/attente`),
+    ),
+    ...draftTries(
+      'GET /aidant/mandats/brouillon/:id/sms',
+      1,
+      get((id) => `${draft(id)}/sms`),
+    ),
+    ...draftTries(
+      'POST /aidant/mandats/brouillon/:id/sms',
+      1,
+      form((id) => `${draft(id)}/sms`),
+    ),
+    ...draftTries(
+      'POST /aidant/mandats/brouillon/:id/sms/numero',
+      1,
+      form((id) => `${draft(id)}/sms/numero`),
     ),
     ...draftTries(
       'POST /aidant/mandats/brouillon/:id/abandon',
@@ -193,7 +241,7 @@ const routesWithIds = (world: World): string[] => {
         .filter((method) => method === 'GET' || method === 'POST')
         .map((method) => `${method} ${whole.startsWith('/') ? whole : `/${whole}`}`);
     })
-    .filter((route) => /:/.test(route) && !/:token/.test(route));
+    .filter((route) => /:/.test(route) && !/:token|:code/.test(route));
 };
 
 interface Answer {
@@ -298,6 +346,7 @@ for (const kind of databases())
       const man = newId('man');
       const cases: Try[] = [
         ['GET /usager/mandats/:id', (id: string) => [path(id)] as const],
+        ['GET /usager/mandats/:id/attestation.pdf', (id: string) => [`${path(id)}/attestation.pdf`] as const],
         ['GET /usager/mandats/:id/arreter', (id: string) => [`${path(id)}/arreter`] as const],
         ['GET /usager/mandats/:id/arrete', (id: string) => [`${path(id)}/arrete`] as const],
         ['POST /usager/mandats/:id/arreter', (id: string, token: string) => [`${path(id)}/arreter`, { _csrf: token }] as const],

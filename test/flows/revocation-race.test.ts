@@ -61,7 +61,7 @@ if (kind) {
         const store = createMandateStore();
         await store.hold(tx, mandate.id);
         const now = new Date();
-        await store.end(tx, mandate.id, 'revoked', 'usager', now);
+        await store.end(tx, mandate.id, 'revoked', 'usager', now, undefined);
         await world.app.site.sessions.endIn(tx, { mandateId: mandate.id }, 'revoked', now);
         await new Promise((resolve) => setTimeout(resolve, 20));
         uses = Promise.all([

@@ -63,6 +63,14 @@ test('secrets are made once, found again, and readable by their owner only', () 
 });
 
 test('each program has its own port, or any when the base is 0', () => {
-  assert.deepEqual(practicePorts(), { relais: 8400, proconnect: 8401, franceconnect: 8402, allowances: 8403, taxes: 8404, messages: 8405 });
+  assert.deepEqual(practicePorts(), {
+    relais: 8400,
+    proconnect: 8401,
+    franceconnect: 8402,
+    allowances: 8403,
+    taxes: 8404,
+    messages: 8405,
+    sms: 8406,
+  });
   assert.equal(new Set(Object.values(practicePorts(0))).size, 1);
 });

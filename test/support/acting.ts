@@ -46,6 +46,7 @@ export const mandatesOf = (app: App, world: World, database = world.database): M
   createMandates({
     transactions: database,
     store: createMandateStore(),
+    attest: app.site.attestations.issue,
     journal: app.journal,
     clock: app.site.clock,
     endSessions: async (tx, which, reason, now) => ({ ended: (await app.site.sessions.endIn(tx, which, reason, now)).length }),

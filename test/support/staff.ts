@@ -47,7 +47,7 @@ export const house = async (database: Database, clock: Clock, endSessions: EndSe
   return {
     database,
     journal,
-    organisations: createOrganisations({ ...common, store: organisationStore, endSessions }),
+    organisations: createOrganisations({ ...common, store: organisationStore, endSessions, endMandates: async () => 0 }),
     aidants,
     means: createMeans({ ...common, store: meansStore, kek: totpKek }),
     approvals,

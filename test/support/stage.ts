@@ -41,6 +41,7 @@ export const stage = async (world: World): Promise<Stage> => {
   const invited = await world.app.aidants.reinvite(lea?.id ?? '');
   const token = 'token' in invited ? invited.token : '';
   const organisation = String((await world.sql('select organisation_id from mandate where id = $1', [mandate]))[0]?.['organisation_id']);
+  const paper = String((await world.sql('select code from attestation where mandate_id = $1', [mandate]))[0]?.['code']);
   const code = await world.code(world.places, 'Karim Benali');
   const fields = {
     themes: 'famille',
@@ -55,7 +56,13 @@ export const stage = async (world: World): Promise<Stage> => {
   };
   const target = (route: string): Target => {
     const id = route.startsWith('/aidant/sessions') ? session : route.includes('brouillon') ? draft : route.includes('entrees') ? entry : mandate;
-    const path = route.replace(':id', id).replace(':mandate', mandate).replace(':service', service.id).replace(':uid', uid).replace(':token', token);
+    const path = route
+      .replace(':id', id)
+      .replace(':mandate', mandate)
+      .replace(':service', service.id)
+      .replace(':uid', uid)
+      .replace(':token', token)
+      .replace(':code', paper);
     const walker = route.startsWith('/usager') ? usager : route.startsWith('/administration') ? agent : aidant;
     return { walker, path, fields };
   };

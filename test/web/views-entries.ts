@@ -31,7 +31,7 @@ export const sampleEntries = (text: Text): StoredEntry[] => {
   const party = { theme: 'logement', outcome: 'success' };
   return [
     entry('revocation.delivered', '2026-03-03T14:31:02Z', { serviceName: text('la CAF'), acknowledgedAt: '2026-03-03T14:31:02Z', attempts: 1 }),
-    entry('mandate.revoked', '2026-03-03T14:31:01Z', { ...karim, by: 'usager', themes: ['logement', 'famille'], sessions: 1 }),
+    entry('mandate.revoked', '2026-03-03T14:31:01Z', { ...karim, by: 'usager', themes: ['logement', 'famille'], left: [], sessions: 1 }),
     entry('action.reported', '2026-03-03T13:32:00Z', { ...caf, ...action, reference: text('2026-11893') }, { ...party, verb: 'send' }),
     entry('action.reported', '2026-03-03T13:30:00Z', { ...caf, ...action }, { ...party, verb: 'send', outcome: 'failure' }),
     entry(
@@ -69,9 +69,14 @@ export const sampleEntries = (text: Text): StoredEntry[] => {
     }),
     entry('mandate.consented', '2026-03-01T08:28:00Z', { ...karim, method: 'franceconnect', acr: 'eidas1', themes: ['logement', 'famille'] }),
     entry('mandate.replaced', '2026-02-20T08:28:00Z', { ...karim, by: 'man_x', theme: 'logement' }),
+    entry('consent.asked', '2026-02-20T08:27:50Z', { ...karim, method: 'sms', themes: ['logement'], days: 31 }),
+    entry('consent.answered', '2026-02-20T08:27:40Z', { method: 'sms', answer: 'no' }),
+    entry('consent.answered', '2026-02-20T08:27:30Z', { method: 'sms', answer: 'expired' }),
+    entry('channel.added', '2026-02-20T08:27:20Z', { kind: 'phone', by: 'usager' }),
+    entry('channel.added', '2026-02-20T08:27:10Z', { ...karim, kind: 'phone', by: 'aidant' }),
     entry('mandate.refused', '2026-02-20T08:27:00Z', { reason: 'draft_expired' }),
-    entry('mandate.revoked', '2026-02-20T08:26:00Z', { ...karim, by: 'operateur', themes: ['famille'], sessions: 0 }),
-    entry('mandate.renounced', '2026-02-20T08:25:00Z', { ...karim, themes: ['famille'], sessions: 0 }),
+    entry('mandate.revoked', '2026-02-20T08:26:00Z', { ...karim, by: 'operateur', themes: ['famille'], left: [], sessions: 0 }),
+    entry('mandate.renounced', '2026-02-20T08:25:00Z', { ...karim, themes: ['famille'], left: [], sessions: 0 }),
     entry('mandate.ended', '2026-02-20T08:24:00Z', { ...karim, reason: 'expired', themes: ['papiers'] }),
     entry('usager.linked', '2026-02-20T08:23:00Z', { acr: 'eidas1' }),
     entry('usager.signed-in', '2026-02-20T08:22:00Z', { acr: 'eidas1' }),

@@ -1,3 +1,4 @@
+import { PASSKEY_SCRIPT } from '../../src/web/assets/assets.ts';
 import { safeHref } from '../../src/web/views/parts.tsx';
 import { render } from '../../src/web/views/render.ts';
 import { assert, test } from '../support/check.ts';
@@ -98,6 +99,9 @@ const skeleton = (html: string): string => {
   return tags.join('\n');
 };
 
+/** The one script of ours, on the pages that ask for a passkey. */
+const OURS = `<script src="${PASSKEY_SCRIPT}" defer=""></script>`;
+
 const innocuous = Object.entries(samples('fr', () => 'nom')).map(([name, node]) => ({ name, skeleton: skeleton(render(node)) }));
 
 test(`S15 ${PAYLOADS.length} payloads in every text of every page change no tag and no attribute`, () => {
@@ -108,7 +112,7 @@ test(`S15 ${PAYLOADS.length} payloads in every text of every page change no tag 
       const node = pages[name];
       assert.ok(node, name);
       const html = render(node);
-      assert.ok(!/<script/i.test(html), `${name}: ${payload}`);
+      assert.ok(!/<script/i.test(html.replace(OURS, '')), `${name}: ${payload}`);
       assert.equal(skeleton(html), expected, `${name}: ${payload}`);
     }
   }

@@ -11,10 +11,15 @@ import { ConfirmPage, PickPersonPage, PickThemePage } from '../../src/web/views/
 import type { Frame } from '../../src/web/views/layout.tsx';
 import { InfoPage, LogoutPage, SignedOutPage } from '../../src/web/views/leaving.tsx';
 import { MandateDaysPage, MandateReadPage, MandateThemesPage } from '../../src/web/views/mandate.tsx';
+import type { AttestationData, MandateTextData } from '../../src/web/views/mandate-blocks.ts';
 import { MandateCreatedPage, MandateSignPage } from '../../src/web/views/mandate-sign.tsx';
-import { MandatePage, type MandateTextData } from '../../src/web/views/mandate-text.tsx';
+import { MandatePage } from '../../src/web/views/mandate-text.tsx';
+import { MandatesPage, RenouncedPage, RenouncePage } from '../../src/web/views/mandates.tsx';
+import { RemoteAskPage, RemoteWaitPage, UsagerPhonePage } from '../../src/web/views/remote-consent.tsx';
+import { NewPasskeyPage, RecoveryCodesPage, RecoverySignInPage, SecurityPage, StepUpPage } from '../../src/web/views/security.tsx';
 import { UsagerHomePage } from '../../src/web/views/usager.tsx';
 import { EntryPage, MandateStoppedPage, StopMandatePage } from '../../src/web/views/usager-detail.tsx';
+import { VerdictPage, VerifyPage } from '../../src/web/views/verifier.tsx';
 import { sampleEntries, type Text } from './views-entries.ts';
 
 const NOW = new Date('2026-03-03T13:24:00Z');
@@ -56,6 +61,35 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
     consent: { method: 'franceconnect', at: at('2026-03-03T13:20:00Z') },
     acceptance: { name: text('Karim Benali'), at: at('2026-03-03T13:24:00Z') },
   };
+  const attestation: AttestationData = {
+    code: '7K3F-92QD-H4MA-WX5T-B8NC-6PZE',
+    verifyUrl: 'https://relais.example/verifier/7K3F92QDH4MAWX5TB8NC6PZE',
+    checkUrl: 'https://relais.example/verifier',
+    stopUrl: 'https://relais.example/usager',
+    today: NOW,
+    themes: ['logement', 'famille'],
+  };
+  const valid = {
+    kind: 'valid',
+    reference: text('M-7K4Q-2F9D'),
+    organisation: { name: text('Mairie de Thénac'), siret: '21750001600019' },
+    themes: ['famille', 'logement'],
+    startsAt: NOW,
+    endsAt: endOfMandate(NOW, 31),
+    method: 'franceconnect',
+    organisationActive: true,
+  } as const;
+  const remoteAsk = {
+    frame: aidant,
+    post: post('/aidant/mandats/1/sms'),
+    note: post('/aidant/mandats/1/sms/numero'),
+    backHref: '/aidant/mandats/1',
+    people: [
+      { id: 'usg_1', name: colette, birthdate: '1946-04-12', phone: text('06 •• •• •• 01'), weak: [] },
+      { id: 'usg_2', name: text(LONG), birthdate: '1933-07-14', phone: text('06 •• •• •• 02'), weak: ['entered_by_aidant', 'shared'] },
+      { id: 'usg_3', name: text('Monsieur Jean Petit'), birthdate: '1951-09-30', phone: undefined, weak: [] },
+    ],
+  };
   const people = [
     {
       id: 'usg_1',
@@ -94,6 +128,7 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
     filter: { post: post('/aidant'), query: '', clearHref: '/aidant' },
     open: [session],
     createHref: '/aidant/mandats/nouveau',
+    mandatesHref: '/aidant/mandats',
   };
   const step = { frame: aidant, post: post('/aidant/mandats/nouveau'), backHref: '/aidant' };
   const entries = sampleEntries(text);
@@ -164,11 +199,36 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
   };
   const opened = { index: 4712, at: row.at, type: 'session.opened', theme: 'logement' } as const;
   const codeError = [{ field: 'code', code: 'wrong_code' }];
+  const asked = JSON.stringify({ challenge: text('AAAA'), allowCredentials: [] });
+  const means: Frame = { ...open, who: { name: text('Karim Benali'), meansHref: '/aidant/securite', signOut: post('/deconnexion') } };
+  const security = {
+    frame: means,
+    keys: [
+      { id: 'pky_1', name: text('Ordinateur du bureau'), createdAt: at('2026-02-01T09:00:00Z'), lastUsedAt: at('2026-03-02T08:00:00Z') },
+      { id: 'pky_2', name: text('Téléphone'), createdAt: at('2026-03-01T09:00:00Z'), lastUsedAt: undefined },
+    ],
+    left: 9,
+    proveHref: '/x',
+    backHref: '/aidant',
+  };
+  const change = { add: post('/x'), recovery: post('/x'), revoke: () => post('/x') };
   const factor = { frame: open, post: post('/connexion/code') };
   return {
     home: <HomePage frame={open} doors={{ usager: '/entrer/usager', aidant: '/entrer/aidant', administration: '/entrer/administration' }} />,
     factor: <SecondFactorPage {...factor} />,
     'factor-error': <SecondFactorPage {...factor} errors={codeError} />,
+    'factor-passkey': <SecondFactorPage {...factor} passkey={asked} recoveryHref="/connexion/secours" />,
+    'factor-passkey-error': <SecondFactorPage {...factor} passkey={asked} errors={[{ field: 'code', code: 'passkey_refused' }]} />,
+    'factor-recovery': <RecoverySignInPage {...factor} />,
+    'factor-recovery-error': <RecoverySignInPage {...factor} errors={[{ field: 'recovery-code', code: 'wrong_recovery_code' }]} />,
+    'security-none': <SecurityPage {...security} keys={[]} left={0} />,
+    'security-fresh': <SecurityPage {...security} change={change} done="ajoutee" />,
+    'security-error': <SecurityPage {...security} change={change} errors={[{ field: 'name', code: 'name_malformed' }]} />,
+    'security-last-error': <SecurityPage {...security} change={change} errors={[{ field: 'content', code: 'last_means' }]} />,
+    'security-create': <NewPasskeyPage frame={means} post={post('/x')} options={asked} name={text('Ordinateur du bureau')} backHref="/x" />,
+    'security-recovery': <RecoveryCodesPage frame={means} codes={Array(10).fill(text('ABCD-EFGH-2345-6723'))} backHref="/x" />,
+    'security-confirm': <StepUpPage frame={means} post={post('/x')} passkey={asked} />,
+    'security-confirm-code': <StepUpPage frame={means} post={post('/x')} />,
     'enrolment-start': <EnrolmentStartPage frame={open} post={post('/inscription/x')} />,
     'enrolment-key': <EnrolmentKeyPage frame={open} post={post('/inscription/x/code')} qrSvg={QR} secretKey="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP" />,
     'enrolment-done': <EnrolmentDonePage frame={open} signInHref="/connexion/proconnect" />,
@@ -200,8 +260,50 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
     'mandate-2-days': (
       <MandateDaysPage {...step} now={NOW} durations={[1, 31, 182, 365].map((days) => ({ days, endsAt: endOfMandate(NOW, days) }))} />
     ),
-    'mandate-3-read': <MandateReadPage {...step} text={mandateText} refuse={post('/aidant/mandats/1/abandon')} />,
+    'mandate-3-read': <MandateReadPage {...step} text={mandateText} refuse={post('/aidant/mandats/1/abandon')} smsHref="/aidant/mandats/1/sms" />,
+    'remote-ask': <RemoteAskPage {...remoteAsk} noted />,
+    'remote-ask-error': (
+      <RemoteAskPage
+        {...remoteAsk}
+        errors={[
+          { field: 'recap-asked', code: 'recap_asked_required' },
+          { field: 'phone', code: 'phone_premium' },
+        ]}
+      />
+    ),
+    'remote-ask-nobody': <RemoteAskPage {...remoteAsk} people={[]} />,
+    ...Object.fromEntries(
+      (['sending', 'gateway_silent', 'unclear', 'yes', 'no', 'expired'] as const).map((state) => [
+        `remote-wait-${state}`,
+        <RemoteWaitPage
+          frame={aidant}
+          state={state}
+          person={colette}
+          phone={text('06 •• •• •• 01')}
+          askedAt={NOW}
+          selfHref="/aidant/mandats/1/attente"
+          signHref="/aidant/mandats/1/signer"
+          otherWayHref="/aidant/mandats/1"
+          againHref="/aidant/mandats/1/sms"
+        />,
+      ]),
+    ),
+    'usager-phone': (
+      <UsagerPhonePage
+        frame={usager}
+        post={post('/usager/telephone')}
+        confirm={post('/usager/telephone/code')}
+        phones={[
+          { shown: text('06 •• •• •• 01'), byAidant: false },
+          { shown: text('06 •• •• •• 77'), byAidant: true },
+        ]}
+        pending={text('06 •• •• •• 02')}
+        errors={[{ field: 'code', code: 'sms_code_wrong' }]}
+      />
+    ),
+    'usager-phone-none': <UsagerPhonePage frame={usager} post={post('/usager/telephone')} confirm={post('/usager/telephone/code')} phones={[]} />,
     'mandate-4-sign': <MandateSignPage {...sign} replaces={['logement']} otherOrganisations={[text('CCAS de Saintes')]} />,
+    'mandate-4-passkey': <MandateSignPage {...sign} passkey={asked} />,
     'mandate-4-error': (
       <MandateSignPage
         {...sign}
@@ -225,6 +327,31 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
       />
     ),
     'mandate-text': <MandatePage frame={aidant} data={signed} backHref="/aidant" />,
+    'mandate-attested': (
+      <MandatePage
+        frame={usager}
+        data={signed}
+        backHref="/usager"
+        attestation={{ ...attestation, qrSvg: QR, pdfHref: '/usager/mandats/1/attestation.pdf' }}
+      />
+    ),
+    'mandate-attested-ended': (
+      <MandatePage
+        frame={aidant}
+        data={signed}
+        backHref="/aidant"
+        attestation={{ ...attestation, endedAt: NOW, qrSvg: QR, pdfHref: '/aidant/mandats/1/attestation.pdf' }}
+      />
+    ),
+    'mandate-altered': <MandatePage frame={aidant} data={signed} backHref="/aidant" attestation="altered" />,
+    'verify-form': <VerifyPage frame={open} />,
+    'verify-error': <VerifyPage frame={open} errors={[{ field: 'code', code: 'attestation_unknown' }]} />,
+    'verify-valid': <VerdictPage frame={open} verdict={valid} now={NOW} />,
+    'verify-paused': <VerdictPage frame={open} verdict={{ ...valid, organisationActive: false }} now={NOW} />,
+    'verify-ended': (
+      <VerdictPage frame={open} verdict={{ kind: 'ended', reference: valid.reference, organisation: valid.organisation, at: NOW }} now={NOW} />
+    ),
+    'verify-altered': <VerdictPage frame={open} verdict={{ kind: 'altered' }} now={NOW} />,
     'pick-person': (
       <PickPersonPage
         {...interaction}
@@ -301,6 +428,71 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
         organisation={text('Mairie de Thénac')}
         at={at('2026-03-03T14:31:01Z')}
         services={[{ name: text('La CAF'), knownAt: at('2026-03-03T14:31:02Z') }, { name: text('Impôts de démonstration') }]}
+        refreshHref="/mon-espace/mandats/1/arrete"
+        backHref="/mon-espace"
+      />
+    ),
+    mandates: (
+      <MandatesPage
+        frame={aidant}
+        now={NOW}
+        mandates={[
+          {
+            href: '/x',
+            reference: text('M-7K4Q-2F9D'),
+            person: text('Madame Colette Martin'),
+            themes: ['logement', 'famille'],
+            endsAt: at('2026-03-31T22:00:00Z'),
+            method: 'franceconnect',
+          },
+          {
+            href: '/x',
+            reference: text('M-9D2F-QQ4K'),
+            person: text('Monsieur Robert de La Tour-Saint-Rémy'),
+            themes: ['argent'],
+            endsAt: at('2026-03-31T22:00:00Z'),
+            method: 'paper',
+            ended: { at: at('2026-03-01T10:00:00Z'), reason: 'renounced' },
+          },
+        ]}
+        total={2}
+        filter={{ post: post('/x'), state: 'live', theme: '', end: '', name: text('') }}
+        themes={['logement', 'famille', 'argent']}
+        clearHref="/x"
+        backHref="/x"
+        next={post('/x')}
+      />
+    ),
+    'mandates-none': (
+      <MandatesPage
+        frame={aidant}
+        now={NOW}
+        mandates={[]}
+        total={0}
+        filter={{ post: post('/x'), state: 'ended', theme: 'famille', end: '30', name: text('Martin') }}
+        themes={['logement', 'famille']}
+        clearHref="/x"
+        backHref="/x"
+      />
+    ),
+    renounce: (
+      <RenouncePage
+        frame={aidant}
+        post={post('/x')}
+        person={text('Madame Colette Martin')}
+        organisation={text('Mairie de Thénac')}
+        themes={['logement', 'famille']}
+        backHref="/x"
+      />
+    ),
+    renounced: <RenouncedPage frame={aidant} person={text('Madame Colette Martin')} stopped={['logement']} left={['famille']} backHref="/x" />,
+    'usager-stopped-part': (
+      <MandateStoppedPage
+        frame={usager}
+        organisation={text('Mairie de Thénac')}
+        at={at('2026-03-03T14:31:01Z')}
+        part={{ stopped: ['logement'], left: ['famille', 'social'] }}
+        services={[{ name: text('La CAF'), knownAt: at('2026-03-03T14:31:02Z') }]}
         refreshHref="/mon-espace/mandats/1/arrete"
         backHref="/mon-espace"
       />

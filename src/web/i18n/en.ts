@@ -1,13 +1,32 @@
 import { administration } from './en/administration.ts';
 import { aidant } from './en/aidant.ts';
+import { attestation } from './en/attestation.ts';
 import { delegation } from './en/delegation.ts';
 import { journal } from './en/journal.ts';
 import { mandate } from './en/mandate.ts';
+import { mandates } from './en/mandates.ts';
 import { refusals } from './en/refusals.ts';
+import { remote } from './en/remote.ts';
+import { security } from './en/security.ts';
 import { shared } from './en/shared.ts';
 import { signIn } from './en/sign-in.ts';
 import { themes } from './en/themes.ts';
 import { usager } from './en/usager.ts';
 import type { Catalogue } from './fr.ts';
 
-export const en: Catalogue = { shared, themes, signIn, aidant, mandate, delegation, usager, journal, administration, refusals };
+export const en: Catalogue = {
+  shared,
+  themes,
+  signIn,
+  security,
+  aidant,
+  mandate,
+  mandates,
+  attestation,
+  remote,
+  delegation,
+  usager,
+  journal,
+  administration,
+  refusals,
+};

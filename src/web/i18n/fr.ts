@@ -1,16 +1,35 @@
 import { administration } from './fr/administration.ts';
 import { aidant } from './fr/aidant.ts';
+import { attestation } from './fr/attestation.ts';
 import { delegation } from './fr/delegation.ts';
 import { journal } from './fr/journal.ts';
 import { mandate } from './fr/mandate.ts';
+import { mandates } from './fr/mandates.ts';
 import { refusals } from './fr/refusals.ts';
+import { remote } from './fr/remote.ts';
+import { security } from './fr/security.ts';
 import { shared } from './fr/shared.ts';
 import { signIn } from './fr/sign-in.ts';
 import { themes } from './fr/themes.ts';
 import { usager } from './fr/usager.ts';
 import { typesetAll, typesetFrench } from './typeset.ts';
 
-const source = { shared, themes, signIn, aidant, mandate, delegation, usager, journal, administration, refusals };
+const source = {
+  shared,
+  themes,
+  signIn,
+  security,
+  aidant,
+  mandate,
+  mandates,
+  attestation,
+  remote,
+  delegation,
+  usager,
+  journal,
+  administration,
+  refusals,
+};
 
 /** The French catalogue: the source; the English one has the same keys, checked by the compiler and by a test. */
 export type Catalogue = typeof source;

@@ -34,6 +34,9 @@ type Shown =
   | 'usager.linked'
   | 'mandate.consented'
   | 'mandate.refused'
+  | 'channel.added'
+  | 'consent.asked'
+  | 'consent.answered'
   | 'mandate.created'
   | 'mandate.replaced'
   | 'mandate.revoked'
@@ -98,6 +101,17 @@ const revoker = (by: string, lang: Lang): string => {
   return pick(t(lang).journal.revokers, known[by.split('_')[0] ?? ''] ?? by);
 };
 
+/** Says why, where somebody had to say it, and what is left of a mandate that was stopped in part. */
+const goesOn = (said: Line, { left, reason }: { readonly left: readonly string[]; readonly reason?: string }, lang: Lang): Line => {
+  const { lines } = t(lang).journal;
+  return {
+    ...said,
+    text: [said.text, ...(reason === undefined ? [] : [lines.motive(reason)]), ...(left.length ? [lines.goesOn(themeList(left, lang))] : [])].join(
+      ' ',
+    ),
+  };
+};
+
 /** One writer a kind of entry that the usager sees. The compiler refuses one without its sentence as long as `Shown` names it; a test compares `Shown` with KINDS. */
 const WRITERS: { readonly [T in Shown]: Detail<T> } = {
   'usager.signed-in': (_, __, lang) => t(lang).journal.lines.signedIn(),
@@ -107,6 +121,9 @@ const WRITERS: { readonly [T in Shown]: Detail<T> } = {
     badge: { tone: 'success', word: t(lang).journal.badges.agreed },
   }),
   'mandate.refused': (detail, _, lang) => t(lang).journal.lines.mandateRefused(pick(t(lang).journal.because, detail.reason)),
+  'channel.added': (detail, _, lang) => (detail.by === 'usager' ? t(lang).journal.lines.phoneByYou() : t(lang).journal.lines.phoneByAidant()),
+  'consent.asked': (detail, _, lang) => t(lang).journal.lines.consentAsked(actor(detail, lang), themeList(detail.themes, lang)),
+  'consent.answered': (detail, _, lang) => (detail.answer === 'no' ? t(lang).journal.lines.consentNo() : t(lang).journal.lines.consentExpired()),
   'mandate.created': (detail, entry, lang) => ({
     ...t(lang).journal.lines.created(actor(detail, lang), themeList(detail.themes, lang), until(new Date(detail.endsAt), entry.at, lang)),
     reference: t(lang).journal.mandateReference(detail.reference),
@@ -119,9 +136,10 @@ const WRITERS: { readonly [T in Shown]: Detail<T> } = {
     const said = byUsager
       ? lines.revokedByYou(organisation(detail, lang), themes)
       : lines.revokedBy(revoker(detail.by, lang), organisation(detail, lang), themes);
-    return { ...said, badge: { tone: 'success', word: badges.stopped } };
+    return { ...goesOn(said, detail, lang), badge: { tone: 'success', word: badges.stopped } };
   },
-  'mandate.renounced': (detail, _, lang) => t(lang).journal.lines.renounced(actor(detail, lang), themeList(detail.themes, lang)),
+  'mandate.renounced': (detail, _, lang) =>
+    goesOn(t(lang).journal.lines.renounced(actor(detail, lang), themeList(detail.themes, lang)), detail, lang),
   'mandate.ended': (detail, _, lang) =>
     t(lang).journal.lines.ended(organisation(detail, lang), themeList(detail.themes, lang), pick(t(lang).journal.endReasons, detail.reason)),
   'session.opened': (detail, entry, lang, context) => ({

@@ -30,7 +30,7 @@ export const aidantSpace =
         }),
         site.sessions.live(here.session.hash),
         site.services.list(),
-        site.mandates.countOfOrganisation(here.organisationId, now, name || undefined),
+        site.mandates.countOfOrganisation(here.organisationId, { now, name: name || undefined }),
       ]);
       const people = found.slice(0, PAGE);
       const last = people.at(-1);
@@ -62,6 +62,7 @@ export const aidantSpace =
             stop: kit.post(here.session, `/aidant/sessions/${session.id}/arreter`),
           }))}
           createHref="/aidant/mandats/nouveau"
+          mandatesHref="/aidant/mandats"
           {...(after ? { previous: page() } : {})}
           {...(found.length > PAGE && last ? { next: page(last.id) } : {})}
         />,

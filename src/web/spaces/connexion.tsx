@@ -2,12 +2,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { asParty } from '../../aidants/aidant.ts';
 import { sha256 } from '../../kernel/crypto.ts';
 import { isId } from '../../kernel/ids.ts';
-import { aidantLevel, type Connector, usagerLevel, type VerifiedIdentity } from '../../upstream/connector.ts';
+import { type Connector, usagerLevel, type VerifiedIdentity } from '../../upstream/connector.ts';
 import { safeReturn } from '../guards.ts';
 import { openLink } from '../hint.ts';
 import type { Kit } from '../kit.tsx';
 import type { Data, Purpose, Session } from '../session.ts';
-import { SecondFactorPage } from '../views/code.tsx';
 import { SignedOutPage } from '../views/leaving.tsx';
 
 /** Attempts kept in one session: more than the tabs of one person, few enough for a row. */
@@ -53,7 +52,7 @@ const leaveFederation = async (
   return reply.redirect(url, 303);
 };
 
-/** Routes of sign-in, second factor and sign-out. */
+/** Routes of sign-in and sign-out. What comes between is in second-factor.tsx. */
 export const connexion =
   (kit: Kit) =>
   async (app: FastifyInstance): Promise<void> => {
@@ -106,17 +105,6 @@ export const connexion =
       return reply.redirect(to, 303);
     });
 
-    app.get('/connexion/code', async (request, reply) => {
-      const session = await kit.session(request);
-      if (!session?.data.pending?.staffId) return reply.redirect('/', 303);
-      return kit.page(reply, <SecondFactorPage frame={kit.frame(request)} post={kit.post(session, '/connexion/code')} />);
-    });
-    app.post('/connexion/code', async (request, reply) => {
-      const session = await kit.session(request);
-      if (!session?.data.pending?.staffId) return kit.refuse(request, reply, 'session_expired');
-      return secondFactor(kit, request, reply, session, { ...session.data.pending, staffId: session.data.pending.staffId });
-    });
-
     app.post('/deconnexion', async (request, reply) => {
       const session = await kit.session(request);
       if (session) await signOut(kit, session);
@@ -137,7 +125,8 @@ const signOut = async (kit: Kit, session: Session): Promise<void> => {
   site.nudgeDeliveries();
 };
 
-const refuseSignIn = async (kit: Kit, connector: Connector, reason: string, staffId?: string): Promise<void> => {
+/** Writes down a sign-in that was refused. */
+export const refuseSignIn = async (kit: Kit, connector: Connector, reason: string, staffId?: string): Promise<void> => {
   const { site } = kit;
   await site.transactions.run((tx) =>
     connector.federation.name === 'proconnect'
@@ -172,60 +161,6 @@ const staffArrives = async (
   const to = purpose.kind === 'staff' ? purpose.to : '/';
   kit.keep(request, reply, await site.webSessions.save(session, { ...session.data, pending: { ...upstream, to, staffId: standing.staff.id } }));
   return reply.redirect('/connexion/code', 303);
-};
-
-/** The second factor, then a session with another id (claim S3). */
-const secondFactor = async (
-  kit: Kit,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  session: Session,
-  pending: NonNullable<Data['pending']> & { staffId: NonNullable<NonNullable<Data['pending']>['staffId']> },
-): Promise<FastifyReply> => {
-  const { site } = kit;
-  const answer = await site.means.verifyCode(pending.staffId, kit.fields(request).text('code'), 'sign-in');
-  if ('refused' in answer)
-    return kit.page(
-      reply,
-      <SecondFactorPage frame={kit.frame(request)} post={kit.post(session, '/connexion/code')} errors={[{ field: 'code', code: answer.refused }]} />,
-      { status: answer.refused === 'too_many_codes' ? 429 : 422 },
-    );
-  const standing = await site.aidants.standing(pending.staffId);
-  if ('refused' in standing) {
-    await refuseSignIn(kit, site.connectors.proconnect, standing.refused, pending.staffId);
-    return kit.refuse(request, reply, standing.refused);
-  }
-  const only = standing.memberships.length === 1 ? standing.memberships[0]?.organisation.id : undefined;
-  const amr = [...pending.amr.filter((method) => method !== 'mail'), 'otp'];
-  const acr = aidantLevel(pending.acr);
-  const fresh = await site.webSessions.renew(
-    session,
-    {
-      kind: 'staff',
-      staffId: pending.staffId,
-      organisationId: session.kind === 'staff' && session.staffId === pending.staffId ? (session.organisationId ?? only) : only,
-    },
-    { signedIn: { acr, amr: [...new Set(amr)], at: site.clock.now().getTime() } },
-    async (tx) => {
-      if (session.kind === 'staff') await site.sessions.endIn(tx, { webSession: session.hash }, 'signed_out', site.clock.now());
-      const detail = { acr, amr };
-      await site.journal.record(
-        tx,
-        isId('aid', pending.staffId)
-          ? { type: 'aidant.signed-in', aidant: pending.staffId, detail }
-          : { type: 'staff.signed-in', actor: pending.staffId, detail },
-      );
-    },
-  );
-  site.journal.nudge();
-  kit.keep(request, reply, fresh);
-  if (standing.staff.kind === 'operateur') return kit.refuse(request, reply, 'operateur_space');
-  const home = standing.staff.kind === 'agent' ? '/administration' : '/aidant';
-  const wanted = safeReturn(pending.to);
-  const mine = wanted === '/' || (standing.staff.kind === 'agent' ? wanted.startsWith('/aidant') : wanted.startsWith('/administration'));
-  if (standing.staff.kind === 'aidant' && fresh.kind === 'staff' && !fresh.organisationId)
-    return reply.redirect(`/aidant/structures?vers=${encodeURIComponent(mine ? home : wanted)}`, 303);
-  return reply.redirect(mine ? home : wanted, 303);
 };
 
 /** A person comes back from FranceConnect: for herself, for a mandate at the counter, or to sign in alone at a service. */

@@ -2,15 +2,17 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { endOfMandate } from '../../kernel/calendar.ts';
 import { isId } from '../../kernel/ids.ts';
 import { type Draft, DURATIONS, isDuration, type Mandate, TEMPLATE } from '../../mandates/mandate.ts';
-import type { Actor } from '../../mandates/policy.ts';
+import { type Actor, renewal } from '../../mandates/policy.ts';
 import { isTheme, THEMES } from '../../organisations/theme.ts';
 import { displayName, shortName, type Usager } from '../../usagers/usager.ts';
 import { type AidantHere, requireAidant } from '../guards.ts';
 import { t } from '../i18n/language.ts';
 import type { Kit } from '../kit.tsx';
 import { MandateDaysPage, MandateReadPage, MandateThemesPage } from '../views/mandate.tsx';
+import type { MandateTextData } from '../views/mandate-blocks.ts';
 import { MandateCreatedPage, MandateSignPage } from '../views/mandate-sign.tsx';
-import { MandatePage, type MandateTextData } from '../views/mandate-text.tsx';
+import { MandatePage } from '../views/mandate-text.tsx';
+import { attestedPage, sendPdf } from './attested.ts';
 import { startSignIn } from './connexion.tsx';
 import { usableAt } from './usable.ts';
 
@@ -18,7 +20,7 @@ const NEW = '/aidant/mandats/nouveau';
 const draftPath = (id: string): string => `/aidant/mandats/brouillon/${id}`;
 
 /** Codes that are shown beside the field they concern, with the page as it was. */
-const FIELD_ERRORS = ['wrong_code', 'code_already_used', 'too_many_codes'];
+const FIELD_ERRORS = ['wrong_code', 'code_already_used', 'too_many_codes', 'passkey_expired', 'passkey_refused'];
 const REFUSALS = [
   'minor',
   'self_dealing',
@@ -30,24 +32,15 @@ const REFUSALS = [
   'not_found',
   'session_expired',
   'protected_person',
+  'person_deceased',
+  'mandate_revoked',
+  'renewal_refused',
+  'usager_mismatch',
   'consent_not_given',
   'consent_failed',
 ];
 /** Refusals after which another attempt, by the same person, can succeed. */
 const WORTH_ANOTHER_TRY = ['identity_incomplete', 'consent_not_given', 'consent_failed', 'session_expired'];
-
-export const textOfMandate = (mandate: Mandate, siret: string | undefined, usager: Usager | undefined, helpNumber: string): MandateTextData => ({
-  template: TEMPLATE,
-  organisation: { name: mandate.organisationName, ...(siret ? { siret } : {}) },
-  themes: mandate.themes.map((each) => each.theme),
-  days: mandate.days,
-  helpNumber,
-  ...(usager ? { person: { name: displayName(usager), birthdate: usager.birthdate } } : {}),
-  dates: { from: mandate.startsAt, endsAt: mandate.endsAt },
-  reference: mandate.reference,
-  consent: { method: mandate.consent.method, at: mandate.consent.at },
-  acceptance: { name: mandate.acceptedByName, at: mandate.startsAt },
-});
 
 /** Creating a mandate with the usager present: four pages, two wills, one transaction. */
 export const mandat =
@@ -156,6 +149,7 @@ export const mandat =
           refuse={kit.post(here.session, `${draftPath(draft.id)}/abandon`)}
           backHref={`${NEW}/duree?themes=${draft.themes.join(',')}`}
           text={draftText(draft, actor, undefined)}
+          {...(site.sms ? { smsHref: `${draftPath(draft.id)}/sms` } : {})}
         />,
       );
     });
@@ -184,6 +178,10 @@ export const mandat =
       });
     });
 
+    /** Where a page that needs the person's will leads without it: to the waiting room when she was asked by SMS. */
+    const unsigned = async (here: AidantHere, id: Draft['id']): Promise<string> =>
+      (await site.sms?.consents.find(here, id)) ? `${draftPath(id)}/attente` : draftPath(id);
+
     const signPage = async (
       request: FastifyRequest,
       reply: FastifyReply,
@@ -196,6 +194,7 @@ export const mandat =
       const now = site.clock.now();
       const live = (await site.mandates.ofUsager(usager.id)).filter((mandate) => mandate.state.kind === 'active' && mandate.endsAt > now);
       const mine = live.filter((mandate) => mandate.organisationId === here.organisationId);
+      const passkey = await site.passkeys.ask(here.aidantId, 'mandate', draft.consent.textHash);
       return kit.page(
         reply,
         <MandateSignPage
@@ -224,8 +223,9 @@ export const mandat =
             ),
           ]}
           textHref={`${draftPath(draft.id)}/texte`}
+          passkey={passkey}
         />,
-        { status: errors.length ? 422 : 200 },
+        { status: errors.length ? 422 : 200, script: passkey !== undefined },
       );
     };
 
@@ -254,7 +254,7 @@ export const mandat =
           who: here.who,
           actions: [{ href: '/aidant', label: t(kit.lang(request)).mandate.created.home }],
         });
-      if (!found.usager) return reply.redirect(draftPath(found.draft.id), 303);
+      if (!found.usager) return reply.redirect(await unsigned(here, found.draft.id), 303);
       return signPage(request, reply, here, { ...found, usager: found.usager });
     });
     app.post<Params>('/aidant/mandats/brouillon/:id/signer', async (request, reply) => {
@@ -262,12 +262,17 @@ export const mandat =
       if (!here) return reply;
       const found = await ownDraft(here, request.params.id);
       if (!found) return kit.refuse(request, reply, 'not_found', { session: here.session, who: here.who });
-      if (!found.usager) return reply.redirect(draftPath(found.draft.id), 303);
+      if (!found.usager) return reply.redirect(await unsigned(here, found.draft.id), 303);
       const fields = kit.fields(request);
       const ready = { ...found, usager: found.usager };
       if (!found.draft.closedAt && fields.text('said_aloud') !== 'yes')
         return signPage(request, reply, here, ready, [{ field: 'said-aloud', code: 'said_aloud_required' }]);
-      const done = await site.mandates.accept(here, found.draft.id, Buffer.from(fields.text('text_hash'), 'base64url'), fields.text('code'));
+      const done = await site.mandates.accept(
+        here,
+        found.draft.id,
+        Buffer.from(fields.text('text_hash'), 'base64url'),
+        fields.text('assertion') ? { assertion: fields.text('assertion') } : fields.text('code'),
+      );
       site.nudgeDeliveries();
       if (!('refused' in done)) return reply.redirect(`/aidant/mandats/${done.mandate.id}/cree`, 303);
       if (FIELD_ERRORS.includes(done.refused)) return signPage(request, reply, here, ready, [{ field: 'code', code: done.refused }]);
@@ -309,9 +314,20 @@ export const mandat =
         reply,
         <MandatePage
           frame={kit.frame(request, here.session, here.who)}
-          data={textOfMandate(mandate, siret, await site.usagers.find(mandate.usagerId), site.helpNumber)}
+          {...(await attestedPage(site, mandate, siret, await site.usagers.find(mandate.usagerId), `/aidant/mandats/${mandate.id}`))}
+          {...('refused' in renewal(mandate, site.clock.now()) ? {} : { renew: kit.post(here.session, `/aidant/mandats/${mandate.id}/renouveler`) })}
+          {...(mandate.state.kind === 'active' && mandate.endsAt > site.clock.now()
+            ? { renounceHref: `/aidant/mandats/${mandate.id}/renoncer` }
+            : {})}
           backHref="/aidant"
         />,
       );
+    });
+    app.get<Params>('/aidant/mandats/:id/attestation.pdf', async (request, reply) => {
+      const here = await requireAidant(kit, request, reply);
+      if (!here) return reply;
+      const mandate = await ownMandate(here, request.params.id);
+      const sent = mandate && (await sendPdf(site, reply, mandate));
+      return sent ?? kit.refuse(request, reply, 'not_found', { session: here.session, who: here.who });
     });
   };

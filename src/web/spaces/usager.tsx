@@ -3,13 +3,14 @@ import { type EventType, KINDS } from '../../journal/event.ts';
 import type { StoredEntry } from '../../journal/journal.ts';
 import { isId } from '../../kernel/ids.ts';
 import type { Mandate } from '../../mandates/mandate.ts';
+import { isTheme } from '../../organisations/theme.ts';
 import { displayName, shortName } from '../../usagers/usager.ts';
 import { requireUsager, type UsagerSession } from '../guards.ts';
 import type { Kit } from '../kit.tsx';
 import { MandatePage } from '../views/mandate-text.tsx';
 import { UsagerHomePage } from '../views/usager.tsx';
 import { EntryPage, MandateStoppedPage, StopMandatePage } from '../views/usager-detail.tsx';
-import { textOfMandate } from './mandat.tsx';
+import { attestedPage, sendPdf } from './attested.ts';
 
 const PAGE = 30;
 const SHOWN = (Object.keys(KINDS) as EventType[]).filter((type) => KINDS[type].shown === true);
@@ -29,6 +30,10 @@ export const usagerSpace =
       const mandate = isId('man', id) ? await site.mandates.find(id) : undefined;
       return mandate?.usagerId === session.usagerId ? mandate : undefined;
     };
+    const partOf = (mandate: Mandate) => ({
+      stopped: mandate.themes.flatMap((each) => (each.endedAt ? [each.theme] : [])),
+      left: mandate.themes.flatMap((each) => (each.endedAt ? [] : [each.theme])),
+    });
     const silentAmong = (entries: readonly StoredEntry[]): Promise<Set<string>> =>
       site.withoutReport(entries.flatMap((entry) => (entry.type === 'session.opened' && entry.session ? [entry.session] : [])));
 
@@ -77,6 +82,7 @@ export const usagerSpace =
             };
           })}
           {...(checkpoint && shown[0] && checkpoint.size > shown[0].index ? { checkpoint: { size: checkpoint.size, at: checkpoint.at } } : {})}
+          {...(site.sms ? { phoneHref: '/usager/telephone' } : {})}
           {...(kit.query(request, 'avant') ? { newer: '/usager' } : {})}
           {...(entries.length > PAGE && last ? { older: `/usager?avant=${last.index}` } : {})}
         />,
@@ -123,10 +129,17 @@ export const usagerSpace =
         reply,
         <MandatePage
           frame={kit.frame(request, session, { name: who.name })}
-          data={textOfMandate(mandate, undefined, who.usager, site.helpNumber)}
+          {...(await attestedPage(site, mandate, undefined, who.usager, `/usager/mandats/${mandate.id}`))}
           backHref="/usager"
         />,
       );
+    });
+    app.get<Params>('/usager/mandats/:id/attestation.pdf', async (request, reply) => {
+      const session = await requireUsager(kit, request, reply);
+      if (!session) return reply;
+      const mandate = await ownMandate(session, request.params.id);
+      const sent = mandate && (await sendPdf(site, reply, mandate));
+      return sent ?? kit.refuse(request, reply, 'not_found', { session, who: { name: (await whoIs(session)).name } });
     });
 
     app.get<Params>('/usager/mandats/:id/arreter', async (request, reply) => {
@@ -152,7 +165,11 @@ export const usagerSpace =
       const session = await requireUsager(kit, request, reply);
       if (!session) return reply;
       const { id } = request.params;
-      const done = isId('man', id) ? await site.mandates.revokeByUsager(session.usagerId, id) : { refused: 'not_found' as const };
+      const theme = kit.fields(request).text('theme');
+      if (theme && !isTheme(theme)) return kit.refuse(request, reply, 'invalid_request', { session, who: { name: (await whoIs(session)).name } });
+      const done = isId('man', id)
+        ? await site.mandates.revokeByUsager(session.usagerId, id, isTheme(theme) ? theme : undefined)
+        : { refused: 'not_found' as const };
       if ('refused' in done) return kit.refuse(request, reply, done.refused, { session, who: { name: (await whoIs(session)).name } });
       site.nudgeDeliveries();
       return reply.redirect(`/usager/mandats/${done.mandate.id}/arrete`, 303);
@@ -166,6 +183,7 @@ export const usagerSpace =
           frame={kit.frame(request, session, { name: who.name })}
           organisation={mandate.organisationName}
           at={mandate.state.kind === 'ended' ? mandate.state.at : mandate.endsAt}
+          {...(mandate.state.kind === 'active' ? { part: partOf(mandate) } : {})}
           services={told.map(({ serviceName, acknowledgedAt }) => ({ name: serviceName, ...(acknowledgedAt ? { knownAt: acknowledgedAt } : {}) }))}
           refreshHref={`/usager/mandats/${mandate.id}/arrete`}
           backHref="/usager"
@@ -176,7 +194,8 @@ export const usagerSpace =
       const session = await requireUsager(kit, request, reply);
       if (!session) return reply;
       const mandate = await ownMandate(session, request.params.id);
-      if (mandate?.state.kind !== 'ended') return kit.refuse(request, reply, 'not_found', { session, who: { name: (await whoIs(session)).name } });
+      if (!mandate || (mandate.state.kind === 'active' && !partOf(mandate).stopped.length))
+        return kit.refuse(request, reply, 'not_found', { session, who: { name: (await whoIs(session)).name } });
       return stoppedPage(request, reply, session, mandate);
     });
   };

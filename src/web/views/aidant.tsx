@@ -33,6 +33,7 @@ interface AidantHomeProps {
   readonly filter: NameFilter;
   readonly open: readonly OpenSession[];
   readonly createHref: string;
+  readonly mandatesHref: string;
   readonly previous?: string | Post;
   readonly next?: string | Post;
 }
@@ -146,6 +147,11 @@ export const AidantHomePage = (props: AidantHomeProps): JSX.Element => {
           <Pager lang={frame.lang} {...(previous !== undefined && { previous })} {...(next !== undefined && { next })} />
         </>
       )}
+      <p>
+        <Link href={props.mandatesHref} id="all-mandates">
+          {t(frame.lang).mandates.link}
+        </Link>
+      </p>
     </Layout>
   );
 };

@@ -3,7 +3,8 @@ import type { JSX } from 'hono/jsx/jsx-runtime';
 import { t } from '../i18n/language.ts';
 import { CodeField, ErrorSummary, errorOf, type FieldError } from './fields.tsx';
 import { type Frame, Layout } from './layout.tsx';
-import { Actions, Alert, Button, ButtonLink, type Post, PostForm } from './parts.tsx';
+import { Actions, Alert, Button, ButtonLink, Link, type Post, PostForm } from './parts.tsx';
+import { PasskeyButton } from './passkey.tsx';
 
 interface FactorProps {
   readonly frame: Frame;
@@ -12,20 +13,44 @@ interface FactorProps {
   readonly errors?: readonly FieldError[];
 }
 
-/** Asks for the six digits of the second factor. */
-export const SecondFactorPage = ({ frame, post, errors }: FactorProps): JSX.Element => {
+interface SecondFactorProps extends FactorProps {
+  /** What a passkey is asked; absent when the person has none. */
+  readonly passkey?: string | undefined;
+  readonly recoveryHref?: string | undefined;
+}
+
+/** Asks for the second factor: a passkey where the person has one, and the six digits always. */
+export const SecondFactorPage = ({ frame, post, errors, passkey, recoveryHref }: SecondFactorProps): JSX.Element => {
   const words = t(frame.lang).signIn.factor;
+  const means = t(frame.lang).security;
+  const title = passkey === undefined ? words.title : means.stepUp.title;
   return (
-    <Layout {...frame} title={words.title} error={(errors?.length ?? 0) > 0} width="narrow">
+    <Layout {...frame} title={title} error={(errors?.length ?? 0) > 0} width="narrow" script={passkey !== undefined}>
       <ErrorSummary lang={frame.lang} errors={errors} />
-      <h1>{words.title}</h1>
-      <p class="lead">{words.intro}</p>
+      <h1>{title}</h1>
+      {passkey === undefined ? null : (
+        <>
+          <p class="lead">{means.keyIntro}</p>
+          <PostForm post={post} id="second-factor-passkey">
+            <PasskeyButton lang={frame.lang} id="use-passkey" kind="get" options={passkey} label={means.use} />
+          </PostForm>
+          <h2>{means.orCode}</h2>
+        </>
+      )}
+      <p class={passkey === undefined ? 'lead' : undefined}>{words.intro}</p>
       <PostForm post={post} id="second-factor">
         <CodeField lang={frame.lang} label={words.label} hint={words.hint} error={errorOf(errors, 'code')} />
         <Actions>
           <Button id="check-code">{words.button}</Button>
         </Actions>
       </PostForm>
+      {recoveryHref === undefined ? null : (
+        <p>
+          <Link href={recoveryHref} id="use-recovery">
+            {means.recovery.link}
+          </Link>
+        </p>
+      )}
       <p class="soft">{words.lost(frame.helpNumber)}</p>
     </Layout>
   );

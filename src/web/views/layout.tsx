@@ -1,6 +1,6 @@
 import type { Child } from 'hono/jsx';
 import type { JSX } from 'hono/jsx/jsx-runtime';
-import { ICON, STYLE_SHEET } from '../assets/assets.ts';
+import { ICON, PASSKEY_SCRIPT, STYLE_SHEET } from '../assets/assets.ts';
 import { type Lang, t } from '../i18n/language.ts';
 import { Icon, Logo } from './icons.tsx';
 import { Hidden, Link, type Post, PostForm } from './parts.tsx';
@@ -10,6 +10,8 @@ export interface Who {
   readonly name: string;
   readonly organisation?: string;
   readonly canSwitch?: boolean;
+  /** Where a member of staff looks after their means of signing in. */
+  readonly meansHref?: string;
   readonly signOut: Post;
 }
 
@@ -27,8 +29,12 @@ interface LayoutProps extends Frame {
   /** True when the page reports an error: the title says so first. */
   readonly error?: boolean | undefined;
   readonly width: 'narrow' | 'wide';
+  /** Seconds after which the page asks for itself again. */
+  readonly refreshSeconds?: number | undefined;
   /** The administration's density. */
   readonly dense?: boolean;
+  /** True when the page has a passkey's button: it loads the script that shows it. */
+  readonly script?: boolean;
   readonly children?: Child;
 }
 
@@ -60,6 +66,11 @@ const Account = ({ lang, who }: { lang: Lang; who: Who }): JSX.Element => {
             {words.switchOrganisation}
           </Link>
         ) : null}
+        {who.meansHref === undefined ? null : (
+          <Link href={who.meansHref} id="my-means">
+            {t(lang).security.link}
+          </Link>
+        )}
         <PostForm post={who.signOut} id="sign-out">
           <button type="submit" class="link">
             {words.signOut}
@@ -95,6 +106,9 @@ const Footer = ({ lang, helpNumber, languageHref }: Frame): JSX.Element => {
             <Link href={PATHS.verify}>{words.verify}</Link>
           </li>
           <li>
+            <Link href={PATHS.verifyAttestation}>{words.verifyAttestation}</Link>
+          </li>
+          <li>
             <a href={languageHref ?? `?lang=${other.code}`} lang={other.code} hreflang={other.code} id="other-language" title={other.title}>
               {other.label}
             </a>
@@ -106,7 +120,7 @@ const Footer = ({ lang, helpNumber, languageHref }: Frame): JSX.Element => {
 };
 
 /** The whole document: skip links, header with the help number, account, content, footer. */
-export const Layout = ({ title, error, width, dense, children, ...frame }: LayoutProps): JSX.Element => {
+export const Layout = ({ title, error, width, dense, script, refreshSeconds, children, ...frame }: LayoutProps): JSX.Element => {
   const { lang, who } = frame;
   const words = t(lang).shared;
   return (
@@ -115,9 +129,11 @@ export const Layout = ({ title, error, width, dense, children, ...frame }: Layou
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
+        {refreshSeconds === undefined ? null : <meta http-equiv="refresh" content={String(refreshSeconds)} />}
         <title>{words.title(title, error === true)}</title>
         <link rel="icon" href={ICON} type="image/svg+xml" />
         <link rel="stylesheet" href={STYLE_SHEET} />
+        {script ? <script src={PASSKEY_SCRIPT} defer /> : null}
       </head>
       <body class={dense ? 'dense' : undefined}>
         <SkipLinks lang={lang} signedIn={who !== undefined} />

@@ -7,6 +7,7 @@ import { CodeField, ErrorSummary, errorOf, type FieldError, FieldErrorText } fro
 import { Icon } from './icons.tsx';
 import { type Frame, Layout } from './layout.tsx';
 import { Actions, Alert, Badge, Button, ButtonLink, Facts, Link, type Post, PostForm, Stepper } from './parts.tsx';
+import { PasskeyButton } from './passkey.tsx';
 
 interface SignProps {
   readonly frame: Frame;
@@ -27,6 +28,8 @@ interface SignProps {
   /** Other structures that hold a live mandate of this person. */
   readonly otherOrganisations?: readonly string[];
   readonly textHref: string;
+  /** What a passkey is asked, bound to this text; absent when the aidant has none. */
+  readonly passkey?: string | undefined;
 }
 
 const Recap = (props: SignProps): JSX.Element => {
@@ -78,6 +81,9 @@ const SignForm = (props: SignProps): JSX.Element => {
           <span class="choice__body">{words.aloudCheck}</span>
         </label>
       </div>
+      {props.passkey === undefined ? null : (
+        <PasskeyButton lang={lang} id="sign-with-passkey" kind="get" options={props.passkey} label={t(lang).security.sign} />
+      )}
       <CodeField lang={lang} label={words.code} hint={words.codeWhy} error={errorOf(props.errors, 'code')} />
       <Actions>
         <Button id="sign-mandate">{words.button}</Button>
@@ -95,7 +101,13 @@ export const MandateSignPage = (props: SignProps): JSX.Element => {
   const words = t(lang).mandate;
   const { replaces = [], otherOrganisations = [] } = props;
   return (
-    <Layout {...props.frame} title={words.step(4, words.titles[3] ?? '')} error={(props.errors?.length ?? 0) > 0} width="narrow">
+    <Layout
+      {...props.frame}
+      title={words.step(4, words.titles[3] ?? '')}
+      error={(props.errors?.length ?? 0) > 0}
+      width="narrow"
+      script={props.passkey !== undefined}
+    >
       <ErrorSummary lang={lang} errors={props.errors} />
       <Stepper lang={lang} step={4} />
       <Recap {...props} />

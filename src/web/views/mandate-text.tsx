@@ -1,26 +1,10 @@
+import { raw } from 'hono/html';
 import type { JSX } from 'hono/jsx/jsx-runtime';
-import { birthday, day, dayAndTime, lastDay } from '../i18n/dates.ts';
 import { type Lang, t } from '../i18n/language.ts';
-import { lookUp } from '../i18n/look-up.ts';
-import { namedOrganisation } from '../i18n/names.ts';
-import { methodLabel, themeLabel } from '../i18n/sentence.ts';
+import { templateWords } from '../i18n/templates.ts';
 import { type Frame, Layout } from './layout.tsx';
-import { Actions, Alert, ButtonLink } from './parts.tsx';
-
-/** What the mandate's text says. Before the person has signed in, `person`, `consent` and `acceptance` are missing. */
-export interface MandateTextData {
-  /** Name of the template; kept for ever, a changed sentence is a new name. */
-  readonly template: string;
-  readonly organisation: { readonly name: string; readonly siret?: string };
-  readonly themes: readonly string[];
-  readonly days: number;
-  readonly helpNumber: string;
-  readonly person?: { readonly name: string; readonly birthdate: string; readonly birthplace?: string };
-  readonly dates?: { readonly from: Date; readonly endsAt: Date };
-  readonly reference?: string;
-  readonly consent?: { readonly method: string; readonly at: Date };
-  readonly acceptance?: { readonly name: string; readonly at: Date };
-}
+import { type AttestationData, attestationBlocks, type Block, type MandateTextData, mandateBlocks } from './mandate-blocks.ts';
+import { Actions, Alert, Button, ButtonLink, type Post, PostForm } from './parts.tsx';
 
 interface TextProps {
   readonly data: MandateTextData;
@@ -28,107 +12,141 @@ interface TextProps {
   readonly titleAs: 'h1' | 'h2';
 }
 
-const Signatures = ({ data, lang }: Omit<TextProps, 'titleAs'>): JSX.Element => {
-  const words = t(lang).mandate.text;
-  const { consent, acceptance } = data;
-  if (consent === undefined) return <p>{words.unsigned}</p>;
-  return (
-    <>
-      <p>{words.mySignature(methodLabel(consent.method, lang), dayAndTime(consent.at, lang))}</p>
-      {acceptance === undefined ? null : (
-        <p>{words.theirSignature(acceptance.name, namedOrganisation(data.organisation.name, lang), dayAndTime(acceptance.at, lang))}</p>
-      )}
-    </>
-  );
-};
+const Sheet = ({ block }: { block: Extract<Block, { kind: 'table' }> }): JSX.Element => (
+  <table class="sheet">
+    <caption>{block.caption}</caption>
+    <tbody>
+      {block.rows.map(([head, cell]) => (
+        <tr>
+          <th scope="row">{head}</th>
+          <td>{cell}</td>
+        </tr>
+      ))}
+    </tbody>
+  </table>
+);
 
-const WhatIAllow = ({ data, lang, Section }: { data: MandateTextData; lang: Lang; Section: 'h2' | 'h3' }): JSX.Element => {
-  const words = t(lang).mandate.text;
-  const { person, dates } = data;
-  return (
-    <>
-      <Section>{words.who}</Section>
-      <p>{person === undefined ? words.meUnknown : words.me(person.name, birthday(person.birthdate, lang), person.birthplace ?? '')}</p>
-      <p>{words.capable}</p>
-      <Section>{words.allow}</Section>
-      <p>{words.organisation(data.organisation.name, data.organisation.siret ?? '')}</p>
-      <p>{words.themes}</p>
-      <ul>
-        {data.themes.map((theme) => (
-          <li>
-            <b>{themeLabel(theme, lang)}</b>
-            {lang === 'fr' ? '\u00a0: ' : ': '}
-            {lookUp(t(lang).themes.description, theme)}
-          </li>
-        ))}
-      </ul>
-      <p>{words.free}</p>
-      <Section>{words.limits}</Section>
-      <p>{words.limitsText}</p>
-      <Section>{words.duration}</Section>
-      <p>
-        {dates === undefined
-          ? words.durationText(t(lang).mandate.days[data.days] ?? String(data.days))
-          : words.dates(day(dates.from, lang), day(lastDay(dates.endsAt), lang))}
-      </p>
-      <p>{words.noRenewal}</p>
-      <p>{words.endsAlso}</p>
-    </>
-  );
+const Code = ({ block }: { block: Extract<Block, { kind: 'code' }> }): JSX.Element => (
+  <p id="attestation-code">
+    {block.label}
+    <br />
+    <span class="key">
+      {block.code.split('-').map((group, i) => (
+        <>
+          {i === 0 ? '' : '-'}
+          {i === 0 ? null : <wbr />}
+          <span>{group}</span>
+        </>
+      ))}
+    </span>
+  </p>
+);
+
+/** Writes the pieces of a document. `qrSvg` is made by our own code from the address in the piece; it is not escaped. */
+const Blocks = ({ blocks, titleAs: Title, qrSvg }: { blocks: readonly Block[]; titleAs: 'h1' | 'h2'; qrSvg?: string }): JSX.Element => {
+  const Section = Title === 'h1' ? 'h2' : 'h3';
+  const one = (block: Block): JSX.Element => {
+    switch (block.kind) {
+      case 'title':
+        return <Title>{block.text}</Title>;
+      case 'section':
+        return <Section>{block.text}</Section>;
+      case 'text':
+        if (block.tone === undefined) return <p>{block.text}</p>;
+        return block.tone === 'reference' ? (
+          <p class="mandate__reference">
+            <b>{block.text}</b>
+          </p>
+        ) : (
+          <p class={block.tone === 'small' ? 'soft small' : 'soft'}>{block.text}</p>
+        );
+      case 'list':
+        return (
+          <ul>
+            {block.items.map((item) => (
+              <li>
+                {item.lead === undefined ? null : <b>{item.lead}</b>}
+                {item.text}
+              </li>
+            ))}
+          </ul>
+        );
+      case 'table':
+        return <Sheet block={block} />;
+      case 'qr':
+        return (
+          <div class="qr" role="img" aria-label={block.alternative}>
+            {raw(qrSvg ?? '')}
+          </div>
+        );
+      case 'code':
+        return <Code block={block} />;
+    }
+  };
+  return <>{blocks.map(one)}</>;
 };
 
 /** The mandate, in the first person and plain words: what is read aloud, what is signed, what is printed. */
-export const MandateText = ({ data, lang, titleAs: Title }: TextProps): JSX.Element => {
-  const words = t(lang).mandate.text;
-  const Section = Title === 'h1' ? 'h2' : 'h3';
-  return (
-    <article class="mandate" id="mandate-text">
-      <Title>{words.title}</Title>
-      {data.reference === undefined ? null : (
-        <p class="mandate__reference">
-          <b>{words.referenceLine(data.reference)}</b>
-        </p>
-      )}
-      {words.note === '' ? null : <p class="soft">{words.note}</p>}
-      <WhatIAllow data={data} lang={lang} Section={Section} />
-      <Section>{words.stop}</Section>
-      {words.stopText.map((text) => (
-        <p>{text}</p>
-      ))}
-      <p>{words.stopPhone(data.helpNumber)}</p>
-      <p>{words.stopPlace}</p>
-      <Section>{words.see}</Section>
-      <p>{words.seeText}</p>
-      <p>{words.disagree}</p>
-      <Section>{words.duties}</Section>
-      <ul>
-        {words.dutiesText.map((text) => (
-          <li>{text}</li>
-        ))}
-      </ul>
-      <Section>{words.data}</Section>
-      <p>{words.dataText}</p>
-      <Section>{words.signatures}</Section>
-      <Signatures data={data} lang={lang} />
-      <p class="soft small">{words.template(data.template)}</p>
-    </article>
-  );
-};
+export const MandateText = ({ data, lang, titleAs }: TextProps): JSX.Element => (
+  <article class="mandate" id="mandate-text">
+    <Blocks blocks={mandateBlocks(data, lang)} titleAs={titleAs} />
+  </article>
+);
 
-/** The mandate alone on its page, to read or to print. */
-export const MandatePage = ({ frame, data, backHref }: { frame: Frame; data: MandateTextData; backHref: string }): JSX.Element => {
-  const words = t(frame.lang);
+interface PageProps {
+  readonly frame: Frame;
+  readonly data: MandateTextData;
+  readonly backHref: string;
+  /** `altered` when the mandate is no longer what was sealed: nothing is attested then. */
+  readonly attestation?: (AttestationData & { readonly qrSvg: string; readonly pdfHref: string }) | 'altered';
+  /** Drafts the renewal. */
+  readonly renew?: Post;
+  /** Where the structure gives the mandate up, while it lives. */
+  readonly renounceHref?: string;
+}
+
+/** The mandate alone on its page, with its attestation once it is signed, to read or to print. */
+export const MandatePage = ({ frame, data, backHref, attestation, renew, renounceHref }: PageProps): JSX.Element => {
+  const { lang } = frame;
+  const words = t(lang);
   return (
-    <Layout {...frame} title={words.mandate.text.title} width="narrow">
-      <MandateText data={data} lang={frame.lang} titleAs="h1" />
+    <Layout {...frame} title={templateWords(data.template, lang).title} width="narrow">
+      {attestation === 'altered' ? (
+        <Alert tone="error" role="alert" title={words.attestation.alteredTitle}>
+          <p>{words.attestation.alteredText(frame.helpNumber)}</p>
+        </Alert>
+      ) : null}
+      <MandateText data={data} lang={lang} titleAs="h1" />
+      {attestation === undefined || attestation === 'altered' ? null : (
+        <section class="mandate attestation" id="attestation">
+          <Blocks blocks={attestationBlocks(data, attestation, lang)} titleAs="h1" qrSvg={attestation.qrSvg} />
+        </section>
+      )}
       <div class="no-print">
         <Alert>
           <p>{words.shared.printHint}</p>
         </Alert>
         <Actions>
+          {attestation === undefined || attestation === 'altered' ? null : (
+            <ButtonLink href={attestation.pdfHref} id="attestation-pdf">
+              {words.attestation.pdf}
+            </ButtonLink>
+          )}
           <ButtonLink kind="secondary" href={backHref} id="back">
             {words.shared.back}
           </ButtonLink>
+          {renew === undefined ? null : (
+            <PostForm post={renew} id="renew-mandate">
+              <Button kind="secondary" id="renew">
+                {words.mandates.renew}
+              </Button>
+            </PostForm>
+          )}
+          {renounceHref === undefined ? null : (
+            <ButtonLink kind="quiet" href={renounceHref} id="renounce">
+              {words.mandates.renounce.open}
+            </ButtonLink>
+          )}
         </Actions>
       </div>
     </Layout>

@@ -6,7 +6,8 @@ import { themeLabel } from '../i18n/sentence.ts';
 import { Choice, Choices, ErrorSummary, errorOf, type FieldError } from './fields.tsx';
 import { Icon } from './icons.tsx';
 import { type Frame, Layout } from './layout.tsx';
-import { MandateText, type MandateTextData } from './mandate-text.tsx';
+import type { MandateTextData } from './mandate-blocks.ts';
+import { MandateText } from './mandate-text.tsx';
 import { Actions, Alert, Button, ButtonLink, type Post, PostForm, Stepper } from './parts.tsx';
 
 interface StepProps {
@@ -114,10 +115,12 @@ interface ReadProps extends StepProps {
   readonly text: MandateTextData;
   /** Abandons the draft. */
   readonly refuse: Post;
+  /** The way for somebody who is on the phone. */
+  readonly smsHref?: string;
 }
 
 /** Step 3: the mandate is read aloud; then the person signs in by themselves. */
-export const MandateReadPage = ({ frame, post, backHref, text, refuse }: ReadProps): JSX.Element => {
+export const MandateReadPage = ({ frame, post, backHref, text, refuse, smsHref }: ReadProps): JSX.Element => {
   const words = t(frame.lang);
   return (
     <Layout {...frame} title={words.mandate.step(3, words.mandate.titles[2] ?? '')} width="narrow">
@@ -136,6 +139,11 @@ export const MandateReadPage = ({ frame, post, backHref, text, refuse }: ReadPro
       <PostForm post={post} id="mandate-consent">
         <Actions>
           <Button id="person-signs-in">{words.mandate.read.connect}</Button>
+          {smsHref === undefined ? null : (
+            <ButtonLink kind="secondary" href={smsHref} id="ask-by-sms">
+              {words.remote.offer}
+            </ButtonLink>
+          )}
           <Button kind="secondary" form="mandate-refuse" id="person-refuses">
             {words.mandate.read.refuse}
           </Button>

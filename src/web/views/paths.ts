@@ -4,5 +4,7 @@ export const PATHS = {
   accessibility: '/accessibilite',
   personalData: '/donnees-personnelles',
   verify: '/verifier-le-journal',
+  verifyAttestation: '/verifier',
+  security: '/aidant/securite',
   switchOrganisation: '/aidant/structures',
 } as const;

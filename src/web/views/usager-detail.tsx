@@ -3,7 +3,8 @@ import type { StoredEntry } from '../../journal/journal.ts';
 import { dayAndTime, exactTime } from '../i18n/dates.ts';
 import { t } from '../i18n/language.ts';
 import { namedOrganisation, siteOf } from '../i18n/names.ts';
-import { sentence, themeLabel } from '../i18n/sentence.ts';
+import { sentence, themeLabel, themeList } from '../i18n/sentence.ts';
+import { Choice, Choices } from './fields.tsx';
 import { type Frame, Layout } from './layout.tsx';
 import { Actions, Alert, Badge, Button, ButtonLink, Facts, Link, type Post, PostForm } from './parts.tsx';
 import { PATHS } from './paths.ts';
@@ -131,9 +132,24 @@ export const StopMandatePage = ({ frame, post, organisation, themes, running, ba
         {words.noReason} {words.final}
       </p>
       <PostForm post={post} id="stop-mandate">
+        {themes.length < 2 ? null : (
+          <Choices lang={frame.lang} id="stop-all" legend={words.which} error={undefined}>
+            <Choice kind="radio" id="stop-all" name="theme" value="" checked title={words.whole} />
+            {themes.map((theme) => (
+              <Choice
+                kind="radio"
+                id={`stop-${theme}`}
+                name="theme"
+                value={theme}
+                checked={false}
+                title={words.only(themeLabel(theme, frame.lang))}
+              />
+            ))}
+          </Choices>
+        )}
         <Actions>
           <Button kind="stop" id="stop">
-            {words.button}
+            {themes.length < 2 ? words.button : words.buttonSome}
           </Button>
           <ButtonLink kind="quiet" href={backHref} id="keep">
             {words.keep}
@@ -148,6 +164,8 @@ interface StoppedProps {
   readonly frame: Frame;
   readonly organisation: string;
   readonly at: Date;
+  /** When the mandate goes on: the themes that have stopped, and those that have not. */
+  readonly part?: { readonly stopped: readonly string[]; readonly left: readonly string[] };
   /** Services that relied on the mandate, and when each acknowledged. */
   readonly services: readonly { readonly name: string; readonly knownAt?: Date }[];
   readonly refreshHref: string;
@@ -155,15 +173,16 @@ interface StoppedProps {
 }
 
 /** The mandate is stopped: who has been told, to the second. */
-export const MandateStoppedPage = ({ frame, organisation, at, services, refreshHref, backHref }: StoppedProps): JSX.Element => {
+export const MandateStoppedPage = ({ frame, organisation, at, part, services, refreshHref, backHref }: StoppedProps): JSX.Element => {
   const { lang } = frame;
   const words = t(lang).usager.stopped;
   const waiting = services.some((service) => service.knownAt === undefined);
   return (
-    <Layout {...frame} title={words.title} width="narrow">
-      <h1>{words.title}</h1>
+    <Layout {...frame} title={part ? words.titleSome : words.title} width="narrow">
+      <h1>{part ? words.titleSome : words.title}</h1>
       <Alert tone="success" role="status">
-        <p class="lead">{words.text(organisation, dayAndTime(at, lang))}</p>
+        <p class="lead">{part ? words.some(organisation, themeList(part.stopped, lang)) : words.text(organisation, dayAndTime(at, lang))}</p>
+        {part ? <p>{words.left(themeList(part.left, lang))}</p> : null}
       </Alert>
       <h2>{words.sites}</h2>
       {services.length === 0 ? (

@@ -36,6 +36,8 @@ interface UsagerHomeProps {
   /** Newest first; kinds without a sentence are left out. */
   readonly lines: readonly UsagerLine[];
   readonly mandates: readonly MandateCard[];
+  /** Where she gives her phone number. */
+  readonly phoneHref?: string;
   /** Last signed checkpoint; missing while the signature is late. */
   readonly checkpoint?: { readonly size: number; readonly at: Date };
   readonly newer?: string;
@@ -184,6 +186,13 @@ export const UsagerHomePage = (props: UsagerHomeProps): JSX.Element => {
                 <Card card={card} now={now} lang={frame.lang} />
               ))}
             </ul>
+          )}
+          {props.phoneHref === undefined ? null : (
+            <Actions>
+              <ButtonLink kind="quiet" href={props.phoneHref} id="my-phone">
+                {t(frame.lang).remote.phone.link}
+              </ButtonLink>
+            </Actions>
           )}
         </section>
         <Done {...props} />

@@ -152,6 +152,18 @@ export const refusals: Catalogue['refusals'] = {
     NO_MANDATE,
     'Their parents, or whoever represents them, must carry out the procedure.',
   ),
+  renewal_refused: refusal(
+    'This mandate cannot be renewed',
+    'It ended more than a year ago, or another has replaced it.',
+    NO_MANDATE,
+    'Create a new mandate with the person if they want it.',
+  ),
+  person_deceased: refusal(
+    'The mandate is not possible',
+    'We were told that this person has died.',
+    NO_MANDATE,
+    'If this is a mistake, call the Relais helpline.',
+  ),
   protected_person: refusal(
     'The mandate is not possible',
     'The person is under guardianship, curatorship or judicial protection.',

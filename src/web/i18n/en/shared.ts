@@ -14,6 +14,7 @@ export const shared: Catalogue['shared'] = {
   accessibility: 'Accessibility: not compliant',
   personalData: 'Personal data',
   verify: 'Check the log',
+  verifyAttestation: 'Verify an attestation',
   otherLanguage: { label: 'Français', code: 'fr', title: 'Français : cette page en français' },
   continue: 'Continue',
   back: 'Go back',

@@ -151,6 +151,18 @@ export const refusals = {
     NO_MANDATE,
     'Ses parents, ou la personne qui la représente, doivent faire la démarche.',
   ),
+  renewal_refused: refusal(
+    'Ce mandat ne peut pas être renouvelé',
+    'Il est terminé depuis plus d’un an, ou il a été remplacé.',
+    NO_MANDATE,
+    'Créez un nouveau mandat avec la personne si elle le veut.',
+  ),
+  person_deceased: refusal(
+    'Le mandat n’est pas possible',
+    'Le décès de cette personne nous a été déclaré.',
+    NO_MANDATE,
+    'Si c’est une erreur, appelez l’assistance de Relais.',
+  ),
   protected_person: refusal(
     'Le mandat n’est pas possible',
     'La personne est sous tutelle, sous curatelle ou sous sauvegarde de justice.',

@@ -13,6 +13,7 @@ export const shared = {
   accessibility: 'Accessibilité : non conforme',
   personalData: 'Données personnelles',
   verify: 'Vérifier le journal',
+  verifyAttestation: 'Vérifier une attestation',
   otherLanguage: { label: 'English', code: 'en', title: 'English: this page in English' },
   continue: 'Continuer',
   back: 'Revenir en arrière',

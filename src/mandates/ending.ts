@@ -1,0 +1,195 @@
+import type { Journal } from '../journal/journal.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { AidantId, MandateId, OrganisationId, UsagerId } from '../kernel/ids.ts';
+import type { Transaction, Transactions } from '../kernel/transaction.ts';
+import { readReason } from '../organisations/name.ts';
+import type { Theme } from '../organisations/theme.ts';
+import { firstName } from '../usagers/usager.ts';
+import type { EndReason, Mandate } from './mandate.ts';
+import { type Actor, type ActorRefusal, checkActor } from './policy.ts';
+
+/** Ends delegated sessions in the caller's transaction, with their tokens, their entries and the notices to their services. */
+export type EndSessions = (
+  tx: Transaction,
+  which: { readonly mandateId: MandateId; readonly theme?: Theme },
+  reason: 'revoked' | 'renounced' | 'replaced' | 'expired',
+  now: Date,
+) => Promise<{ readonly ended: number }>;
+
+/** Why no mandate may name a person any more. */
+export type Protection = 'death' | 'guardianship';
+
+export interface EndingStore {
+  actor(tx: Transaction, aidantId: AidantId, organisationId: OrganisationId): Promise<(Actor & { readonly referent: boolean }) | undefined>;
+  find(tx: Transaction, id: MandateId): Promise<Mandate | undefined>;
+  /** Holds a mandate until the transaction ends: whoever opens a session under it is done, or waits and finds it ended. */
+  hold(tx: Transaction, id: MandateId): Promise<void>;
+  /**
+   * Ends the active grants of a mandate, or the one of `theme`; the mandate ends with its last one. Undefined when nothing was active (somebody was
+   * faster, or the theme is not in it).
+   */
+  end(
+    tx: Transaction,
+    id: MandateId,
+    reason: EndReason,
+    by: string,
+    now: Date,
+    theme: Theme | undefined,
+  ): Promise<{ readonly themes: Theme[]; readonly left: Theme[] } | undefined>;
+  /** Mandates whose time is over and whose rows do not say so yet. */
+  overdue(tx: Transaction, now: Date, limit: number): Promise<MandateId[]>;
+  /** Mandates that have not ended, held in the order of their ids until the transaction ends. */
+  holdLive(tx: Transaction, whose: { readonly usagerId: UsagerId } | { readonly organisationId: OrganisationId }): Promise<Mandate[]>;
+  /** Notes that no mandate may name this person any more; false when that was noted before, undefined when nobody has this id. */
+  protect(tx: Transaction, id: UsagerId, protection: Protection, now: Date): Promise<boolean | undefined>;
+}
+
+interface Who {
+  readonly aidantId: AidantId;
+  readonly organisationId: OrganisationId;
+}
+
+/** What came of it: the mandate as it stands, and whether it had ended (or its theme had) before. */
+export interface Ended {
+  readonly mandate: Mandate;
+  readonly again: boolean;
+}
+
+/** Who may end a mandate, or one theme of it (product.md, "Revocation"; claims M18, M19, M21). An end is immediate and cannot be undone. */
+export interface Endings {
+  /** Somebody else's mandate is `not_found`; what has ended already is given back as it is. */
+  revokeByUsager(usagerId: UsagerId, id: MandateId, theme?: Theme): Promise<Ended | { refused: 'not_found' }>;
+  /** An aidant of the organisation gives it up; a référent may do so too, and the entry says it. */
+  renounce(who: Who, id: MandateId, theme?: Theme): Promise<Ended | { refused: 'not_found' | ActorRefusal }>;
+  /** The opérateur, with a reason that the usager reads. `actor` is theirs. */
+  endByOperateur(
+    id: MandateId,
+    by: { readonly reason: string; readonly actor: string },
+    theme?: Theme,
+  ): Promise<Ended | { refused: 'not_found' | 'reason_malformed' }>;
+  /** A person has died, or is under guardianship: every mandate ends now, and none can be made (claim M12). `again`: it was known. */
+  endOfPerson(usagerId: UsagerId, protection: Protection, actor: string): Promise<{ ended: number; again: boolean } | { refused: 'unknown_usager' }>;
+  /** Ends every mandate of an organisation that is itself ended, in the caller's transaction. */
+  endOfOrganisation(tx: Transaction, organisationId: OrganisationId): Promise<number>;
+  /** Writes down the end of mandates whose time is over. Returns how many. */
+  expireOverdue(): Promise<number>;
+}
+
+interface Parts {
+  readonly transactions: Transactions;
+  readonly store: EndingStore;
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly endSessions: EndSessions;
+}
+
+const OVERDUE_AT_ONCE = 200;
+
+/** Makes the ways in which mandates end. Row, grants, sessions, tokens, notices and entry stand or fall together. */
+export const createEnding = ({ transactions, store, journal, clock, endSessions }: Parts): Endings => {
+  const parties = (mandate: Mandate) => ({ usager: mandate.usagerId, organisation: mandate.organisationId, mandate: mandate.id });
+
+  /** Ends a mandate that is held, or one theme of it, at an instant read once it is held: no session opens later than its mandate ended. */
+  const close = async (
+    tx: Transaction,
+    mandate: Mandate,
+    reason: EndReason,
+    by: string,
+    theme?: Theme,
+  ): Promise<{ themes: Theme[]; left: Theme[]; sessions: number } | undefined> => {
+    const now = clock.now();
+    const ended = await store.end(tx, mandate.id, reason, by, now, theme);
+    if (!ended) return undefined;
+    const sessionEnd = reason === 'renounced' || reason === 'expired' || reason === 'replaced' ? reason : 'revoked';
+    const { ended: sessions } = await endSessions(tx, { mandateId: mandate.id, ...(theme ? { theme } : {}) }, sessionEnd, now);
+    return { ...ended, sessions };
+  };
+
+  const after = async (tx: Transaction, mandate: Mandate, again: boolean): Promise<Ended> => ({
+    mandate: (await store.find(tx, mandate.id)) ?? mandate,
+    again,
+  });
+
+  const revoke = async (tx: Transaction, mandate: Mandate, by: string, theme: Theme | undefined, motive?: string): Promise<Ended> => {
+    await store.hold(tx, mandate.id);
+    const closed = await close(tx, mandate, 'revoked', by, theme);
+    if (!closed) return after(tx, mandate, true);
+    const detail = { by, ...closed, organisationName: mandate.organisationName, ...(motive === undefined ? {} : { reason: motive }) };
+    await journal.record(tx, { type: 'mandate.revoked', ...parties(mandate), detail });
+    return after(tx, mandate, false);
+  };
+
+  /** Ends what a fact has ended, whoever told it. */
+  const endAll = async (tx: Transaction, mandates: readonly Mandate[], reason: EndReason, by: string): Promise<number> => {
+    let count = 0;
+    for (const mandate of mandates) {
+      const closed = await close(tx, mandate, reason, by);
+      if (!closed) continue;
+      count++;
+      await journal.record(tx, {
+        type: 'mandate.ended',
+        ...parties(mandate),
+        detail: { reason, themes: closed.themes, organisationName: mandate.organisationName },
+      });
+    }
+    return count;
+  };
+
+  const committed = async <T>(work: (tx: Transaction) => Promise<T>): Promise<T> => {
+    const result = await transactions.run(work);
+    journal.nudge();
+    return result;
+  };
+
+  return {
+    revokeByUsager: (usagerId, id, theme) =>
+      committed(async (tx) => {
+        const mandate = await store.find(tx, id);
+        return mandate?.usagerId === usagerId ? revoke(tx, mandate, 'usager', theme) : { refused: 'not_found' as const };
+      }),
+    renounce: (who, id, theme) =>
+      committed(async (tx) => {
+        const actor = await store.actor(tx, who.aidantId, who.organisationId);
+        const mandate = await store.find(tx, id);
+        if (!actor || mandate?.organisationId !== who.organisationId) return { refused: 'not_found' as const };
+        const refused = checkActor(actor);
+        if (refused) return { refused };
+        await store.hold(tx, id);
+        const closed = await close(tx, mandate, 'renounced', `${actor.referent ? 'referent' : 'aidant'} ${who.aidantId}`, theme);
+        if (!closed) return after(tx, mandate, true);
+        await journal.record(tx, {
+          type: 'mandate.renounced',
+          ...parties(mandate),
+          aidant: who.aidantId,
+          detail: { ...closed, organisationName: mandate.organisationName, aidantName: firstName(actor.givenName) },
+        });
+        return after(tx, mandate, false);
+      }),
+    async endByOperateur(id, by, theme) {
+      const reason = readReason(by.reason);
+      if (reason === undefined) return { refused: 'reason_malformed' };
+      return committed(async (tx) => {
+        const mandate = await store.find(tx, id);
+        return mandate ? revoke(tx, mandate, by.actor, theme, reason) : { refused: 'not_found' as const };
+      });
+    },
+    endOfPerson: (usagerId, protection, actor) =>
+      committed(async (tx) => {
+        const noted = await store.protect(tx, usagerId, protection, clock.now());
+        if (noted === undefined) return { refused: 'unknown_usager' as const };
+        if (noted) await journal.record(tx, { type: 'usager.protected', usager: usagerId, actor, detail: { protection } });
+        return { ended: await endAll(tx, await store.holdLive(tx, { usagerId }), protection, actor), again: !noted };
+      }),
+    endOfOrganisation: async (tx, organisationId) => endAll(tx, await store.holdLive(tx, { organisationId }), 'organisation_ended', 'system'),
+    async expireOverdue() {
+      const due = await store.overdue(transactions.auto, clock.now(), OVERDUE_AT_ONCE);
+      for (const id of due)
+        await transactions.run(async (tx) => {
+          const mandate = await store.find(tx, id);
+          if (mandate) await endAll(tx, [mandate], 'expired', 'system');
+        });
+      if (due.length) journal.nudge();
+      return due.length;
+    },
+  };
+};

@@ -1,0 +1,48 @@
+import { endOfMandate } from '../../kernel/calendar.ts';
+import type { ConsentTexts } from '../../mandates/remote-consents.ts';
+import type { ChannelTexts } from '../../usagers/channels.ts';
+import { lastDay, plainDay } from './dates.ts';
+import { insideSentence } from './names.ts';
+import { themeList } from './sentence.ts';
+
+/** Letters that cost a whole message its short alphabet (3GPP TS 23.038) are written with the ones it has. */
+const short = (text: string): string =>
+  text
+    .replace(/[\u00a0\u202f]/g, ' ')
+    .replace(/[‘’]/g, "'")
+    .replace(/[«»“”]/g, '"')
+    .replace(/[–—]/g, '-');
+
+/**
+ * Every SMS that Relais writes, in French. A lock screen may show them to anybody: none names a theme, a service or a procedure (claim V10), except
+ * `recap`, which the person on the phone asked for.
+ */
+export const smsTexts = (helpNumber: string): ConsentTexts & ChannelTexts => {
+  const help = `Aide : ${helpNumber}.`;
+  const texts: ConsentTexts & ChannelTexts = {
+    recap: ({ organisation, aidant, themes, from, days }) =>
+      `Relais : ${aidant}, ${insideSentence(organisation)}, vous propose un mandat pour faire des démarches en ligne à votre place. Pour : ${themeList(themes, 'fr')}. Jusqu'au ${plainDay(lastDay(endOfMandate(from, days)), 'fr')}. Vous pourrez l'arrêter quand vous voulez.`,
+    question: () => `Relais : êtes-vous d'accord ? Répondez OUI ou NON, aujourd'hui avant minuit. Sans réponse, rien n'est fait. ${help}`,
+    again: () => `Relais : nous n'avons pas compris. Répondez seulement OUI ou NON. ${help}`,
+    thanks: (reply) =>
+      reply === 'yes'
+        ? `Relais : votre OUI est noté. Pour changer d'avis : ${helpNumber}.`
+        : `Relais : votre NON est noté. Rien ne sera fait. ${help}`,
+    tooLate: () => `Relais : cette demande est terminée. Votre réponse n'a rien changé. ${help}`,
+    already: () => `Relais : votre OUI était déjà noté. Pour tout arrêter, appelez le ${helpNumber}.`,
+    code: (code) => `Relais : votre code est ${code}. Ne le donnez à personne. Valable 10 minutes.`,
+    otherNumber: () => `Relais : un aidant a noté un autre numéro pour vous. Ce n'est pas vous qui l'avez demandé ? Appelez le ${helpNumber}.`,
+    replaced: () => `Relais : vous avez choisi un autre numéro. Ce n'est pas vous ? Appelez le ${helpNumber}.`,
+  };
+  return {
+    recap: (facts) => short(texts.recap(facts)),
+    question: () => short(texts.question()),
+    again: () => short(texts.again()),
+    thanks: (reply) => short(texts.thanks(reply)),
+    tooLate: () => short(texts.tooLate()),
+    already: () => short(texts.already()),
+    code: (code) => short(texts.code(code)),
+    otherNumber: () => short(texts.otherNumber()),
+    replaced: () => short(texts.replaced()),
+  };
+};
