@@ -2,6 +2,7 @@ import type { Child } from 'hono/jsx';
 import type { JSX } from 'hono/jsx/jsx-runtime';
 import { type Lang, t } from '../i18n/language.ts';
 import { lookUp } from '../i18n/look-up.ts';
+import { themeLabel } from '../i18n/sentence.ts';
 import { Icon } from './icons.tsx';
 import { Button, type Post, PostForm } from './parts.tsx';
 
@@ -144,6 +145,24 @@ export const Choices = ({ lang, id, legend, hint, error, children }: ChoicesProp
     <div class="choices">{children}</div>
   </fieldset>
 );
+
+interface PartProps {
+  readonly lang: Lang;
+  /** Start of the ids. */
+  readonly id: string;
+  readonly themes: readonly string[];
+  readonly words: { readonly which: string; readonly whole: string; only(theme: string): string };
+}
+/** Asks which part of a mandate ends: all of it unless one theme is picked. Nothing to ask when there is one theme. */
+export const PartChoices = ({ lang, id, themes, words }: PartProps): JSX.Element | null =>
+  themes.length < 2 ? null : (
+    <Choices lang={lang} id={`${id}-all`} legend={words.which}>
+      <Choice kind="radio" id={`${id}-all`} name="theme" value="" checked title={words.whole} />
+      {themes.map((theme) => (
+        <Choice kind="radio" id={`${id}-${theme}`} name="theme" value={theme} checked={false} title={words.only(themeLabel(theme, lang))} />
+      ))}
+    </Choices>
+  );
 
 export const Select = ({
   id,

@@ -4,7 +4,7 @@ import { lastDay, plainDay, until } from '../i18n/dates.ts';
 import { t } from '../i18n/language.ts';
 import { lookUp } from '../i18n/look-up.ts';
 import { themeLabel, themeList } from '../i18n/sentence.ts';
-import { Choice, Choices, Input, Select } from './fields.tsx';
+import { Input, PartChoices, Select } from './fields.tsx';
 import { type Frame, Layout } from './layout.tsx';
 import { Actions, Alert, Button, ButtonLink, Link, MethodBadge, Pager, type Post, PostForm } from './parts.tsx';
 
@@ -191,21 +191,7 @@ export const RenouncePage = ({ frame, post, person, organisation, themes, backHr
       </p>
       <p>{words.final}</p>
       <PostForm post={post} id="renounce-mandate">
-        {themes.length < 2 ? null : (
-          <Choices lang={frame.lang} id="renounce-all" legend={words.which}>
-            <Choice kind="radio" id="renounce-all" name="theme" value="" checked title={words.whole} />
-            {themes.map((theme) => (
-              <Choice
-                kind="radio"
-                id={`renounce-${theme}`}
-                name="theme"
-                value={theme}
-                checked={false}
-                title={words.only(themeLabel(theme, frame.lang))}
-              />
-            ))}
-          </Choices>
-        )}
+        <PartChoices lang={frame.lang} id="renounce" themes={themes} words={words} />
         <Actions>
           <Button kind="stop" id="renounce">
             {words.button}

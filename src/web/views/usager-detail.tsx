@@ -4,7 +4,7 @@ import { dayAndTime, exactTime } from '../i18n/dates.ts';
 import { t } from '../i18n/language.ts';
 import { namedOrganisation, siteOf } from '../i18n/names.ts';
 import { sentence, themeLabel, themeList } from '../i18n/sentence.ts';
-import { Choice, Choices } from './fields.tsx';
+import { PartChoices } from './fields.tsx';
 import { type Frame, Layout } from './layout.tsx';
 import { Actions, Alert, Badge, Button, ButtonLink, Facts, Link, type Post, PostForm } from './parts.tsx';
 import { PATHS } from './paths.ts';
@@ -132,21 +132,7 @@ export const StopMandatePage = ({ frame, post, organisation, themes, running, ba
         {words.noReason} {words.final}
       </p>
       <PostForm post={post} id="stop-mandate">
-        {themes.length < 2 ? null : (
-          <Choices lang={frame.lang} id="stop-all" legend={words.which} error={undefined}>
-            <Choice kind="radio" id="stop-all" name="theme" value="" checked title={words.whole} />
-            {themes.map((theme) => (
-              <Choice
-                kind="radio"
-                id={`stop-${theme}`}
-                name="theme"
-                value={theme}
-                checked={false}
-                title={words.only(themeLabel(theme, frame.lang))}
-              />
-            ))}
-          </Choices>
-        )}
+        <PartChoices lang={frame.lang} id="stop" themes={themes} words={words} />
         <Actions>
           <Button kind="stop" id="stop">
             {themes.length < 2 ? words.button : words.buttonSome}
