@@ -89,7 +89,8 @@ test('S2 a browser frames none of our pages: from another origin, nested, sandbo
 test('V8 every page that the application serves, read by its person, asks nothing of anybody else', { database: 'pglite', atLeast: 60 }, async () => {
   const { relais } = world.places;
   const routes = routesOf(world).filter(
-    ({ method, path }) => method === 'GET' && !/\*|^\/assets|\/retour$|\/sortie$|^\/connexion\/(pro|france)connect$|^\/aidant\/agir|\.pdf$/.test(path),
+    ({ method, path }) =>
+      method === 'GET' && !/\*|^\/assets|\/retour$|\/sortie$|^\/connexion\/(pro|france)connect$|^\/aidant\/agir|\.pdf$/.test(path),
   );
   let pages = 0;
   for (const who of ['aidant', 'usager', 'agent'] as const) {
