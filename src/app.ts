@@ -11,7 +11,8 @@ import type { Clock } from './kernel/clock.ts';
 import { readPrivateKey } from './kernel/crypto.ts';
 import { createAttestations } from './mandates/attestations.ts';
 import type { EndSessions } from './mandates/ending.ts';
-import { createMandates } from './mandates/mandates.ts';
+import { type AcceptFactor, createMandates } from './mandates/mandates.ts';
+import { createPaperConsents } from './mandates/paper-consents.ts';
 import { createRemoteConsents } from './mandates/remote-consents.ts';
 import { createDeliveries, type Deliveries, type Message } from './notices/deliveries.ts';
 import { meansMail } from './notices/means.ts';
@@ -29,6 +30,7 @@ import { startSealing } from './persistence/journal-sealing.ts';
 import { startSequencer } from './persistence/journal-sequencer.ts';
 import { createMandateStore } from './persistence/mandates.ts';
 import { passkeyStore, recoveryStore } from './persistence/means.ts';
+import { paperConsentStore } from './persistence/paper-consents.ts';
 import { remoteConsentStore } from './persistence/remote-consents.ts';
 import { createSessionStore } from './persistence/sessions.ts';
 import { createUsagerStore } from './persistence/usagers.ts';
@@ -116,21 +118,22 @@ export const createApp = async (parts: AppParts): Promise<App> => {
   await attestations.start();
   const passkeys = createPasskeys({ ...common, store: passkeyStore, fresh: recoveryStore, party: partyOf(config.publicUrl), told });
   const recovery = createRecovery({ ...common, store: recoveryStore, means: meansStore, told });
+  const acceptFactor: AcceptFactor = async (tx, aidantId, proof, textHash) => {
+    if (typeof proof !== 'string') {
+      const answer = await passkeys.verifyIn(tx, aidantId, proof.assertion, 'mandate', textHash);
+      if ('accepted' in answer) return { accepted: true, means: 'passkey' };
+      return { refused: answer.refused === 'passkey_expired' ? 'passkey_expired' : 'passkey_refused' };
+    }
+    const answer = await domain.means.verifyCodeIn(tx, aidantId, proof, 'mandate');
+    if ('accepted' in answer) return { accepted: true, means: 'totp' };
+    return { refused: answer.refused === 'no_factor' ? 'wrong_code' : answer.refused };
+  };
   const mandates = createMandates({
     ...common,
     store: createMandateStore(),
     attest: attestations.issue,
     endSessions: endMandateSessions,
-    acceptFactor: async (tx, aidantId, proof, textHash) => {
-      if (typeof proof !== 'string') {
-        const answer = await passkeys.verifyIn(tx, aidantId, proof.assertion, 'mandate', textHash);
-        if ('accepted' in answer) return { accepted: true, means: 'passkey' };
-        return { refused: answer.refused === 'passkey_expired' ? 'passkey_expired' : 'passkey_refused' };
-      }
-      const answer = await domain.means.verifyCodeIn(tx, aidantId, proof, 'mandate');
-      if ('accepted' in answer) return { accepted: true, means: 'totp' };
-      return { refused: answer.refused === 'no_factor' ? 'wrong_code' : answer.refused };
-    },
+    acceptFactor,
   });
   const notice = (event: SecurityEvent): void => {
     const { fault, ...line } = event;
@@ -184,6 +187,14 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     queueSms: createTexting({ deliveries, quota: smsQuotaStore, clock, capped: (scope) => notice({ code: 'sms_capped', detail: scope }) }),
   };
   const consents = createRemoteConsents({ ...smsParts, store: remoteConsentStore, mandateStore: createMandateStore(), channelStore, mandates });
+  const papers = createPaperConsents({
+    ...common,
+    store: paperConsentStore,
+    usagerStore: createUsagerStore(),
+    mandateStore: createMandateStore(),
+    mandates,
+    acceptFactor,
+  });
   const webSessions = createWebSessions({
     transactions: database,
     store: webSessionStore as WebSessionStore,
@@ -233,6 +244,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     usagers: createUsagers({ ...common, store: createUsagerStore() }),
     mandates,
     sms: smsKey && { consents, channels: createChannels({ ...smsParts, store: channelStore }), key: smsKey },
+    papers,
     attestations,
     sessions,
     services: domain.services,

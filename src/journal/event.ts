@@ -54,6 +54,8 @@ export interface Details {
   'usager.sign-in-refused': { readonly reason: string };
   'usager.identified': { readonly acr: string; readonly created: boolean };
   'usager.linked': { readonly acr: string };
+  /** Her identity was typed by an aidant, for a mandate on paper. */
+  'usager.entered': Names;
   'usager.protected': { readonly protection: 'death' | 'guardianship' };
   'factor.enrolled': { readonly kind: FactorKind };
   'factor.revoked': { readonly kind: FactorKind };
@@ -71,7 +73,9 @@ export interface Details {
   /** A way to reach a person was entered: by herself once she proved that she reads it, or by an aidant. */
   'channel.added': Names & { readonly kind: 'phone' | 'mail'; readonly by: 'usager' | 'aidant' };
   'number.declared': { readonly holder: string };
-  'consent.asked': Names & { readonly themes: readonly string[]; readonly days: number; readonly method: 'sms' };
+  'consent.asked': Names & { readonly themes: readonly string[]; readonly days: number; readonly method: 'sms' | 'paper' };
+  /** A second aidant said that she saw the person sign. */
+  'consent.witnessed': Names & { readonly reference: string };
   'consent.answered': { readonly answer: 'no' | 'expired'; readonly method: 'sms' };
   'mandate.created': Names & {
     readonly reference: string;
@@ -145,6 +149,7 @@ export const KINDS: { readonly [T in EventType]: Kind } = {
   'usager.sign-in-refused': { retention: 'access', shown: 'concerns no usager that is known' },
   'usager.identified': { retention: 'access', shown: 'mandate.consented or usager.signed-in says it' },
   'usager.linked': { retention: 'mandate', shown: true },
+  'usager.entered': { retention: 'mandate', shown: true },
   'usager.protected': { retention: 'mandate', shown: 'mandate.ended says it' },
   'factor.enrolled': { retention: 'staff', shown: 'concerns no usager' },
   'factor.revoked': { retention: 'staff', shown: 'concerns no usager' },
@@ -162,6 +167,7 @@ export const KINDS: { readonly [T in EventType]: Kind } = {
   'channel.added': { retention: 'mandate', shown: true },
   'number.declared': { retention: 'staff', shown: 'concerns no usager' },
   'consent.asked': { retention: 'mandate', shown: true },
+  'consent.witnessed': { retention: 'mandate', shown: true },
   'consent.answered': { retention: 'mandate', shown: true },
   'mandate.created': { retention: 'mandate', shown: true },
   'mandate.replaced': { retention: 'mandate', shown: true },

@@ -38,6 +38,15 @@ export const parisDay = (instant: Date): string => read(instant).day;
 /** `day` moved by a number of calendar days, `YYYY-MM-DD`. */
 export const addDays = (day: string, days: number): string => new Date(Date.parse(`${day}T00:00:00Z`) + days * 86_400_000).toISOString().slice(0, 10);
 
+/** Reads a day that exists, written `2026-11-21` or `21/11/2026`, as `YYYY-MM-DD`; undefined when it is neither. */
+export const readDay = (text: string): string | undefined => {
+  const [, y, m, d] = /^(\d{4})-(\d{2})-(\d{2})$/.exec(text.trim()) ?? [];
+  const [, d2, m2, y2] = /^(\d{1,2})\/(\d{1,2})\/(\d{4})$/.exec(text.trim()) ?? [];
+  const day = y ? `${y}-${m}-${d}` : y2 ? `${y2}-${String(m2).padStart(2, '0')}-${String(d2).padStart(2, '0')}` : '';
+  const instant = new Date(`${day}T00:00:00Z`);
+  return !Number.isNaN(instant.getTime()) && instant.toISOString().startsWith(day) ? day : undefined;
+};
+
 /** The instant at which `day` begins in Paris (its midnight; changes of hour never fall at midnight in Paris). */
 export const startOfDay = (day: string): Date => {
   const utc = Date.parse(`${day}T00:00:00Z`);

@@ -1,7 +1,24 @@
 import { randomBytes } from './crypto.ts';
 
 /** Prefixes of the identifiers, one a thing. `dls` is a delegated session, `evt` a journal entry before it has an index. */
-export type Prefix = 'man' | 'gra' | 'dra' | 'aid' | 'org' | 'usg' | 'dls' | 'adm' | 'agt' | 'opr' | 'dlv' | 'apr' | 'act' | 'chn' | 'rcs' | 'pky';
+export type Prefix =
+  | 'man'
+  | 'gra'
+  | 'dra'
+  | 'aid'
+  | 'org'
+  | 'usg'
+  | 'dls'
+  | 'adm'
+  | 'agt'
+  | 'opr'
+  | 'dlv'
+  | 'apr'
+  | 'act'
+  | 'chn'
+  | 'rcs'
+  | 'pap'
+  | 'pky';
 
 /** An identifier such as `man_01k…`: prefix, 10 characters of time (ms), 16 characters of chance (80 bits), in Crockford base 32. */
 export type Id<P extends Prefix> = `${P}_${string}`;

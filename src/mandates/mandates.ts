@@ -53,6 +53,8 @@ export interface MandateStore extends EndingStore {
   countOfOrganisation(tx: Transaction, id: OrganisationId, list: List): Promise<number>;
   /** Why no mandate may name this person any more, if so, holding that answer until the transaction ends (claim M12). */
   protection(tx: Transaction, id: UsagerId): Promise<Protection | undefined>;
+  /** Is whoever saw this draft's paper signed still an aidant of its organisation? Held until the transaction ends. */
+  witnessStands(tx: Transaction, id: DraftId): Promise<boolean>;
 }
 
 /** Which mandates of an organisation: soonest-ending first. */
@@ -85,7 +87,7 @@ export type AcceptFactor = (
   proof: Proof,
   textHash: Buffer,
 ) => Promise<{ accepted: true; means: string } | { refused: FactorRefusal }>;
-type FactorRefusal = 'wrong_code' | 'code_already_used' | 'too_many_codes' | 'passkey_expired' | 'passkey_refused';
+export type FactorRefusal = 'wrong_code' | 'code_already_used' | 'too_many_codes' | 'passkey_expired' | 'passkey_refused';
 
 export type DraftRefusal = ActorRefusal | 'theme_missing' | 'not_found';
 export type ConsentRefusal =
@@ -97,7 +99,7 @@ export type ConsentRefusal =
   | 'person_deceased'
   | 'not_found'
   | 'draft_expired';
-export type AcceptRefusal = ConsentRefusal | 'consent_missing' | 'usager_mismatch' | FactorRefusal;
+export type AcceptRefusal = ConsentRefusal | 'witness_gone' | 'consent_missing' | 'usager_mismatch' | FactorRefusal;
 
 export interface Mandates extends Endings {
   draft(
@@ -343,6 +345,7 @@ const createDrafting = ({
         if (kept) return { refused: kept, usagerId };
         const notRenewable = await checkRenewal(tx, draft, usagerId, now);
         if (notRenewable) return { refused: notRenewable, usagerId };
+        if (draft.consent.method === 'paper' && !(await store.witnessStands(tx, id))) return { refused: 'witness_gone', usagerId };
         const hash = textHash({
           organisation: { name: actor.organisationName, siret: actor.siret },
           usager,

@@ -57,6 +57,14 @@ export const createMandateStore = (): MandateStore => ({
   async protection(tx, id) {
     return (await row<{ protection: Protection | null }>(tx, sql`select protection from usager where id = ${id} for share`))?.protection ?? undefined;
   },
+  async witnessStands(tx, id) {
+    const found = await row<{ stands: boolean }>(
+      tx,
+      sql`select coalesce(bool_or(is_aidant_of_draft(p.witness_id, p.draft_id)), false) stands from paper_consent p
+        where p.draft_id = ${id} and p.ended_at is null and p.witness_id is not null`,
+    );
+    return found?.stands === true;
+  },
   async addDraft(tx, draft) {
     await run(
       tx,

@@ -1,6 +1,7 @@
 import type { Journal } from '../journal/journal.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { newId, type UsagerId } from '../kernel/ids.ts';
+import { sha256 } from '../kernel/crypto.ts';
+import { newId, type OrganisationId, type UsagerId } from '../kernel/ids.ts';
 import type { Transaction, Transactions } from '../kernel/transaction.ts';
 import { type CivilIdentity, pivot, readIdentity, type Usager } from './usager.ts';
 
@@ -36,6 +37,32 @@ export interface Usagers {
     claims: Readonly<Record<string, unknown>>;
   }): Promise<Identified | { refused: 'identity_incomplete' }>;
 }
+
+/** Where an identity that an organisation typed comes from: nothing proves it outside that organisation. */
+const typedAt = (organisationId: OrganisationId): string => `urn:relais:paper:${organisationId}`;
+
+/**
+ * Finds or makes the account of a person whose identity an organisation typed, in the caller's transaction. The account is that organisation's alone:
+ * the same person at another organisation, or behind FranceConnect, is another account, so that typing a name tells nothing of anybody, and no
+ * sign-in is ever joined to what somebody typed.
+ */
+export const enterTyped = async (
+  store: UsagerStore,
+  tx: Transaction,
+  organisationId: OrganisationId,
+  identity: CivilIdentity,
+  now: Date,
+): Promise<Identified> => {
+  const iss = typedAt(organisationId);
+  const sub = sha256('relais/usager/typed/v1\n', pivot(identity)).toString('base64url');
+  await store.lockIdentity(tx, iss, sub);
+  const known = await store.byIdentity(tx, iss, sub);
+  if (known) return { usager: known, created: false };
+  const usager: Usager = { ...identity, email: undefined, id: newId('usg') };
+  await store.add(tx, usager, now);
+  await store.link(tx, usager.id, iss, sub, now);
+  return { usager, created: true };
+};
 
 export const createUsagers = (parts: { transactions: Transactions; store: UsagerStore; journal: Journal; clock: Clock }): Usagers => {
   const { transactions, store, journal, clock } = parts;

@@ -5,6 +5,7 @@ import QR from 'qrcode';
 import { parisDay, startOfDay } from '../kernel/calendar.ts';
 import { t } from './i18n/language.ts';
 import { type AttestationData, attestationBlocks, type Block, type MandateTextData, mandateBlocks } from './views/mandate-blocks.ts';
+import { type SheetData, sheetBlocks } from './views/paper-sheet.tsx';
 
 type Pdf = PDFKit.PDFDocument;
 type Element = PDFKit.PDFStructureElement;
@@ -149,6 +150,27 @@ const addQr = (doc: Pdf, root: Element, { url, alternative }: Of<'qr'>): void =>
   doc.y = top + QR_SIDE + GAP.text;
 };
 
+/** A frame with room for a hand: 40 points a line, twice as much for the last. */
+const addSignature = (doc: Pdf, root: Element, { label, lines }: Of<'signature'>): void => {
+  const height = heightOf(doc, label, { font: 'bold' }) + 16 + 40 * (lines.length + 1);
+  ensure(doc, height + GAP.section);
+  const top = doc.y + GAP.text;
+  doc.markContent('Artifact', { type: 'Layout' });
+  doc
+    .rect(MARGIN, top, doc.page.width - 2 * MARGIN, height)
+    .lineWidth(0.5)
+    .strokeColor('#8d8d8d')
+    .stroke();
+  doc.endMarkedContent();
+  const inside: Style = { x: MARGIN + 8, width: doc.page.width - 2 * MARGIN - 16 };
+  mark(doc, root, 'P', () => write(doc, label, { ...inside, font: 'bold', y: top + 8 }));
+  const first = doc.y + 8;
+  lines.forEach((line, i) => {
+    mark(doc, root, 'P', () => write(doc, line, { ...inside, y: first + 40 * i }));
+  });
+  doc.y = top + height + GAP.section;
+};
+
 const addBlock = (doc: Pdf, root: Element, block: Block): void => {
   switch (block.kind) {
     case 'title':
@@ -174,6 +196,9 @@ const addBlock = (doc: Pdf, root: Element, block: Block): void => {
     case 'qr':
       addQr(doc, root, block);
       break;
+    case 'signature':
+      addSignature(doc, root, block);
+      break;
     case 'code':
       mark(doc, root, 'P', () => write(doc, block.label));
       mark(doc, root, 'P', () => write(doc, block.code, { font: 'mono', size: SIZE.code }));
@@ -196,18 +221,18 @@ const addFooters = (doc: Pdf, reference: string): void => {
   }
 };
 
-/**
- * Writes the attestation as a tagged PDF (ISO 14289-1, PDF/UA-1): title, language, headings, lists, a table with row headers, the QR code as a figure
- * with its alternative, fonts inside. In French, which is the text that was signed. The same mandate on the same day (Paris) gives the same bytes.
- */
-export const attestationPdf = (
-  data: MandateTextData,
-  attestation: AttestationData,
-  options: { readonly compress?: boolean } = {},
-): Promise<Buffer> => {
-  const text = mandateBlocks(data, 'fr');
-  const reference = data.reference ?? '';
-  const day = startOfDay(parisDay(attestation.today));
+interface Document {
+  readonly reference: string;
+  /** Any instant of the day that the file bears. */
+  readonly today: Date;
+  /** Each begins on a page of its own; the first piece of the first is the title. */
+  readonly parts: readonly (readonly Block[])[];
+  readonly compress: boolean;
+}
+
+const writePdf = ({ reference, today, parts, compress }: Document): Promise<Buffer> => {
+  const title = parts[0]?.[0];
+  const day = startOfDay(parisDay(today));
   const doc = new PDFDocument({
     size: 'A4',
     margin: MARGIN,
@@ -218,8 +243,8 @@ export const attestationPdf = (
     displayTitle: true,
     bufferPages: true,
     autoFirstPage: false,
-    compress: options.compress ?? true,
-    info: { Title: `${text[0]?.kind === 'title' ? text[0].text : ''} – ${reference}`, Author: 'Relais', CreationDate: day, ModDate: day },
+    compress,
+    info: { Title: `${title?.kind === 'title' ? title.text : ''} – ${reference}`, Author: 'Relais', CreationDate: day, ModDate: day },
   });
   for (const [name, bytes] of Object.entries(FONTS)) doc.registerFont(name, bytes);
   const chunks: Buffer[] = [];
@@ -231,11 +256,28 @@ export const attestationPdf = (
   doc.addPage();
   const root = doc.struct('Document');
   doc.addStructure(root);
-  for (const block of text) addBlock(doc, root, block);
-  doc.addPage(); // one sheet to show without the text
-  for (const block of attestationBlocks(data, attestation, 'fr')) addBlock(doc, root, block);
+  parts.forEach((blocks, i) => {
+    if (i > 0) doc.addPage();
+    for (const block of blocks) addBlock(doc, root, block);
+  });
   root.end();
   addFooters(doc, reference);
   doc.end();
   return done;
 };
+
+/**
+ * Writes the attestation as a tagged PDF (ISO 14289-1, PDF/UA-1): title, language, headings, lists, a table with row headers, the QR code as a figure
+ * with its alternative, fonts inside. In French, which is the text that was signed. The same mandate on the same day (Paris) gives the same bytes.
+ */
+export const attestationPdf = (data: MandateTextData, attestation: AttestationData, options: { readonly compress?: boolean } = {}): Promise<Buffer> =>
+  writePdf({
+    reference: data.reference ?? '',
+    today: attestation.today,
+    parts: [mandateBlocks(data, 'fr'), attestationBlocks(data, attestation, 'fr')], // the second is one sheet to show without the text
+    compress: options.compress ?? true,
+  });
+
+/** Writes the sheet to sign by hand, tagged alike. `asked` is an instant of its day. */
+export const sheetPdf = (data: MandateTextData, sheet: SheetData, asked: Date, options: { readonly compress?: boolean } = {}): Promise<Buffer> =>
+  writePdf({ reference: data.reference ?? '', today: asked, parts: [sheetBlocks(data, sheet, 'fr')], compress: options.compress ?? true });

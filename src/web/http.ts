@@ -17,10 +17,12 @@ import { consentement } from './spaces/consentement.tsx';
 import { inscription } from './spaces/inscription.tsx';
 import { mandat } from './spaces/mandat.tsx';
 import { mandats } from './spaces/mandats.tsx';
+import { papier } from './spaces/papier.tsx';
 import { publicPages } from './spaces/public.tsx';
 import { secondFactor } from './spaces/second-factor.tsx';
 import { securite } from './spaces/securite.tsx';
 import { telephone } from './spaces/telephone.tsx';
+import { temoin } from './spaces/temoin.tsx';
 import { usagerSpace } from './spaces/usager.tsx';
 import { verifier } from './spaces/verifier.tsx';
 
@@ -123,6 +125,8 @@ const pages =
     await app.register(aidantSpace(kit));
     await app.register(mandat(kit));
     await app.register(consentement(kit));
+    await app.register(papier(kit));
+    await app.register(temoin(kit));
     await app.register(telephone(kit));
     await app.register(mandats(kit));
     await app.register(usagerSpace(kit));

@@ -11,6 +11,7 @@ import type { Secret } from '../kernel/secret.ts';
 import type { Transactions } from '../kernel/transaction.ts';
 import type { Attestations } from '../mandates/attestations.ts';
 import type { Mandates } from '../mandates/mandates.ts';
+import type { PaperConsents } from '../mandates/paper-consents.ts';
 import type { RemoteConsents } from '../mandates/remote-consents.ts';
 import type { OpenIdProvider } from '../provider/provider.ts';
 import type { Services } from '../services/services.ts';
@@ -53,6 +54,7 @@ export interface Site {
   readonly recovery: Recovery;
   readonly usagers: Usagers;
   readonly mandates: Mandates;
+  readonly papers: PaperConsents;
   readonly attestations: Attestations;
   /** Undefined where no gateway is configured: SMS is not offered. */
   readonly sms: { readonly consents: RemoteConsents; readonly channels: Channels; readonly key: Secret<Buffer> } | undefined;

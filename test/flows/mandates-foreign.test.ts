@@ -5,6 +5,7 @@ import type { Walker } from '../../src/practice/walker.ts';
 import { agreed, begin, consented, csrfOf, inesAt, mandatesOf, mark, personOf, post, securitySince, sessionOf, whoIs } from '../support/acting.ts';
 import { assert, test } from '../support/check.ts';
 import { databases } from '../support/database.ts';
+import { sheetFor, typedPerson } from '../support/paper.ts';
 import { countStatements } from '../support/statements.ts';
 import { delegatedTokens, entriesOf, openWorld, signedInAidant, type TestService, type World } from '../support/world.ts';
 
@@ -16,6 +17,7 @@ interface Foreign {
   readonly session: string;
   readonly organisation: string;
   readonly interaction: string;
+  readonly sheet: string;
 }
 
 interface Try {
@@ -167,6 +169,40 @@ const tries = (foreign: Foreign, own: { uid: string; organisation: string; servi
       1,
       form((id) => `${draft(id)}/sms/numero`),
     ),
+    ...['papier', 'papier/feuille', 'papier/imprimer', 'papier/feuille.pdf'].flatMap((step) =>
+      draftTries(
+        `GET /aidant/mandats/brouillon/:id/${step}`,
+        1,
+        get((id) => `${draft(id)}/${step}`),
+      ),
+    ),
+    ...draftTries(
+      'POST /aidant/mandats/brouillon/:id/papier',
+      1,
+      form((id) => `${draft(id)}/papier`),
+    ),
+    ...draftTries(
+      'POST /aidant/mandats/brouillon/:id/papier/identite',
+      1,
+      form((id) => `${draft(id)}/papier/identite`),
+    ),
+    {
+      route: 'GET /aidant/temoin/:id',
+      foreign: foreign.sheet,
+      unknown: newId('pap'),
+      lines: 1,
+      ask: get((id) => `/aidant/temoin/${id}`),
+    },
+    {
+      route: 'POST /aidant/temoin/:id',
+      foreign: foreign.sheet,
+      unknown: newId('pap'),
+      lines: 1,
+      ask: form(
+        (id) => `/aidant/temoin/${id}`,
+        () => ({ seen: 'yes', code: '000000', text_hash: hash }),
+      ),
+    },
     ...draftTries(
       'POST /aidant/mandats/brouillon/:id/abandon',
       0,
@@ -303,7 +339,8 @@ for (const kind of databases())
       const { tokens } = await delegatedTokens(world, ines, service, 'Colette Martin');
       const session = sessionOf(tokens.claims());
       const { uid } = await begin(ines, service);
-      foreign = { mandate, draft: draft.id, colleaguesDraft: colleagues.id, session, organisation: there.organisationId, interaction: uid };
+      const { id: sheet } = await sheetFor(world, there, typedPerson(), ['famille']);
+      foreign = { sheet, mandate, draft: draft.id, colleaguesDraft: colleagues.id, session, organisation: there.organisationId, interaction: uid };
     });
     after(() => world.close());
 

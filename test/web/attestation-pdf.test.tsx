@@ -31,6 +31,7 @@ const textsOf = (block: Block): string[] => {
   if (block.kind === 'list') return block.items.map((item) => `${item.lead ?? ''}${item.text}`);
   if (block.kind === 'table') return [block.caption, ...block.rows.flat()];
   if (block.kind === 'code') return [block.label, block.code];
+  if (block.kind === 'signature') return [block.label, ...block.lines];
   return block.kind === 'qr' ? [] : [block.text];
 };
 

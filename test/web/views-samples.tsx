@@ -21,6 +21,7 @@ import { UsagerHomePage } from '../../src/web/views/usager.tsx';
 import { EntryPage, MandateStoppedPage, StopMandatePage } from '../../src/web/views/usager-detail.tsx';
 import { VerdictPage, VerifyPage } from '../../src/web/views/verifier.tsx';
 import { sampleEntries, type Text } from './views-entries.ts';
+import { paperSamples } from './views-samples-paper.tsx';
 
 const NOW = new Date('2026-03-03T13:24:00Z');
 const at = (iso: string): Date => new Date(iso);
@@ -129,6 +130,7 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
     open: [session],
     createHref: '/aidant/mandats/nouveau',
     mandatesHref: '/aidant/mandats',
+    witness: { href: '/aidant/temoin', waiting: 2 },
   };
   const step = { frame: aidant, post: post('/aidant/mandats/nouveau'), backHref: '/aidant' };
   const entries = sampleEntries(text);
@@ -260,7 +262,15 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
     'mandate-2-days': (
       <MandateDaysPage {...step} now={NOW} durations={[1, 31, 182, 365].map((days) => ({ days, endsAt: endOfMandate(NOW, days) }))} />
     ),
-    'mandate-3-read': <MandateReadPage {...step} text={mandateText} refuse={post('/aidant/mandats/1/abandon')} smsHref="/aidant/mandats/1/sms" />,
+    'mandate-3-read': (
+      <MandateReadPage
+        {...step}
+        text={mandateText}
+        refuse={post('/aidant/mandats/1/abandon')}
+        smsHref="/aidant/mandats/1/sms"
+        paperHref="/aidant/mandats/1/papier"
+      />
+    ),
     'remote-ask': <RemoteAskPage {...remoteAsk} noted />,
     'remote-ask-error': (
       <RemoteAskPage
@@ -288,6 +298,7 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
         />,
       ]),
     ),
+    ...paperSamples(lang, text, { frame: aidant, post, text: { ...mandateText, person, reference: text('P-7K4Q-2F9D') }, people: remoteAsk.people }),
     'usager-phone': (
       <UsagerPhonePage
         frame={usager}

@@ -5,6 +5,7 @@ import { delegation } from './en/delegation.ts';
 import { journal } from './en/journal.ts';
 import { mandate } from './en/mandate.ts';
 import { mandates } from './en/mandates.ts';
+import { paper } from './en/paper.ts';
 import { refusals } from './en/refusals.ts';
 import { remote } from './en/remote.ts';
 import { security } from './en/security.ts';
@@ -24,6 +25,7 @@ export const en: Catalogue = {
   mandates,
   attestation,
   remote,
+  paper,
   delegation,
   usager,
   journal,

@@ -5,6 +5,7 @@ import { delegation } from './fr/delegation.ts';
 import { journal } from './fr/journal.ts';
 import { mandate } from './fr/mandate.ts';
 import { mandates } from './fr/mandates.ts';
+import { paper } from './fr/paper.ts';
 import { refusals } from './fr/refusals.ts';
 import { remote } from './fr/remote.ts';
 import { security } from './fr/security.ts';
@@ -24,6 +25,7 @@ const source = {
   mandates,
   attestation,
   remote,
+  paper,
   delegation,
   usager,
   journal,

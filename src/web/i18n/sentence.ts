@@ -32,10 +32,12 @@ type Detail<T extends EventType> = (detail: Details[T], entry: StoredEntry, lang
 type Shown =
   | 'usager.signed-in'
   | 'usager.linked'
+  | 'usager.entered'
   | 'mandate.consented'
   | 'mandate.refused'
   | 'channel.added'
   | 'consent.asked'
+  | 'consent.witnessed'
   | 'consent.answered'
   | 'mandate.created'
   | 'mandate.replaced'
@@ -116,13 +118,21 @@ const goesOn = (said: Line, { left, reason }: { readonly left: readonly string[]
 const WRITERS: { readonly [T in Shown]: Detail<T> } = {
   'usager.signed-in': (_, __, lang) => t(lang).journal.lines.signedIn(),
   'usager.linked': (_, __, lang) => t(lang).journal.lines.linked(),
+  'usager.entered': (detail, _, lang) => t(lang).journal.lines.entered(actor(detail, lang)),
   'mandate.consented': (detail, _, lang) => ({
     ...t(lang).journal.lines.consented(organisation(detail, lang), themeList(detail.themes, lang), methodLabel(detail.method, lang)),
     badge: { tone: 'success', word: t(lang).journal.badges.agreed },
   }),
   'mandate.refused': (detail, _, lang) => t(lang).journal.lines.mandateRefused(pick(t(lang).journal.because, detail.reason)),
   'channel.added': (detail, _, lang) => (detail.by === 'usager' ? t(lang).journal.lines.phoneByYou() : t(lang).journal.lines.phoneByAidant()),
-  'consent.asked': (detail, _, lang) => t(lang).journal.lines.consentAsked(actor(detail, lang), themeList(detail.themes, lang)),
+  'consent.asked': (detail, _, lang) => {
+    const { lines } = t(lang).journal;
+    return (detail.method === 'paper' ? lines.paperAsked : lines.consentAsked)(actor(detail, lang), themeList(detail.themes, lang));
+  },
+  'consent.witnessed': (detail, _, lang) => ({
+    ...t(lang).journal.lines.witnessed(actor(detail, lang)),
+    reference: t(lang).journal.paperReference(detail.reference),
+  }),
   'consent.answered': (detail, _, lang) => (detail.answer === 'no' ? t(lang).journal.lines.consentNo() : t(lang).journal.lines.consentExpired()),
   'mandate.created': (detail, entry, lang) => ({
     ...t(lang).journal.lines.created(actor(detail, lang), themeList(detail.themes, lang), until(new Date(detail.endsAt), entry.at, lang)),

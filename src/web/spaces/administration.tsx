@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { pairwise } from '../../delegation/session.ts';
 import type { Details } from '../../journal/event.ts';
 import type { Filter, StoredEntry } from '../../journal/journal.ts';
-import { addDays, startOfDay } from '../../kernel/calendar.ts';
+import { addDays, readDay, startOfDay } from '../../kernel/calendar.ts';
 import { isId } from '../../kernel/ids.ts';
 import { readReason } from '../../organisations/name.ts';
 import { isTheme, THEMES } from '../../organisations/theme.ts';
@@ -19,15 +19,8 @@ interface AgentHere {
   readonly who: { readonly name: string; readonly organisation: string };
 }
 
-/** Reads a day, `2026-11-21` or `21/11/2026`; null when it is neither. */
-const readDay = (value: string): string | undefined | null => {
-  if (value.trim() === '') return undefined;
-  const [, y, m, d] = /^(\d{4})-(\d{2})-(\d{2})$/.exec(value.trim()) ?? [];
-  const [, d2, m2, y2] = /^(\d{1,2})\/(\d{1,2})\/(\d{4})$/.exec(value.trim()) ?? [];
-  const day = y ? `${y}-${m}-${d}` : y2 ? `${y2}-${String(m2).padStart(2, '0')}-${String(d2).padStart(2, '0')}` : '';
-  const instant = new Date(`${day}T00:00:00Z`);
-  return !Number.isNaN(instant.getTime()) && instant.toISOString().startsWith(day) ? day : null;
-};
+/** Reads a day; undefined when nothing was typed, null when it is no day. */
+const dayOf = (value: string): string | undefined | null => (value.trim() === '' ? undefined : (readDay(value) ?? null));
 
 type Query =
   | { readonly values: QueryValues; readonly filter: Filter; readonly reason: string }
@@ -40,8 +33,8 @@ const readQuery = (fields: Fields, administrationId: string, services: readonly 
   const errors: { field: string; code: string }[] = [];
   const reason = readReason(values.reason ?? '');
   if (!reason) errors.push({ field: 'reason', code: 'reason_required' });
-  const from = readDay(values.from ?? '');
-  const to = readDay(values.to ?? '');
+  const from = dayOf(values.from ?? '');
+  const to = dayOf(values.to ?? '');
   if (from === null) errors.push({ field: 'from', code: 'date_format' });
   if (to === null) errors.push({ field: 'to', code: 'date_format' });
   if (values.session !== undefined && !isId('dls', values.session)) errors.push({ field: 'session', code: 'session_format' });

@@ -21,7 +21,7 @@ export const aidantSpace =
       const here = await requireAidant(kit, request, reply);
       if (!here) return reply;
       const now = site.clock.now();
-      const [found, open, services, total] = await Promise.all([
+      const [found, open, services, total, sheets] = await Promise.all([
         site.mandates.ofOrganisation(here.organisationId, {
           now,
           name: name || undefined,
@@ -31,6 +31,7 @@ export const aidantSpace =
         site.sessions.live(here.session.hash),
         site.services.list(),
         site.mandates.countOfOrganisation(here.organisationId, { now, name: name || undefined }),
+        site.papers.waiting(here),
       ]);
       const people = found.slice(0, PAGE);
       const last = people.at(-1);
@@ -63,6 +64,7 @@ export const aidantSpace =
           }))}
           createHref="/aidant/mandats/nouveau"
           mandatesHref="/aidant/mandats"
+          witness={{ href: '/aidant/temoin', waiting: sheets.length }}
           {...(after ? { previous: page() } : {})}
           {...(found.length > PAGE && last ? { next: page(last.id) } : {})}
         />,

@@ -149,6 +149,7 @@ export const mandat =
           refuse={kit.post(here.session, `${draftPath(draft.id)}/abandon`)}
           backHref={`${NEW}/duree?themes=${draft.themes.join(',')}`}
           text={draftText(draft, actor, undefined)}
+          paperHref={`${draftPath(draft.id)}/papier`}
           {...(site.sms ? { smsHref: `${draftPath(draft.id)}/sms` } : {})}
         />,
       );
@@ -178,9 +179,11 @@ export const mandat =
       });
     });
 
-    /** Where a page that needs the person's will leads without it: to the waiting room when she was asked by SMS. */
-    const unsigned = async (here: AidantHere, id: Draft['id']): Promise<string> =>
-      (await site.sms?.consents.find(here, id)) ? `${draftPath(id)}/attente` : draftPath(id);
+    /** Where a page that needs the person's will leads without it: to the waiting room when she was asked by SMS, to the sheet when she signs by hand. */
+    const unsigned = async (here: AidantHere, id: Draft['id']): Promise<string> => {
+      if (await site.papers.find(here, id)) return `${draftPath(id)}/papier/feuille`;
+      return (await site.sms?.consents.find(here, id)) ? `${draftPath(id)}/attente` : draftPath(id);
+    };
 
     const signPage = async (
       request: FastifyRequest,

@@ -34,6 +34,8 @@ interface AidantHomeProps {
   readonly open: readonly OpenSession[];
   readonly createHref: string;
   readonly mandatesHref: string;
+  /** Sheets of other aidants that wait for a witness. */
+  readonly witness: { readonly href: string; readonly waiting: number };
   readonly previous?: string | Post;
   readonly next?: string | Post;
 }
@@ -147,6 +149,11 @@ export const AidantHomePage = (props: AidantHomeProps): JSX.Element => {
           <Pager lang={frame.lang} {...(previous !== undefined && { previous })} {...(next !== undefined && { next })} />
         </>
       )}
+      <p>
+        <Link href={props.witness.href} id="witness-link">
+          {t(frame.lang).paper.witness.link(props.witness.waiting)}
+        </Link>
+      </p>
       <p>
         <Link href={props.mandatesHref} id="all-mandates">
           {t(frame.lang).mandates.link}

@@ -41,6 +41,8 @@ export type Block =
   | { readonly kind: 'text'; readonly text: string; readonly tone?: 'reference' | 'soft' | 'small' }
   | { readonly kind: 'list'; readonly items: readonly { readonly lead?: string; readonly text: string }[] }
   | { readonly kind: 'table'; readonly caption: string; readonly rows: readonly (readonly [head: string, cell: string])[] }
+  /** Room to sign by hand: who, and the words before each line. */
+  | { readonly kind: 'signature'; readonly label: string; readonly lines: readonly string[] }
   | { readonly kind: 'qr'; readonly url: string; readonly alternative: string }
   | { readonly kind: 'code'; readonly label: string; readonly code: string };
 

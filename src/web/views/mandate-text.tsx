@@ -43,7 +43,7 @@ const Code = ({ block }: { block: Extract<Block, { kind: 'code' }> }): JSX.Eleme
 );
 
 /** Writes the pieces of a document. `qrSvg` is made by our own code from the address in the piece; it is not escaped. */
-const Blocks = ({ blocks, titleAs: Title, qrSvg }: { blocks: readonly Block[]; titleAs: 'h1' | 'h2'; qrSvg?: string }): JSX.Element => {
+export const Blocks = ({ blocks, titleAs: Title, qrSvg }: { blocks: readonly Block[]; titleAs: 'h1' | 'h2'; qrSvg?: string }): JSX.Element => {
   const Section = Title === 'h1' ? 'h2' : 'h3';
   const one = (block: Block): JSX.Element => {
     switch (block.kind) {
@@ -73,6 +73,17 @@ const Blocks = ({ blocks, titleAs: Title, qrSvg }: { blocks: readonly Block[]; t
         );
       case 'table':
         return <Sheet block={block} />;
+      case 'signature':
+        return (
+          <div class="signature">
+            <p>
+              <b>{block.label}</b>
+            </p>
+            {block.lines.map((line) => (
+              <p>{line}</p>
+            ))}
+          </div>
+        );
       case 'qr':
         return (
           <div class="qr" role="img" aria-label={block.alternative}>

@@ -117,10 +117,12 @@ interface ReadProps extends StepProps {
   readonly refuse: Post;
   /** The way for somebody who is on the phone. */
   readonly smsHref?: string;
+  /** The way for somebody who signs by hand. */
+  readonly paperHref?: string;
 }
 
 /** Step 3: the mandate is read aloud; then the person signs in by themselves. */
-export const MandateReadPage = ({ frame, post, backHref, text, refuse, smsHref }: ReadProps): JSX.Element => {
+export const MandateReadPage = ({ frame, post, backHref, text, refuse, smsHref, paperHref }: ReadProps): JSX.Element => {
   const words = t(frame.lang);
   return (
     <Layout {...frame} title={words.mandate.step(3, words.mandate.titles[2] ?? '')} width="narrow">
@@ -142,6 +144,11 @@ export const MandateReadPage = ({ frame, post, backHref, text, refuse, smsHref }
           {smsHref === undefined ? null : (
             <ButtonLink kind="secondary" href={smsHref} id="ask-by-sms">
               {words.remote.offer}
+            </ButtonLink>
+          )}
+          {paperHref === undefined ? null : (
+            <ButtonLink kind="secondary" href={paperHref} id="sign-on-paper">
+              {words.paper.offer}
             </ButtonLink>
           )}
           <Button kind="secondary" form="mandate-refuse" id="person-refuses">

@@ -45,6 +45,7 @@ export const journal: Catalogue['journal'] = {
   },
   reference: (value) => `Number: ${value}`,
   mandateReference: (value) => `Mandate: ${value}`,
+  paperReference: (value: string) => `Paper: ${value}`,
   lines: {
     erased: () => line('The detail of this line', 'has been erased.'),
     signedIn: () => line('You opened', 'your Relais space.'),
@@ -53,6 +54,9 @@ export const journal: Catalogue['journal'] = {
     phoneByYou: () => line('You added', 'your phone number.'),
     phoneByAidant: () => line('A helper noted', 'a phone number for you. This number cannot be used to give your agreement.'),
     consentAsked: (actor: string, themes: string) => line(`${actor} asked`, `for your agreement by text message, for: ${themes}.`),
+    entered: (actor: string) => line(`${actor} noted`, 'your identity, for a mandate on paper.'),
+    paperAsked: (actor: string, themes: string) => line(`${actor} prepared`, `a mandate on paper, for: ${themes}.`),
+    witnessed: (actor: string) => line(`${actor} confirmed`, 'having seen you sign the mandate on paper.'),
     consentNo: () => line('You answered no', 'to a request for your agreement by text message. No mandate was created.'),
     consentExpired: () => line('A request for your agreement by text message', 'is over, without your agreement. No mandate was created.'),
     mandateRefused: (why) => line('A mandate was not created.', why),

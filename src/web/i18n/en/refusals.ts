@@ -201,6 +201,30 @@ export const refusals: Catalogue['refusals'] = {
     'Wait one minute, then start again with the person. If it goes on, call the help line.',
   ),
   draft_expired: refusal('This mandate in preparation is too old', 'It was not signed in time.', NO_MANDATE, 'Start again with the person.'),
+  witness_is_aidant: refusal(
+    'Another helper must confirm',
+    'You prepared this sheet yourself. The signature is confirmed by another helper of your organisation, who saw it.',
+    NO_MANDATE,
+    'Ask the helper who saw the person sign to sign in with their own account.',
+  ),
+  witness_is_person: refusal(
+    'Another helper must confirm',
+    'You have the same name as the person who signs.',
+    NO_MANDATE,
+    'Ask another helper, who saw the signature, to confirm it.',
+  ),
+  already_witnessed: refusal(
+    'This signature is confirmed already',
+    'A helper of your organisation has confirmed it.',
+    NOTHING_CHANGED,
+    'There is nothing for you to do. The helper who prepared the sheet can sign in Relais.',
+  ),
+  witness_gone: refusal(
+    'The signature has no witness any more',
+    'The helper who confirmed the signature is no longer authorised in your organisation.',
+    NO_MANDATE,
+    'Start again with the person, and with another helper who sees them sign.',
+  ),
   draft_closed: refusal(
     'This mandate in preparation is already closed',
     'It has already been signed or given up.',

@@ -48,6 +48,7 @@ export const journal = {
   },
   reference: (value: string) => `Numéro : ${value}`,
   mandateReference: (value: string) => `Mandat : ${value}`,
+  paperReference: (value: string) => `Papier : ${value}`,
   lines: {
     erased: () => line('Le détail de cette ligne', 'a été effacé.'),
     signedIn: () => line('Vous avez ouvert', 'votre espace Relais.'),
@@ -57,6 +58,9 @@ export const journal = {
     phoneByYou: () => line('Vous avez ajouté', 'votre numéro de téléphone.'),
     phoneByAidant: () => line('Un aidant a noté', 'un numéro de téléphone pour vous. Ce numéro ne peut pas servir à donner votre accord.'),
     consentAsked: (actor: string, themes: string) => line(`${actor} a demandé`, `votre accord par SMS, pour : ${themes}.`),
+    entered: (actor: string) => line(`${actor} a noté`, 'votre identité, pour un mandat sur papier.'),
+    paperAsked: (actor: string, themes: string) => line(`${actor} a préparé`, `un mandat sur papier, pour : ${themes}.`),
+    witnessed: (actor: string) => line(`${actor} a confirmé`, 'avoir vu votre signature sur le mandat en papier.'),
     consentNo: () => line('Vous avez répondu non', 'à une demande d’accord par SMS. Aucun mandat n’a été créé.'),
     consentExpired: () => line('Une demande d’accord par SMS', 'est terminée, sans votre accord. Aucun mandat n’a été créé.'),
     mandateRefused: (why: string) => line('Un mandat n’a pas été créé.', why),

@@ -200,6 +200,30 @@ export const refusals = {
     'Attendez une minute, puis recommencez avec la personne. Si cela continue, appelez l’aide.',
   ),
   draft_expired: refusal('Ce mandat en préparation est trop vieux', 'Il n’a pas été signé à temps.', NO_MANDATE, 'Recommencez avec la personne.'),
+  witness_is_aidant: refusal(
+    'Un autre aidant doit confirmer',
+    'Vous avez préparé cette feuille vous-même. La signature est confirmée par un autre aidant de votre structure, qui l’a vue.',
+    NO_MANDATE,
+    'Demandez à l’aidant qui a vu la personne signer de se connecter avec son propre compte.',
+  ),
+  witness_is_person: refusal(
+    'Un autre aidant doit confirmer',
+    'Vous avez le même nom que la personne qui signe.',
+    NO_MANDATE,
+    'Demandez à un autre aidant, qui a vu la signature, de la confirmer.',
+  ),
+  already_witnessed: refusal(
+    'Cette signature est déjà confirmée',
+    'Un aidant de votre structure l’a déjà confirmée.',
+    NOTHING_CHANGED,
+    'Vous n’avez rien à faire. L’aidant qui a préparé la feuille peut signer dans Relais.',
+  ),
+  witness_gone: refusal(
+    'La signature n’a plus de témoin',
+    'L’aidant qui a confirmé la signature n’est plus habilité dans votre structure.',
+    NO_MANDATE,
+    'Recommencez avec la personne, et avec un autre aidant qui la voit signer.',
+  ),
   draft_closed: refusal(
     'Ce mandat en préparation est déjà fermé',
     'Il a déjà été signé ou abandonné.',
