@@ -68,7 +68,8 @@ export interface Details {
   'aidant.removed': { readonly reason: string };
   'organisation.switched': { readonly from: string };
   'mandate.drafted': { readonly themes: readonly string[]; readonly days: number };
-  'mandate.consented': Names & { readonly method: string; readonly acr: string; readonly themes: readonly string[] };
+  /** `kept`: how many mandates of other structures, for the same themes, go on beside this one (claim M22). */
+  'mandate.consented': Names & { readonly method: string; readonly acr: string; readonly themes: readonly string[]; readonly kept?: number };
   'mandate.refused': { readonly reason: string };
   /** A way to reach a person was entered: by herself once she proved that she reads it, or by an aidant. */
   'channel.added': Names & { readonly kind: 'phone' | 'mail'; readonly by: 'usager' | 'aidant' };

@@ -69,6 +69,8 @@ export interface Endings {
   ): Promise<Ended | { refused: 'not_found' | 'reason_malformed' }>;
   /** A person has died, or is under guardianship: every mandate ends now, and none can be made (claim M12). `again`: it was known. */
   endOfPerson(usagerId: UsagerId, protection: Protection, actor: string): Promise<{ ended: number; again: boolean } | { refused: 'unknown_usager' }>;
+  /** A theme of a mandate that its person stops with another decision of hers, in the caller's transaction. */
+  revokeIn(tx: Transaction, mandate: Mandate, theme: Theme): Promise<void>;
   /** Ends every mandate of an organisation that is itself ended, in the caller's transaction. */
   endOfOrganisation(tx: Transaction, organisationId: OrganisationId): Promise<number>;
   /** Writes down the end of mandates whose time is over. Returns how many. */
@@ -180,6 +182,9 @@ export const createEnding = ({ transactions, store, journal, clock, endSessions 
         if (noted) await journal.record(tx, { type: 'usager.protected', usager: usagerId, actor, detail: { protection } });
         return { ended: await endAll(tx, await store.holdLive(tx, { usagerId }), protection, actor), again: !noted };
       }),
+    revokeIn: async (tx, mandate, theme) => {
+      await revoke(tx, mandate, 'usager', theme);
+    },
     endOfOrganisation: async (tx, organisationId) => endAll(tx, await store.holdLive(tx, { organisationId }), 'organisation_ended', 'system'),
     async expireOverdue() {
       const due = await store.overdue(transactions.auto, clock.now(), OVERDUE_AT_ONCE);

@@ -46,6 +46,8 @@ export interface MandateStore extends EndingStore {
   /** Ends the active grants of this pair for these themes (`replaced`, or `expired` when their time was over) and says which. */
   replaceGrants(tx: Transaction, organisationId: OrganisationId, usagerId: UsagerId, themes: readonly Theme[], now: Date): Promise<ClosedGrant[]>;
   add(tx: Transaction, mandate: NewMandate): Promise<void>;
+  /** Live mandates that this person gave to other organisations for one of these themes, by id. */
+  overlapping(tx: Transaction, organisationId: OrganisationId, usagerId: UsagerId, themes: readonly Theme[], now: Date): Promise<Mandate[]>;
   byDraft(tx: Transaction, id: DraftId): Promise<Mandate | undefined>;
   find(tx: Transaction, id: MandateId): Promise<Mandate | undefined>;
   ofUsager(tx: Transaction, id: UsagerId): Promise<Mandate[]>;
@@ -89,6 +91,9 @@ export type AcceptFactor = (
 ) => Promise<{ accepted: true; means: string } | { refused: FactorRefusal }>;
 export type FactorRefusal = 'wrong_code' | 'code_already_used' | 'too_many_codes' | 'passkey_expired' | 'passkey_refused';
 
+/** What a person says of the mandates that she gave to other organisations for the same themes: each is kept or stopped (claim M22). */
+export type OthersAnswer = ReadonlyMap<MandateId, 'keep' | 'stop'>;
+
 export type DraftRefusal = ActorRefusal | 'theme_missing' | 'not_found';
 export type ConsentRefusal =
   | ActorRefusal
@@ -98,7 +103,8 @@ export type ConsentRefusal =
   | 'protected_person'
   | 'person_deceased'
   | 'not_found'
-  | 'draft_expired';
+  | 'draft_expired'
+  | 'overlap_unanswered';
 export type AcceptRefusal = ConsentRefusal | 'witness_gone' | 'consent_missing' | 'usager_mismatch' | FactorRefusal;
 
 export interface Mandates extends Endings {
@@ -117,13 +123,19 @@ export interface Mandates extends Endings {
     who: { aidantId: AidantId; organisationId: OrganisationId },
     id: DraftId,
   ): Promise<{ draft: Draft; actor: Actor; usager: Usager | undefined } | undefined>;
-  /** Records the usager's will on a draft. */
+  /**
+   * Records the usager's will on a draft. Where she signs in to FranceConnect, `overlap_unanswered` until `others` answers for each mandate that
+   * another organisation holds for the same themes; what she stops there ends in the same transaction. By other means they are kept, and she is told.
+   */
   consent(
     who: { aidantId: AidantId; organisationId: OrganisationId },
     id: DraftId,
     usagerId: UsagerId,
     consent: Consent,
-  ): Promise<{ draft: Draft } | { refused: ConsentRefusal }>;
+    others?: OthersAnswer,
+  ): Promise<{ draft: Draft; kept: number } | { refused: ConsentRefusal }>;
+  /** The mandates that `consent` asks about, with the themes in common. */
+  overlaps(draft: Draft, usagerId: UsagerId): Promise<{ mandate: Mandate; themes: Theme[] }[]>;
   /** The same in the caller's transaction, for a will that arrives with a change of its own; the caller writes the refusal down. */
   consentIn(
     tx: Transaction,
@@ -131,7 +143,8 @@ export interface Mandates extends Endings {
     id: DraftId,
     usagerId: UsagerId,
     consent: Consent,
-  ): Promise<{ draft: Draft } | { refused: ConsentRefusal; usagerId?: UsagerId }>;
+    others?: OthersAnswer,
+  ): Promise<{ draft: Draft; kept: number } | { refused: ConsentRefusal; usagerId?: UsagerId }>;
   /**
    * Records the organisation's will and makes the mandate, its grants and its entries in one transaction. The same draft accepted again
    * gives the same mandate. `shownHash` is the hash of the text that the page showed.
@@ -159,21 +172,22 @@ interface Parts {
   readonly attest: (tx: Transaction, id: MandateId) => Promise<void>;
 }
 
-export const createMandates = (parts: Parts): Mandates => ({ ...createDrafting(parts), ...createEnding(parts), ...createReading(parts) });
+export const createMandates = (parts: Parts): Mandates => {
+  const endings = createEnding(parts);
+  return { ...createDrafting(parts, endings), ...endings, ...createReading(parts) };
+};
 
 type Who = { aidantId: AidantId; organisationId: OrganisationId };
 
 const names = (actor: Actor) => ({ aidantName: firstName(actor.givenName), organisationName: actor.organisationName });
 
-const createDrafting = ({
-  transactions,
-  store,
-  journal,
-  clock,
-  endSessions,
-  acceptFactor,
-  attest,
-}: Parts): Pick<Mandates, 'draft' | 'renew' | 'findDraft' | 'consent' | 'consentIn' | 'accept'> => {
+const commonThemes = (mandate: Mandate, themes: readonly Theme[]): Theme[] =>
+  mandate.themes.flatMap((each) => (!each.endedAt && themes.includes(each.theme) ? [each.theme] : []));
+
+const createDrafting = (
+  { transactions, store, journal, clock, endSessions, acceptFactor, attest }: Parts,
+  endings: Pick<Endings, 'revokeIn'>,
+): Pick<Mandates, 'draft' | 'renew' | 'findDraft' | 'consent' | 'consentIn' | 'overlaps' | 'accept'> => {
   /** Runs a step in one transaction; a refusal is an entry of its own, and nothing else changes. */
   const step = async <T extends object, R extends string>(
     who: Who,
@@ -181,7 +195,7 @@ const createDrafting = ({
   ): Promise<T | { refused: R }> => {
     const result = await transactions.run(async (tx) => {
       const done = await work(tx);
-      if ('refused' in done)
+      if ('refused' in done && done.refused !== 'overlap_unanswered')
         await journal.record(tx, {
           type: 'mandate.refused',
           aidant: who.aidantId,
@@ -272,7 +286,23 @@ const createDrafting = ({
     return draft.themes.every((theme) => held.themes.includes(theme)) ? undefined : 'renewal_refused';
   };
 
-  const consentIn: Mandates['consentIn'] = async (tx, who, id, usagerId, consent) => {
+  /** Stops what the person chose to stop. Returns how many mandates of other organisations go on beside the one that she consents to. */
+  const settleOthers = async (
+    tx: Transaction,
+    draft: Draft,
+    usagerId: UsagerId,
+    consent: Consent,
+    answers: OthersAnswer | undefined,
+    now: Date,
+  ): Promise<number | 'overlap_unanswered'> => {
+    const others = await store.overlapping(tx, draft.organisationId, usagerId, draft.themes, now);
+    if (consent.method === 'franceconnect' && !others.every(({ id }) => answers?.has(id))) return 'overlap_unanswered';
+    const stopped = others.filter(({ id }) => answers?.get(id) === 'stop');
+    for (const mandate of stopped) for (const theme of commonThemes(mandate, draft.themes)) await endings.revokeIn(tx, mandate, theme);
+    return others.length - stopped.length;
+  };
+
+  const consentIn: Mandates['consentIn'] = async (tx, who, id, usagerId, consent, others) => {
     const draft = await ownDraft(tx, who, id, true);
     const actor = await store.actor(tx, who.aidantId, who.organisationId);
     const usager = await store.usager(tx, usagerId);
@@ -281,10 +311,12 @@ const createDrafting = ({
     if (draft.closedAt || draft.expiresAt <= now) return { refused: 'draft_expired', usagerId };
     const refused = checkDraft(actor, draft.themes) ?? checkParties(actor, usager, now);
     if (refused) return { refused: refused as ConsentRefusal, usagerId };
-    const kept = await checkProtection(tx, usagerId);
-    if (kept) return { refused: kept, usagerId };
+    const held = await checkProtection(tx, usagerId);
+    if (held) return { refused: held, usagerId };
     const notRenewable = await checkRenewal(tx, draft, usagerId, now);
     if (notRenewable) return { refused: notRenewable, usagerId };
+    const kept = await settleOthers(tx, draft, usagerId, consent, others, now);
+    if (kept === 'overlap_unanswered') return { refused: kept, usagerId };
     const hash = textHash({
       organisation: { name: actor.organisationName, siret: actor.siret },
       usager,
@@ -299,9 +331,9 @@ const createDrafting = ({
       usager: usagerId,
       aidant: who.aidantId,
       organisation: who.organisationId,
-      detail: { method: consent.method, acr: consent.acr, themes: draft.themes, ...names(actor) },
+      detail: { method: consent.method, acr: consent.acr, themes: draft.themes, ...(kept ? { kept } : {}), ...names(actor) },
     });
-    return { draft: { ...draft, consent: given } };
+    return { draft: { ...draft, consent: given }, kept };
   };
 
   return {
@@ -323,8 +355,13 @@ const createDrafting = ({
       if (!draft || !actor) return undefined;
       return { draft, actor, usager: draft.consent && (await store.usager(transactions.auto, draft.consent.usagerId)) };
     },
-    consent: (who, id, usagerId, consent) => step<{ draft: Draft }, ConsentRefusal>(who, (tx) => consentIn(tx, who, id, usagerId, consent)),
+    consent: (who, id, usagerId, consent, others) =>
+      step<{ draft: Draft; kept: number }, ConsentRefusal>(who, (tx) => consentIn(tx, who, id, usagerId, consent, others)),
     consentIn,
+    async overlaps(draft, usagerId) {
+      const others = await store.overlapping(transactions.auto, draft.organisationId, usagerId, draft.themes, clock.now());
+      return others.map((mandate) => ({ mandate, themes: commonThemes(mandate, draft.themes) }));
+    },
     async accept(who, id, shownHash, proof) {
       return step<{ mandate: Mandate; again: boolean }, AcceptRefusal>(who, async (tx) => {
         const draft = await ownDraft(tx, who, id, true);

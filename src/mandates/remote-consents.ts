@@ -56,7 +56,8 @@ export interface ConsentTexts {
   recap(facts: { organisation: string; aidant: string; themes: readonly string[]; from: Date; days: number }): string;
   question(): string;
   again(): string;
-  thanks(reply: 'yes' | 'no'): string;
+  /** `others`: other structures may act for the same themes, and go on (claim M22). */
+  thanks(reply: 'yes' | 'no', others: boolean): string;
   tooLate(): string;
   /** To somebody who answers again after a yes. */
   already(): string;
@@ -244,7 +245,7 @@ const createAnswering = (parts: Parts): Pick<RemoteConsents, 'answer' | 'receipt
       return 'expired';
     }
     await store.close(tx, consent.id, 'yes', now, { hash, box: seal(kek.reveal(), record, consent.id) });
-    await tell(tx, consent, texts.thanks('yes'));
+    await tell(tx, consent, texts.thanks('yes', 'kept' in given && given.kept > 0));
     return 'yes';
   };
 
@@ -268,7 +269,7 @@ const createAnswering = (parts: Parts): Pick<RemoteConsents, 'answer' | 'receipt
     if (reply === 'no') {
       const { record, hash } = evidenceOf(consent, answer, 'no', now);
       await end(tx, consent, 'no', { hash, box: seal(kek.reveal(), record, consent.id) });
-      await tell(tx, consent, texts.thanks('no'));
+      await tell(tx, consent, texts.thanks('no', false));
       return { taken: 'no' };
     }
     await store.count(tx, consent.id, 'unclear');

@@ -58,7 +58,7 @@ export const readMandate = (one: string): Mandate => {
 
 type One = { one: string };
 
-export const createReadings = (): Pick<MandateStore, 'byDraft' | 'find' | 'ofUsager' | 'ofOrganisation' | 'countOfOrganisation'> => ({
+export const createReadings = (): Pick<MandateStore, 'byDraft' | 'find' | 'ofUsager' | 'ofOrganisation' | 'countOfOrganisation' | 'overlapping'> => ({
   async byDraft(tx, id) {
     const found = await row<One>(tx, sql`select row_to_json(v)::text one from mandate_read v where v.draft_id = ${id}`);
     return found && readMandate(found.one);
@@ -71,6 +71,16 @@ export const createReadings = (): Pick<MandateStore, 'byDraft' | 'find' | 'ofUsa
     const found = await rows<One>(
       tx,
       sql`select row_to_json(v)::text one from mandate_read v where v.usager_id = ${id} order by v.ended_at is not null, v.ends_at desc limit 100`,
+    );
+    return found.map(({ one }) => readMandate(one));
+  },
+  async overlapping(tx, organisationId, usagerId, themes, now) {
+    const found = await rows<One>(
+      tx,
+      sql`select row_to_json(v)::text one from mandate_read v
+        where v.usager_id = ${usagerId} and v.organisation_id <> ${organisationId} and v.ended_at is null and v.ends_at > ${now}
+          and exists (select 1 from mandate_grant g where g.mandate_id = v.id and g.ended_at is null and g.theme = any (${themes}::text[]))
+        order by v.id`,
     );
     return found.map(({ one }) => readMandate(one));
   },

@@ -127,7 +127,9 @@ const mandate = async (
   );
   const { draft } = must(personId, await mandates.draft(who, themes, days));
   const evidence = sha256('relais/practice/consent\n', personId);
-  const consented = must(personId, await mandates.consent(who, draft.id, identified.usager.id, { method: 'franceconnect', acr: 'eidas1', evidence }));
+  const consent = { method: 'franceconnect', acr: 'eidas1', evidence } as const;
+  const kept = new Map((await mandates.overlaps(draft, identified.usager.id)).map(({ mandate: { id } }) => [id, 'keep'] as const));
+  const consented = must(personId, await mandates.consent(who, draft.id, identified.usager.id, consent, kept));
   const hash = consented.draft.consent?.textHash;
   if (hash) must(personId, await mandates.accept(who, draft.id, hash, ''));
 };

@@ -48,7 +48,9 @@ export const prepareMandate = async (walker: Walker, places: Places, wish: Manda
   await walker.open(`${places.relais}/aidant/mandats/nouveau`);
   await walker.send('mandate-themes', { themes: wish.themes });
   onPath(await walker.send('mandate-days', { days: wish.days }), /^\/aidant\/mandats\/brouillon\//, 'the mandate is read aloud');
-  return passFranceConnect(walker, await walker.send('mandate-consent'), wish.person);
+  const page = await passFranceConnect(walker, await walker.send('mandate-consent'), wish.person);
+  const others = [...page.html.matchAll(/id="keep-(man_[a-z0-9]+)"[^>]*name="/g)].map(([, id]) => [id ?? '', 'keep'] as const);
+  return others.length ? walker.send('other-mandates', Object.fromEntries(others)) : page;
 };
 
 /** Signs the mandate with a fresh code; returns its page. */

@@ -17,6 +17,7 @@ import { consentement } from './spaces/consentement.tsx';
 import { inscription } from './spaces/inscription.tsx';
 import { mandat } from './spaces/mandat.tsx';
 import { mandats } from './spaces/mandats.tsx';
+import { otherMandates } from './spaces/others.tsx';
 import { papier } from './spaces/papier.tsx';
 import { publicPages } from './spaces/public.tsx';
 import { secondFactor } from './spaces/second-factor.tsx';
@@ -124,6 +125,7 @@ const pages =
     await app.register(inscription(kit));
     await app.register(aidantSpace(kit));
     await app.register(mandat(kit));
+    await app.register(otherMandates(kit));
     await app.register(consentement(kit));
     await app.register(papier(kit));
     await app.register(temoin(kit));

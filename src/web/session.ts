@@ -1,6 +1,6 @@
 import type { Clock } from '../kernel/clock.ts';
 import { equal, hmacSha256, randomToken, sha256 } from '../kernel/crypto.ts';
-import type { AidantId, OrganisationId, StaffId, UsagerId } from '../kernel/ids.ts';
+import type { AidantId, DraftId, OrganisationId, StaffId, UsagerId } from '../kernel/ids.ts';
 import type { Transaction, Transactions } from '../kernel/transaction.ts';
 import type { Attempt } from '../upstream/connector.ts';
 
@@ -32,6 +32,17 @@ export interface Data {
   readonly signedIn?: { readonly acr: string; readonly amr: readonly string[]; readonly at: number };
   /** The person who has just signed in alone, for the one request of a service that asked. */
   readonly identified?: { readonly uid: string; readonly usagerId: UsagerId; readonly acr: string; readonly at: number };
+  /** The person who has just signed in to consent, until she has said what becomes of her other mandates. */
+  readonly asked?: {
+    readonly draft: DraftId;
+    readonly aidantId: AidantId;
+    readonly organisationId: OrganisationId;
+    readonly usagerId: UsagerId;
+    readonly acr: string;
+    /** SHA-256 of the id_token, base64url. */
+    readonly evidence: string;
+    readonly at: number;
+  };
   /** Logouts upstream under way after a consent: where to go on return, by state. */
   readonly returns?: Readonly<Record<string, string>>;
 }

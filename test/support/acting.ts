@@ -58,7 +58,8 @@ export const consented = async (world: World, mandates: Mandates, who: Who, usag
   void world;
   const drafted = await mandates.draft(who, themes, days);
   if ('refused' in drafted) throw new Error(drafted.refused);
-  const given = await mandates.consent(who, drafted.draft.id, usager, { method: 'franceconnect', acr: 'eidas1', evidence: sha256('test') });
+  const kept = new Map((await mandates.overlaps(drafted.draft, usager)).map(({ mandate }) => [mandate.id, 'keep'] as const));
+  const given = await mandates.consent(who, drafted.draft.id, usager, { method: 'franceconnect', acr: 'eidas1', evidence: sha256('test') }, kept);
   if ('refused' in given) throw new Error(given.refused);
   const hash = given.draft.consent?.textHash;
   if (!hash) throw new Error('no hash');

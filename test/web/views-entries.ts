@@ -68,6 +68,7 @@ export const sampleEntries = (text: Text): StoredEntry[] => {
       textHash: 'x',
     }),
     entry('mandate.consented', '2026-03-01T08:28:00Z', { ...karim, method: 'franceconnect', acr: 'eidas1', themes: ['logement', 'famille'] }),
+    entry('mandate.consented', '2026-02-28T08:28:00Z', { ...karim, method: 'franceconnect', acr: 'eidas1', themes: ['logement'], kept: 1 }),
     entry('mandate.replaced', '2026-02-20T08:28:00Z', { ...karim, by: 'man_x', theme: 'logement' }),
     entry('consent.asked', '2026-02-20T08:27:50Z', { ...karim, method: 'sms', themes: ['logement'], days: 31 }),
     entry('consent.witnessed', '2026-02-20T08:27:48Z', { ...karim, aidantName: text('Inès'), reference: text('P-7K4Q-2F9D') }),

@@ -15,6 +15,7 @@ import type { AttestationData, MandateTextData } from '../../src/web/views/manda
 import { MandateCreatedPage, MandateSignPage } from '../../src/web/views/mandate-sign.tsx';
 import { MandatePage } from '../../src/web/views/mandate-text.tsx';
 import { MandatesPage, RenouncedPage, RenouncePage } from '../../src/web/views/mandates.tsx';
+import { OthersPage } from '../../src/web/views/others.tsx';
 import { RemoteAskPage, RemoteWaitPage, UsagerPhonePage } from '../../src/web/views/remote-consent.tsx';
 import { NewPasskeyPage, RecoveryCodesPage, RecoverySignInPage, SecurityPage, StepUpPage } from '../../src/web/views/security.tsx';
 import { UsagerHomePage } from '../../src/web/views/usager.tsx';
@@ -355,6 +356,17 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
       />
     ),
     'mandate-altered': <MandatePage frame={aidant} data={signed} backHref="/aidant" attestation="altered" />,
+    'other-mandates': (
+      <OthersPage
+        frame={open}
+        post={post('/consentement/autres-mandats')}
+        person={text('Madame Martin')}
+        organisation={text('Mairie de Thénac')}
+        others={[{ id: 'man_1', organisation: text('CCAS de Saintes'), themes: ['logement', 'famille'] }]}
+        errors={[{ field: 'keep-man_1', code: 'keep_or_stop' }]}
+        leaveHref="/x"
+      />
+    ),
     'verify-form': <VerifyPage frame={open} />,
     'verify-error': <VerifyPage frame={open} errors={[{ field: 'code', code: 'attestation_unknown' }]} />,
     'verify-valid': <VerdictPage frame={open} verdict={valid} now={NOW} />,

@@ -2,6 +2,7 @@ import { administration } from './en/administration.ts';
 import { aidant } from './en/aidant.ts';
 import { attestation } from './en/attestation.ts';
 import { delegation } from './en/delegation.ts';
+import { ending } from './en/ending.ts';
 import { journal } from './en/journal.ts';
 import { mandate } from './en/mandate.ts';
 import { mandates } from './en/mandates.ts';
@@ -23,6 +24,7 @@ export const en: Catalogue = {
   aidant,
   mandate,
   mandates,
+  ending,
   attestation,
   remote,
   paper,

@@ -2,6 +2,7 @@ import { administration } from './fr/administration.ts';
 import { aidant } from './fr/aidant.ts';
 import { attestation } from './fr/attestation.ts';
 import { delegation } from './fr/delegation.ts';
+import { ending } from './fr/ending.ts';
 import { journal } from './fr/journal.ts';
 import { mandate } from './fr/mandate.ts';
 import { mandates } from './fr/mandates.ts';
@@ -23,6 +24,7 @@ const source = {
   aidant,
   mandate,
   mandates,
+  ending,
   attestation,
   remote,
   paper,

@@ -103,6 +103,9 @@ const revoker = (by: string, lang: Lang): string => {
   return pick(t(lang).journal.revokers, known[by.split('_')[0] ?? ''] ?? by);
 };
 
+const andKept = (said: Line, kept: number, lang: Lang): Line =>
+  kept === 0 ? said : { ...said, text: `${said.text} ${t(lang).journal.lines.kept(kept)}` };
+
 /** Says why, where somebody had to say it, and what is left of a mandate that was stopped in part. */
 const goesOn = (said: Line, { left, reason }: { readonly left: readonly string[]; readonly reason?: string }, lang: Lang): Line => {
   const { lines } = t(lang).journal;
@@ -120,7 +123,11 @@ const WRITERS: { readonly [T in Shown]: Detail<T> } = {
   'usager.linked': (_, __, lang) => t(lang).journal.lines.linked(),
   'usager.entered': (detail, _, lang) => t(lang).journal.lines.entered(actor(detail, lang)),
   'mandate.consented': (detail, _, lang) => ({
-    ...t(lang).journal.lines.consented(organisation(detail, lang), themeList(detail.themes, lang), methodLabel(detail.method, lang)),
+    ...andKept(
+      t(lang).journal.lines.consented(organisation(detail, lang), themeList(detail.themes, lang), methodLabel(detail.method, lang)),
+      detail.kept ?? 0,
+      lang,
+    ),
     badge: { tone: 'success', word: t(lang).journal.badges.agreed },
   }),
   'mandate.refused': (detail, _, lang) => t(lang).journal.lines.mandateRefused(pick(t(lang).journal.because, detail.reason)),

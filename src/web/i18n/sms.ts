@@ -24,9 +24,9 @@ export const smsTexts = (helpNumber: string): ConsentTexts & ChannelTexts => {
       `Relais : ${aidant}, ${insideSentence(organisation)}, vous propose un mandat pour faire des démarches en ligne à votre place. Pour : ${themeList(themes, 'fr')}. Jusqu'au ${plainDay(lastDay(endOfMandate(from, days)), 'fr')}. Vous pourrez l'arrêter quand vous voulez.`,
     question: () => `Relais : êtes-vous d'accord ? Répondez OUI ou NON, aujourd'hui avant minuit. Sans réponse, rien n'est fait. ${help}`,
     again: () => `Relais : nous n'avons pas compris. Répondez seulement OUI ou NON. ${help}`,
-    thanks: (reply) =>
+    thanks: (reply, others) =>
       reply === 'yes'
-        ? `Relais : votre OUI est noté. Pour changer d'avis : ${helpNumber}.`
+        ? `Relais : votre OUI est noté. ${others ? "Une autre structure peut déjà agir pour vous, et le peut toujours. Pour l'arrêter" : "Pour changer d'avis"} : ${helpNumber}.`
         : `Relais : votre NON est noté. Rien ne sera fait. ${help}`,
     tooLate: () => `Relais : cette demande est terminée. Votre réponse n'a rien changé. ${help}`,
     already: () => `Relais : votre OUI était déjà noté. Pour tout arrêter, appelez le ${helpNumber}.`,
@@ -38,7 +38,7 @@ export const smsTexts = (helpNumber: string): ConsentTexts & ChannelTexts => {
     recap: (facts) => short(texts.recap(facts)),
     question: () => short(texts.question()),
     again: () => short(texts.again()),
-    thanks: (reply) => short(texts.thanks(reply)),
+    thanks: (reply, others) => short(texts.thanks(reply, others)),
     tooLate: () => short(texts.tooLate()),
     already: () => short(texts.already()),
     code: (code) => short(texts.code(code)),

@@ -8,6 +8,7 @@ import { openLink } from '../hint.ts';
 import type { Kit } from '../kit.tsx';
 import type { Data, Purpose, Session } from '../session.ts';
 import { SignedOutPage } from '../views/leaving.tsx';
+import { afterConsent, askAboutOthers, OTHERS } from './others.tsx';
 
 /** Attempts kept in one session: more than the tabs of one person, few enough for a row. */
 const MOST_ATTEMPTS = 8;
@@ -194,15 +195,16 @@ const personArrives = async (
       session.kind === 'staff' && isId('aid', session.staffId) && session.organisationId
         ? { aidantId: session.staffId, organisationId: session.organisationId }
         : undefined;
+    const evidence = sha256(identity.idToken);
     const consented =
       who && isId('dra', purpose.draft)
-        ? await site.mandates.consent(who, purpose.draft, usager.id, { method: 'franceconnect', acr, evidence: sha256(identity.idToken) })
+        ? await site.mandates.consent(who, purpose.draft, usager.id, { method: 'franceconnect', acr, evidence })
         : { refused: 'session_expired' as const };
-    const to =
-      'refused' in consented
-        ? `/aidant/mandats/brouillon/${purpose.draft}/refus?motif=${consented.refused}`
-        : `/aidant/mandats/brouillon/${purpose.draft}/signer`;
-    return leaveFederation(kit, request, reply, session, identity.idToken, to);
+    if ('refused' in consented && consented.refused === 'overlap_unanswered' && who && isId('dra', purpose.draft)) {
+      const asking = await askAboutOthers(kit, session, { draft: purpose.draft, ...who, usagerId: usager.id, acr, evidence });
+      return leaveFederation(kit, request, reply, asking, identity.idToken, OTHERS);
+    }
+    return leaveFederation(kit, request, reply, session, identity.idToken, afterConsent(purpose.draft, consented));
   }
   const fresh = await site.webSessions.renew(
     session,

@@ -3,7 +3,7 @@ import { type EventType, KINDS } from '../../journal/event.ts';
 import type { StoredEntry } from '../../journal/journal.ts';
 import { isId } from '../../kernel/ids.ts';
 import type { Mandate } from '../../mandates/mandate.ts';
-import { isTheme } from '../../organisations/theme.ts';
+import { isTheme, type Theme } from '../../organisations/theme.ts';
 import { displayName, shortName } from '../../usagers/usager.ts';
 import { requireUsager, type UsagerSession } from '../guards.ts';
 import type { Kit } from '../kit.tsx';
@@ -14,6 +14,11 @@ import { attestedPage, sendPdf } from './attested.ts';
 
 const PAGE = 30;
 const SHOWN = (Object.keys(KINDS) as EventType[]).filter((type) => KINDS[type].shown === true);
+
+const liveThemes = (mandate: Mandate): Theme[] => mandate.themes.flatMap((each) => (each.endedAt ? [] : [each.theme]));
+/** Themes of a mandate for which another structure may act too (claim M22). */
+const sharedThemes = (mandate: Mandate, live: readonly Mandate[]): Theme[] =>
+  liveThemes(mandate).filter((theme) => live.some((each) => each.organisationId !== mandate.organisationId && liveThemes(each).includes(theme)));
 
 /** The usager's space: who can act, how to stop it, what was done. */
 export const usagerSpace =
@@ -32,7 +37,7 @@ export const usagerSpace =
     };
     const partOf = (mandate: Mandate) => ({
       stopped: mandate.themes.flatMap((each) => (each.endedAt ? [each.theme] : [])),
-      left: mandate.themes.flatMap((each) => (each.endedAt ? [] : [each.theme])),
+      left: liveThemes(mandate),
     });
     const silentAmong = (entries: readonly StoredEntry[]): Promise<Set<string>> =>
       site.withoutReport(entries.flatMap((entry) => (entry.type === 'session.opened' && entry.session ? [entry.session] : [])));
@@ -74,8 +79,9 @@ export const usagerSpace =
               organisation: mandate.organisationName,
               aidants: aidants.slice(0, 2),
               otherAidants: Math.max(0, aidants.length - 2),
-              themes: mandate.themes.filter((each) => !each.endedAt).map((each) => each.theme),
+              themes: liveThemes(mandate),
               endsAt: mandate.endsAt,
+              shared: sharedThemes(mandate, live),
               consent: { method: mandate.consent.method, at: mandate.consent.at },
               stopHref: `/usager/mandats/${mandate.id}/arreter`,
               textHref: `/usager/mandats/${mandate.id}`,
@@ -154,7 +160,7 @@ export const usagerSpace =
           frame={kit.frame(request, session, { name: who.name })}
           post={kit.post(session, `/usager/mandats/${mandate.id}/arreter`)}
           organisation={mandate.organisationName}
-          themes={mandate.themes.filter((each) => !each.endedAt).map((each) => each.theme)}
+          themes={liveThemes(mandate)}
           running={await site.runningServices(mandate.id)}
           backHref="/usager"
         />,

@@ -4,10 +4,10 @@ import { parisDay } from '../../kernel/calendar.ts';
 import { day, dayAndTime, lastDay, plainDay, time } from '../i18n/dates.ts';
 import { type Lang, t } from '../i18n/language.ts';
 import { namedOrganisation } from '../i18n/names.ts';
-import { methodLabel, sentence, themeLabel } from '../i18n/sentence.ts';
+import { methodLabel, sentence, themeLabel, themeList } from '../i18n/sentence.ts';
 import { Icon } from './icons.tsx';
 import { type Frame, Layout } from './layout.tsx';
-import { Actions, Badge, ButtonLink, Empty, Facts, Link, Pager } from './parts.tsx';
+import { Actions, Alert, Badge, ButtonLink, Empty, Facts, Link, Pager } from './parts.tsx';
 import { PATHS } from './paths.ts';
 
 export interface UsagerLine {
@@ -25,6 +25,8 @@ export interface MandateCard {
   readonly themes: readonly string[];
   readonly endsAt: Date;
   readonly consent: { readonly method: string; readonly at: Date };
+  /** Themes for which another structure may act too. */
+  readonly shared?: readonly string[];
   readonly stopHref: string;
   readonly textHref?: string;
 }
@@ -152,6 +154,11 @@ const Card = ({ card, now, lang }: { card: MandateCard; now: Date; lang: Lang })
           [words.consent, words.consentText(methodLabel(card.consent.method, lang), plainDay(card.consent.at, lang))],
         ]}
       />
+      {card.shared?.length ? (
+        <Alert tone="warning">
+          <p>{words.shared(themeList(card.shared, lang))}</p>
+        </Alert>
+      ) : null}
       <Actions>
         <ButtonLink kind="stop" href={card.stopHref} more={words.stopLong(namedOrganisation(card.organisation, lang))}>
           {words.stop}

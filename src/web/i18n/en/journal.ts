@@ -51,6 +51,10 @@ export const journal: Catalogue['journal'] = {
     signedIn: () => line('You opened', 'your Relais space.'),
     linked: () => line('You linked', 'your FranceConnect account to your Relais file.'),
     consented: (organisation, themes, method) => line('You agreed', `to a mandate with ${organisation}, for: ${themes}. Means: ${method}.`),
+    kept: (count) =>
+      count === 1
+        ? 'You kept a mandate with another organisation, for the same theme.'
+        : `You kept ${count} mandates with other organisations, for the same theme.`,
     phoneByYou: () => line('You added', 'your phone number.'),
     phoneByAidant: () => line('A helper noted', 'a phone number for you. This number cannot be used to give your agreement.'),
     consentAsked: (actor: string, themes: string) => line(`${actor} asked`, `for your agreement by text message, for: ${themes}.`),

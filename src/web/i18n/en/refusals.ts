@@ -200,6 +200,12 @@ export const refusals: Catalogue['refusals'] = {
     NO_MANDATE,
     'Wait one minute, then start again with the person. If it goes on, call the help line.',
   ),
+  overlap_unanswered: refusal(
+    'A question waits for an answer',
+    'The person has already given a mandate to another organisation for the same theme.',
+    NO_MANDATE,
+    'Start again with the person: they must say whether they keep it.',
+  ),
   draft_expired: refusal('This mandate in preparation is too old', 'It was not signed in time.', NO_MANDATE, 'Start again with the person.'),
   witness_is_aidant: refusal(
     'Another helper must confirm',

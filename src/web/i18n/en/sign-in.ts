@@ -54,6 +54,7 @@ export const signIn: Catalogue['signIn'] = {
     sms_capped: 'Too many text messages were sent today. Wait until tomorrow, or choose another way.',
     sms_code_wrong: 'This is not the right code. Copy the 6 digits of the last text message.',
     sms_code_too_many: 'Too many wrong codes. Ask for a new one.',
+    keep_or_stop: 'Choose: keep or stop.',
     code_expired: 'This code is too old. Ask for a new one.',
     recap_asked_required: 'Tick the box once the person has asked for the text message.',
     phone_missing: 'Relais knows no number for this person.',

@@ -25,6 +25,7 @@ export const usager: Catalogue['usager'] = {
     endDay: (day) => `${day}, midnight`,
     consent: 'Your agreement',
     consentText: (method, day) => `${method}, ${day}`,
+    shared: (themes) => `Two organisations can act for you for the same theme: ${themes}. You can stop one of them.`,
     stop: 'Stop now',
     stopLong: (organisation) => ` the mandate with ${organisation}`,
     text: 'Read the mandate',

@@ -55,6 +55,10 @@ export const journal = {
     linked: () => line('Vous avez relié', 'votre compte FranceConnect à votre dossier Relais.'),
     consented: (organisation: string, themes: string, method: string) =>
       line('Vous avez donné votre accord', `à un mandat avec ${organisation}, pour : ${themes}. Moyen : ${method}.`),
+    kept: (count: number) =>
+      count === 1
+        ? 'Vous avez gardé un mandat avec une autre structure, pour une même thématique.'
+        : `Vous avez gardé ${count} mandats avec d’autres structures, pour une même thématique.`,
     phoneByYou: () => line('Vous avez ajouté', 'votre numéro de téléphone.'),
     phoneByAidant: () => line('Un aidant a noté', 'un numéro de téléphone pour vous. Ce numéro ne peut pas servir à donner votre accord.'),
     consentAsked: (actor: string, themes: string) => line(`${actor} a demandé`, `votre accord par SMS, pour : ${themes}.`),

@@ -199,6 +199,12 @@ export const refusals = {
     NO_MANDATE,
     'Attendez une minute, puis recommencez avec la personne. Si cela continue, appelez l’aide.',
   ),
+  overlap_unanswered: refusal(
+    'Une question attend une réponse',
+    'La personne a déjà donné un mandat à une autre structure pour la même thématique.',
+    NO_MANDATE,
+    'Recommencez avec la personne : elle doit dire si elle le garde.',
+  ),
   draft_expired: refusal('Ce mandat en préparation est trop vieux', 'Il n’a pas été signé à temps.', NO_MANDATE, 'Recommencez avec la personne.'),
   witness_is_aidant: refusal(
     'Un autre aidant doit confirmer',

@@ -57,6 +57,7 @@ export const signIn = {
     sms_capped: 'Trop de SMS ont été envoyés aujourd’hui. Attendez demain, ou choisissez un autre moyen.',
     sms_code_wrong: 'Ce code n’est pas le bon. Recopiez les 6 chiffres du dernier SMS.',
     sms_code_too_many: 'Trop de codes faux. Demandez un nouveau code.',
+    keep_or_stop: 'Choisissez : garder ou arrêter.',
     code_expired: 'Ce code est trop vieux. Demandez un nouveau code.',
     recap_asked_required: 'Cochez la case quand la personne a demandé le SMS.',
     phone_missing: 'Relais ne connaît pas de numéro pour cette personne.',

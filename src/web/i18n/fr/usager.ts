@@ -24,6 +24,7 @@ export const usager = {
     endDay: (day: string) => `${day}, minuit`,
     consent: 'Votre accord',
     consentText: (method: string, day: string) => `${method}, ${day}`,
+    shared: (themes: string) => `Deux structures peuvent agir pour vous pour la même thématique : ${themes}. Vous pouvez en arrêter une.`,
     stop: 'Arrêter tout de suite',
     stopLong: (organisation: string) => ` le mandat avec ${organisation}`,
     text: 'Lire le mandat',
