@@ -10,11 +10,13 @@ import type { SignerClient } from './journal/signer.ts';
 import type { Clock } from './kernel/clock.ts';
 import { readPrivateKey } from './kernel/crypto.ts';
 import { createAttestations } from './mandates/attestations.ts';
-import type { EndSessions } from './mandates/ending.ts';
+import type { EndSessions, TellEnd } from './mandates/ending.ts';
 import { type AcceptFactor, createMandates } from './mandates/mandates.ts';
 import { createPaperConsents } from './mandates/paper-consents.ts';
 import { createRemoteConsents } from './mandates/remote-consents.ts';
+import { createStopping } from './mandates/stopping.ts';
 import { createDeliveries, type Deliveries, type Message } from './notices/deliveries.ts';
+import { createEndTelling } from './notices/ends.ts';
 import { meansMail } from './notices/means.ts';
 import { createHttpSmsGateway, createTexting, sendThrough } from './notices/sms.ts';
 import { actionStore } from './persistence/actions.ts';
@@ -33,6 +35,7 @@ import { passkeyStore, recoveryStore } from './persistence/means.ts';
 import { paperConsentStore } from './persistence/paper-consents.ts';
 import { remoteConsentStore } from './persistence/remote-consents.ts';
 import { createSessionStore } from './persistence/sessions.ts';
+import { createStoppingStore, referentsOf } from './persistence/stopping.ts';
 import { createUsagerStore } from './persistence/usagers.ts';
 import { aidantNamesOf, lastSigned, referencesOf, runningUnder, unreportedAmong } from './persistence/views.ts';
 import { webSessionStore } from './persistence/web-sessions.ts';
@@ -97,6 +100,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     const dossier = await aidantStore.findDossier(tx, staffId);
     if (dossier) await deliveries.queue(tx, 'mail', meansMail(news, dossier.staff, config.helpNumber));
   };
+  const tellEnd: TellEnd = (tx, news) => endTelling(tx, news);
   const domain = createDomain({
     database,
     journal,
@@ -106,6 +110,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     told,
     endSessions: async (tx, whose, reason) => (await sessions.endIn(tx, whose, reason, clock.now())).length,
     endMandateSessions,
+    tellEnd,
   });
   const attestations = createAttestations({
     transactions: database,
@@ -133,6 +138,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     store: createMandateStore(),
     attest: attestations.issue,
     endSessions: endMandateSessions,
+    tellEnd,
     acceptFactor,
   });
   const notice = (event: SecurityEvent): void => {
@@ -186,6 +192,15 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     texts: smsTexts(config.helpNumber),
     queueSms: createTexting({ deliveries, quota: smsQuotaStore, clock, capped: (scope) => notice({ code: 'sms_capped', detail: scope }) }),
   };
+  const endTelling = createEndTelling({
+    deliveries,
+    queueSms: carrySms && smsParts.queueSms,
+    channels: channelStore,
+    referents: referentsOf,
+    texts: smsParts.texts,
+    clock,
+  });
+  const stopping = createStopping({ ...common, store: createStoppingStore(), endings: mandates });
   const consents = createRemoteConsents({ ...smsParts, store: remoteConsentStore, mandateStore: createMandateStore(), channelStore, mandates });
   const papers = createPaperConsents({
     ...common,
@@ -208,6 +223,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
       { name: 'expire-mandates', everyMs: 30_000, work: mandates.expireOverdue },
       { name: 'expire-questions', everyMs: 30_000, work: consents.expireOverdue },
       { name: 'purge-calls', everyMs: 3_600_000, work: consents.purge },
+      { name: 'purge-tries', everyMs: 3_600_000, work: stopping.purge },
       { name: 'purge', everyMs: 60_000, work: async () => (await store.purge(clock.now())) + (await webSessions.purge()) + (await passkeys.purge()) },
     ],
     (name, error) => log('error', { event: 'job', name, fault: error instanceof Error ? error.name : 'error' }),
@@ -245,6 +261,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     mandates,
     sms: smsKey && { consents, channels: createChannels({ ...smsParts, store: channelStore }), key: smsKey },
     papers,
+    stopping,
     attestations,
     sessions,
     services: domain.services,

@@ -6,7 +6,7 @@ import { type Approvals, createApprovals } from '../approvals/approvals.ts';
 import type { Keys } from '../config/keys.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { createEnding, type Endings, type EndSessions as EndMandateSessions } from '../mandates/ending.ts';
+import { createEnding, type Endings, type EndSessions as EndMandateSessions, type TellEnd } from '../mandates/ending.ts';
 import type { EndSessions } from '../organisations/organisation.ts';
 import { createOrganisations, type Organisations } from '../organisations/organisations.ts';
 import { aidantStore, meansStore } from '../persistence/aidants.ts';
@@ -62,6 +62,7 @@ export const createDomain = (parts: {
   readonly endMandateSessions: EndMandateSessions;
   readonly allowLoopback: boolean;
   readonly told?: Told;
+  readonly tellEnd?: TellEnd;
 }): Domain => {
   const { database, journal, clock, endSessions } = parts;
   const common = { transactions: database, journal, clock };
@@ -72,6 +73,7 @@ export const createDomain = (parts: {
     ...common,
     store: { ...createEndingStore(), find: createReadings().find },
     endSessions: parts.endMandateSessions,
+    ...(parts.tellEnd ? { tellEnd: parts.tellEnd } : {}),
   });
   return {
     journal,

@@ -93,6 +93,10 @@ export interface Details {
     readonly left: readonly string[];
     readonly sessions: number;
     readonly reason?: string;
+    /** How she stopped it when not from her space; for paper, who received it and where. */
+    readonly through?: 'sms' | 'letter' | 'paper';
+    readonly receivedBy?: string;
+    readonly receivedAt?: string;
   };
   'mandate.renounced': Names & { readonly themes: readonly string[]; readonly left: readonly string[]; readonly sessions: number };
   'mandate.ended': Names & { readonly reason: string; readonly themes: readonly string[] };

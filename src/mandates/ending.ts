@@ -19,6 +19,17 @@ export type EndSessions = (
 /** Why no mandate may name a person any more. */
 export type Protection = 'death' | 'guardianship';
 
+/** How a person stopped when it was not from her own space: by a word from her phone, with the code of her paper, or on paper that an aidant received. */
+export type Through =
+  | { readonly by: 'sms' | 'letter' }
+  | { readonly by: 'paper'; readonly aidantId: AidantId; readonly aidantName: string; readonly structure: string };
+
+/** Tells the other party of an end, in the transaction that ends: the person on an independent channel, the organisation by mail to its référents. */
+export type TellEnd = (
+  tx: Transaction,
+  news: { readonly mandate: Mandate; readonly by: 'usager' | 'organisation' | 'other'; readonly through?: Through['by']; readonly reason: EndReason },
+) => Promise<void>;
+
 export interface EndingStore {
   actor(tx: Transaction, aidantId: AidantId, organisationId: OrganisationId): Promise<(Actor & { readonly referent: boolean }) | undefined>;
   find(tx: Transaction, id: MandateId): Promise<Mandate | undefined>;
@@ -36,6 +47,8 @@ export interface EndingStore {
     now: Date,
     theme: Theme | undefined,
   ): Promise<{ readonly themes: Theme[]; readonly left: Theme[] } | undefined>;
+  /** Closes what the person has consented to and nobody has accepted yet: no mandate comes of it. */
+  closeDraftsOf(tx: Transaction, usagerId: UsagerId, now: Date): Promise<void>;
   /** Mandates whose time is over and whose rows do not say so yet. */
   overdue(tx: Transaction, now: Date, limit: number): Promise<MandateId[]>;
   /** Mandates that have not ended, held in the order of their ids until the transaction ends. */
@@ -53,6 +66,8 @@ interface Who {
 export interface Ended {
   readonly mandate: Mandate;
   readonly again: boolean;
+  /** The event of the journal that is the receipt; absent when it had ended before. */
+  readonly event?: string;
 }
 
 /** Who may end a mandate, or one theme of it (product.md, "Revocation"; claims M18, M19, M21). An end is immediate and cannot be undone. */
@@ -71,6 +86,10 @@ export interface Endings {
   endOfPerson(usagerId: UsagerId, protection: Protection, actor: string): Promise<{ ended: number; again: boolean } | { refused: 'unknown_usager' }>;
   /** A theme of a mandate that its person stops with another decision of hers, in the caller's transaction. */
   revokeIn(tx: Transaction, mandate: Mandate, theme: Theme): Promise<void>;
+  /** A mandate that its person stops by other ways than her space, in the caller's transaction. */
+  stopIn(tx: Transaction, mandate: Mandate, through: Through): Promise<Ended>;
+  /** Every mandate that a person has, and every draft that she has consented to. Returns how many mandates ended. */
+  stopAllIn(tx: Transaction, usagerId: UsagerId, through: Through): Promise<number>;
   /** Ends every mandate of an organisation that is itself ended, in the caller's transaction. */
   endOfOrganisation(tx: Transaction, organisationId: OrganisationId): Promise<number>;
   /** Writes down the end of mandates whose time is over. Returns how many. */
@@ -83,12 +102,13 @@ interface Parts {
   readonly journal: Journal;
   readonly clock: Clock;
   readonly endSessions: EndSessions;
+  readonly tellEnd?: TellEnd;
 }
 
 const OVERDUE_AT_ONCE = 200;
 
 /** Makes the ways in which mandates end. Row, grants, sessions, tokens, notices and entry stand or fall together. */
-export const createEnding = ({ transactions, store, journal, clock, endSessions }: Parts): Endings => {
+export const createEnding = ({ transactions, store, journal, clock, endSessions, tellEnd }: Parts): Endings => {
   const parties = (mandate: Mandate) => ({ usager: mandate.usagerId, organisation: mandate.organisationId, mandate: mandate.id });
 
   /** Ends a mandate that is held, or one theme of it, at an instant read once it is held: no session opens later than its mandate ended. */
@@ -107,18 +127,38 @@ export const createEnding = ({ transactions, store, journal, clock, endSessions 
     return { ...ended, sessions };
   };
 
-  const after = async (tx: Transaction, mandate: Mandate, again: boolean): Promise<Ended> => ({
+  const after = async (tx: Transaction, mandate: Mandate, event?: string): Promise<Ended> => ({
     mandate: (await store.find(tx, mandate.id)) ?? mandate,
-    again,
+    again: event === undefined,
+    ...(event === undefined ? {} : { event }),
   });
 
-  const revoke = async (tx: Transaction, mandate: Mandate, by: string, theme: Theme | undefined, motive?: string): Promise<Ended> => {
+  const revoke = async (
+    tx: Transaction,
+    mandate: Mandate,
+    by: string,
+    theme: Theme | undefined,
+    more: { readonly motive?: string; readonly through?: Through } = {},
+  ): Promise<Ended> => {
+    const { motive, through } = more;
     await store.hold(tx, mandate.id);
-    const closed = await close(tx, mandate, 'revoked', by, theme);
-    if (!closed) return after(tx, mandate, true);
-    const detail = { by, ...closed, organisationName: mandate.organisationName, ...(motive === undefined ? {} : { reason: motive }) };
-    await journal.record(tx, { type: 'mandate.revoked', ...parties(mandate), detail });
-    return after(tx, mandate, false);
+    const closed = await close(tx, mandate, 'revoked', through ? `${by} ${through.by}` : by, theme);
+    if (!closed) return after(tx, mandate);
+    const event = await journal.record(tx, {
+      type: 'mandate.revoked',
+      ...parties(mandate),
+      ...(through?.by === 'paper' ? { actor: through.aidantId } : {}),
+      detail: {
+        by,
+        ...closed,
+        organisationName: mandate.organisationName,
+        ...(motive === undefined ? {} : { reason: motive }),
+        ...(through ? { through: through.by } : {}),
+        ...(through?.by === 'paper' ? { receivedBy: through.aidantName, receivedAt: through.structure } : {}),
+      },
+    });
+    await tellEnd?.(tx, { mandate, by: by === 'usager' ? by : 'other', ...(through ? { through: through.by } : {}), reason: 'revoked' });
+    return after(tx, mandate, event);
   };
 
   /** Ends what a fact has ended, whoever told it. */
@@ -128,6 +168,7 @@ export const createEnding = ({ transactions, store, journal, clock, endSessions 
       const closed = await close(tx, mandate, reason, by);
       if (!closed) continue;
       count++;
+      if (reason !== 'expired') await tellEnd?.(tx, { mandate, by: 'other', reason });
       await journal.record(tx, {
         type: 'mandate.ended',
         ...parties(mandate),
@@ -158,21 +199,22 @@ export const createEnding = ({ transactions, store, journal, clock, endSessions 
         if (refused) return { refused };
         await store.hold(tx, id);
         const closed = await close(tx, mandate, 'renounced', `${actor.referent ? 'referent' : 'aidant'} ${who.aidantId}`, theme);
-        if (!closed) return after(tx, mandate, true);
-        await journal.record(tx, {
+        if (!closed) return after(tx, mandate);
+        const event = await journal.record(tx, {
           type: 'mandate.renounced',
           ...parties(mandate),
           aidant: who.aidantId,
           detail: { ...closed, organisationName: mandate.organisationName, aidantName: firstName(actor.givenName) },
         });
-        return after(tx, mandate, false);
+        await tellEnd?.(tx, { mandate, by: 'organisation', reason: 'renounced' });
+        return after(tx, mandate, event);
       }),
     async endByOperateur(id, by, theme) {
       const reason = readReason(by.reason);
       if (reason === undefined) return { refused: 'reason_malformed' };
       return committed(async (tx) => {
         const mandate = await store.find(tx, id);
-        return mandate ? revoke(tx, mandate, by.actor, theme, reason) : { refused: 'not_found' as const };
+        return mandate ? revoke(tx, mandate, by.actor, theme, { motive: reason }) : { refused: 'not_found' as const };
       });
     },
     endOfPerson: (usagerId, protection, actor) =>
@@ -184,6 +226,15 @@ export const createEnding = ({ transactions, store, journal, clock, endSessions 
       }),
     revokeIn: async (tx, mandate, theme) => {
       await revoke(tx, mandate, 'usager', theme);
+    },
+    stopIn: (tx, mandate, through) => revoke(tx, mandate, 'usager', undefined, { through }),
+    async stopAllIn(tx, usagerId, through) {
+      // Drafts first: an acceptance under way holds its draft, and its mandate is among the live ones once it has let go.
+      await store.closeDraftsOf(tx, usagerId, clock.now());
+      let count = 0;
+      for (const mandate of await store.holdLive(tx, { usagerId }))
+        if (!(await revoke(tx, mandate, 'usager', undefined, { through })).again && mandate.endsAt > clock.now()) count++;
+      return count;
     },
     endOfOrganisation: async (tx, organisationId) => endAll(tx, await store.holdLive(tx, { organisationId }), 'organisation_ended', 'system'),
     async expireOverdue() {

@@ -6,7 +6,7 @@ import { type AidantId, type DraftId, type MandateId, newId, type OrganisationId
 import type { Transaction, Transactions } from '../kernel/transaction.ts';
 import type { Theme } from '../organisations/theme.ts';
 import { firstName, type Usager } from '../usagers/usager.ts';
-import { createEnding, type EndingStore, type Endings, type EndSessions, type Protection } from './ending.ts';
+import { createEnding, type EndingStore, type Endings, type EndSessions, type Protection, type TellEnd } from './ending.ts';
 import { type Consent, type Days, type Draft, isDuration, type Mandate, newReference, TEMPLATE, textHash } from './mandate.ts';
 import { type Actor, type ActorRefusal, checkActor, checkDraft, checkParties, type PartyRefusal, type RenewalRefusal, renewal } from './policy.ts';
 
@@ -167,6 +167,7 @@ interface Parts {
   readonly journal: Journal;
   readonly clock: Clock;
   readonly endSessions: EndSessions;
+  readonly tellEnd?: TellEnd;
   readonly acceptFactor: AcceptFactor;
   /** Seals the mandate in the transaction that makes it: there is no mandate without its attestation. */
   readonly attest: (tx: Transaction, id: MandateId) => Promise<void>;

@@ -20,7 +20,7 @@ import {
   type RemoteConsentId,
   type RemoteState,
 } from './remote-consent.ts';
-import { type Reply, readReply } from './reply.ts';
+import { type Reply, readReply, readStop } from './reply.ts';
 
 type Who = { aidantId: AidantId; organisationId: OrganisationId };
 
@@ -61,10 +61,16 @@ export interface ConsentTexts {
   tooLate(): string;
   /** To somebody who answers again after a yes. */
   already(): string;
+  /** To somebody whose word has stopped `count` mandates. */
+  stopped(count: number): string;
+  /** To somebody who says no without being asked. */
+  howToStop(): string;
+  /** To a number that does not say which person writes. */
+  whoIsIt(): string;
 }
 
 export type AskRefusal = ConsentRefusal | 'theme_missing' | 'phone_missing' | 'phone_weak' | 'sms_capped' | 'already_asked';
-export type Answered = { taken: Reply | 'expired' | 'later' | 'already' } | { refused: 'request_unknown' };
+export type Answered = { taken: Reply | 'expired' | 'later' | 'already' | 'stopped' } | { refused: 'request_unknown' };
 
 export interface RemoteConsents {
   people(organisationId: OrganisationId): Promise<Candidate[]>;
@@ -90,7 +96,7 @@ interface Parts {
   readonly store: RemoteConsentStore;
   readonly mandateStore: Pick<MandateStore, 'actor' | 'usager' | 'draft' | 'protection'>;
   readonly channelStore: ChannelStore;
-  readonly mandates: Pick<Mandates, 'consentIn'>;
+  readonly mandates: Pick<Mandates, 'consentIn' | 'stopAllIn'>;
   readonly journal: Journal;
   readonly clock: Clock;
   readonly kek: Secret<Buffer>;
@@ -198,7 +204,7 @@ const createAsking = (parts: Parts): Pick<RemoteConsents, 'people' | 'ask' | 'fi
 };
 
 const createAnswering = (parts: Parts): Pick<RemoteConsents, 'answer' | 'receipt' | 'expireOverdue' | 'purge'> => {
-  const { transactions, store, mandateStore, mandates, journal, clock, kek, queueSms, texts } = parts;
+  const { transactions, store, mandateStore, channelStore, mandates, journal, clock, kek, queueSms, texts } = parts;
 
   const tell = async (tx: Transaction, consent: RemoteConsent, text: string): Promise<void> => {
     await queueSms(tx, { to: consent.phone, text, reference: consent.reference }, { usagerId: consent.usagerId });
@@ -249,11 +255,36 @@ const createAnswering = (parts: Parts): Pick<RemoteConsents, 'answer' | 'receipt
     return 'yes';
   };
 
+  /**
+   * A word that stops, outside any question (claim M18): every mandate of the one person who proved that this number is hers. A number of several
+   * people, of a structure, or that only an aidant entered, stops nothing: it is told whom to call.
+   */
+  const stop = async (tx: Transaction, answer: Answer, word: 'stop' | 'no'): Promise<Answered> => {
+    const { own, entered, professional } = await channelStore.holders(tx, answer.from);
+    const usagerId = own[0] ?? entered[0];
+    if (!usagerId) return { refused: 'request_unknown' };
+    if (!(await store.takeCall(tx, answer.messageId, 'reply', clock.now()))) return { taken: 'already' };
+    const say = (text: string) => queueSms(tx, { to: answer.from, text }, { usagerId }); // beyond the caps it is not said, and stopped all the same
+    if (own.length !== 1 || professional) {
+      await say(texts.whoIsIt());
+      return { taken: 'later' };
+    }
+    if (word === 'no') {
+      await say(texts.howToStop());
+      return { taken: 'later' };
+    }
+    await say(texts.stopped(await mandates.stopAllIn(tx, usagerId, { by: 'sms' })));
+    return { taken: 'stopped' };
+  };
+
   const read = async (tx: Transaction, answer: Answer): Promise<Answered> => {
     const now = clock.now();
     const consent = await store.byReference(tx, answer.reference);
+    const mine = consent?.phone === answer.from;
+    const word = mine && consent.state === 'asked' ? undefined : readStop(answer.text);
+    if (word === 'stop' || (word && !mine)) return stop(tx, answer, word);
     // The phone that was asked, and no other, can answer.
-    if (consent?.phone !== answer.from) return { refused: 'request_unknown' };
+    if (!consent || !mine) return { refused: 'request_unknown' };
     if (!(await store.takeCall(tx, answer.messageId, 'reply', now))) return { taken: 'already' };
     const reply = readReply(answer.text);
     if (consent.state !== 'asked') {

@@ -15,6 +15,16 @@ const words = (text: string): string[] =>
 const REFUSALS = ['non', 'stop', 'arret', 'arreter', 'revoquer'];
 
 /**
+ * Reads a message that answers no question: a word that stops everything, or a `no` that may mean it. The words that carriers know come first
+ * (wording-accessibility.md, "SMS patterns").
+ */
+export const readStop = (text: string): 'stop' | 'no' | undefined => {
+  if (text.length > LONGEST) return undefined;
+  const [first = ''] = words(text);
+  return first === 'non' ? 'no' : REFUSALS.includes(first) ? 'stop' : undefined;
+};
+
+/**
  * Reads what a person answered (product.md, "Remote consent"). Only "oui" alone is a yes: case, spaces, accents and punctuation around it do not
  * count, but a question mark does. A message that begins with a word of refusal is a no, whatever follows: in doubt, nobody has agreed.
  */

@@ -65,6 +65,17 @@ export const channelStore: ChannelStore = {
   async end(tx, id, now) {
     await run(tx, sql`update channel set ended_at = ${now} where id = ${id} and ended_at is null`);
   },
+  async holders(tx, address) {
+    const found = await row<{ own: UsagerId[]; entered: UsagerId[]; professional: boolean }>(
+      tx,
+      sql`select
+          array(select distinct usager_id from channel where kind = 'phone' and address = ${address} and ended_at is null and added_by = 'usager'
+            and verified_at is not null) own,
+          array(select distinct usager_id from channel where kind = 'phone' and address = ${address} and ended_at is null and added_by like 'aid\\_%') entered,
+          exists (select 1 from professional_number where address = ${address}) professional`,
+    );
+    return found ?? { own: [], entered: [], professional: false };
+  },
   async sharing(tx, channel, organisationId) {
     const found = await row<{ n: number; staff: boolean; organisation: boolean; entered: Date | null }>(
       tx,

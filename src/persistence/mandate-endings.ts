@@ -35,6 +35,9 @@ export const createEndingStore = (): Omit<EndingStore, 'find'> => ({
     );
     return ended?.themes.length ? ended : undefined;
   },
+  async closeDraftsOf(tx, usagerId, now) {
+    await run(tx, sql`update mandate_draft set closed_at = ${now} where usager_id = ${usagerId} and closed_at is null`);
+  },
   async overdue(tx, now, limit) {
     const found = await rows<{ id: MandateId }>(
       tx,

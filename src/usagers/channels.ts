@@ -27,6 +27,8 @@ export interface ChannelStore {
   /** False when it was proved or ended already. */
   verify(tx: Transaction, id: ChannelId, now: Date): Promise<boolean>;
   end(tx: Transaction, id: ChannelId, now: Date): Promise<void>;
+  /** Who has a phone number: people who proved it, people for whom an aidant entered it, and whether it belongs to a structure or its staff. */
+  holders(tx: Transaction, address: string): Promise<{ own: UsagerId[]; entered: UsagerId[]; professional: boolean }>;
   sharing(tx: Transaction, channel: Channel, organisationId: OrganisationId): Promise<Sharing>;
   /** Whether this person has, or had less than a year ago, a mandate with this organisation. */
   isOfOrganisation(tx: Transaction, usagerId: UsagerId, organisationId: OrganisationId, now: Date): Promise<boolean>;

@@ -48,6 +48,7 @@ const STATUS: Readonly<Record<string, number>> = {
   session_too_old: 422,
   too_many_codes: 429,
   too_many_requests: 429,
+  stop_capped: 429,
   too_large: 413,
   unsupported_media_type: 415,
   upstream_unavailable: 503,

@@ -12,6 +12,7 @@ import { contentSecurityPolicy, createKit, type Kit } from './kit.tsx';
 import type { Site } from './site.ts';
 import { administrationSpace } from './spaces/administration.tsx';
 import { aidantSpace } from './spaces/aidant.tsx';
+import { arret } from './spaces/arret.tsx';
 import { connexion } from './spaces/connexion.tsx';
 import { consentement } from './spaces/consentement.tsx';
 import { inscription } from './spaces/inscription.tsx';
@@ -119,6 +120,7 @@ const pages =
     });
     await app.register(publicPages(kit));
     await app.register(verifier(kit));
+    await app.register(arret(kit));
     await app.register(connexion(kit));
     await app.register(secondFactor(kit));
     await app.register(securite(kit));

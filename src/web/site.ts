@@ -13,6 +13,7 @@ import type { Attestations } from '../mandates/attestations.ts';
 import type { Mandates } from '../mandates/mandates.ts';
 import type { PaperConsents } from '../mandates/paper-consents.ts';
 import type { RemoteConsents } from '../mandates/remote-consents.ts';
+import type { Stopping } from '../mandates/stopping.ts';
 import type { OpenIdProvider } from '../provider/provider.ts';
 import type { Services } from '../services/services.ts';
 import type { Connector } from '../upstream/connector.ts';
@@ -55,6 +56,7 @@ export interface Site {
   readonly usagers: Usagers;
   readonly mandates: Mandates;
   readonly papers: PaperConsents;
+  readonly stopping: Stopping;
   readonly attestations: Attestations;
   /** Undefined where no gateway is configured: SMS is not offered. */
   readonly sms: { readonly consents: RemoteConsents; readonly channels: Channels; readonly key: Secret<Buffer> } | undefined;

@@ -18,6 +18,7 @@ import { MandatesPage, RenouncedPage, RenouncePage } from '../../src/web/views/m
 import { OthersPage } from '../../src/web/views/others.tsx';
 import { RemoteAskPage, RemoteWaitPage, UsagerPhonePage } from '../../src/web/views/remote-consent.tsx';
 import { NewPasskeyPage, RecoveryCodesPage, RecoverySignInPage, SecurityPage, StepUpPage } from '../../src/web/views/security.tsx';
+import { StopByPaperPage, StoppedByPaperPage } from '../../src/web/views/stop.tsx';
 import { UsagerHomePage } from '../../src/web/views/usager.tsx';
 import { EntryPage, MandateStoppedPage, StopMandatePage } from '../../src/web/views/usager-detail.tsx';
 import { VerdictPage, VerifyPage } from '../../src/web/views/verifier.tsx';
@@ -356,6 +357,27 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
       />
     ),
     'mandate-altered': <MandatePage frame={aidant} data={signed} backHref="/aidant" attestation="altered" />,
+    'stop-by-paper': <StopByPaperPage frame={open} post={post('/arreter')} spaceHref="/x" backHref="/" />,
+    'stop-by-paper-received': (
+      <StopByPaperPage
+        frame={aidant}
+        post={post('/aidant/arret')}
+        received
+        errors={[{ field: 'signed', code: 'signed_stop_required' }]}
+        spaceHref="/x"
+        backHref="/"
+      />
+    ),
+    'stopped-by-paper': (
+      <StoppedByPaperPage
+        frame={open}
+        reference={text('M-7K4Q-2F9D')}
+        at={at('2026-03-03T14:31:01Z')}
+        again={false}
+        receipt={{ index: 4811, leaf: 'q5Wc0m2VbFvY1m4mPqJz9tI7sL3uX8nEwKZrT6yHdaA' }}
+        backHref="/"
+      />
+    ),
     'other-mandates': (
       <OthersPage
         frame={open}

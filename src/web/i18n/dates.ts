@@ -43,6 +43,9 @@ export const exactTime = (at: Date, lang: Lang): string => {
   return lang === 'fr' ? `${Number(hour)}${NB}h${NB}${minute}${NB}min${NB}${second}${NB}s` : `${hour}:${minute}:${second}`;
 };
 
+/** Writes a day and a time to the second. */
+export const exactDayAndTime = (at: Date, lang: Lang): string => `${day(at, lang)} ${lang === 'fr' ? 'à' : 'at'} ${exactTime(at, lang)}`;
+
 /** Writes a day and a time: « mardi 3 mars 2026 à 14 h 32 ». */
 export const dayAndTime = (at: Date, lang: Lang): string => `${day(at, lang)} ${lang === 'fr' ? 'à' : 'at'} ${time(at, lang)}`;
 

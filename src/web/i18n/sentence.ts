@@ -153,7 +153,12 @@ const WRITERS: { readonly [T in Shown]: Detail<T> } = {
     const said = byUsager
       ? lines.revokedByYou(organisation(detail, lang), themes)
       : lines.revokedBy(revoker(detail.by, lang), organisation(detail, lang), themes);
-    return { ...goesOn(said, detail, lang), badge: { tone: 'success', word: badges.stopped } };
+    const { through, receivedBy = '', receivedAt = '' } = detail;
+    const how = through === undefined ? undefined : through === 'paper' ? lines.through.paper(receivedBy, receivedAt) : lines.through[through];
+    return {
+      ...goesOn(how === undefined ? said : { ...said, text: `${said.text} ${how}` }, detail, lang),
+      badge: { tone: 'success', word: badges.stopped },
+    };
   },
   'mandate.renounced': (detail, _, lang) =>
     goesOn(t(lang).journal.lines.renounced(actor(detail, lang), themeList(detail.themes, lang)), detail, lang),

@@ -1,5 +1,6 @@
 import { endOfMandate } from '../../kernel/calendar.ts';
 import type { ConsentTexts } from '../../mandates/remote-consents.ts';
+import type { EndTexts } from '../../notices/ends.ts';
 import type { ChannelTexts } from '../../usagers/channels.ts';
 import { lastDay, plainDay } from './dates.ts';
 import { insideSentence } from './names.ts';
@@ -17,9 +18,9 @@ const short = (text: string): string =>
  * Every SMS that Relais writes, in French. A lock screen may show them to anybody: none names a theme, a service or a procedure (claim V10), except
  * `recap`, which the person on the phone asked for.
  */
-export const smsTexts = (helpNumber: string): ConsentTexts & ChannelTexts => {
+export const smsTexts = (helpNumber: string): ConsentTexts & ChannelTexts & EndTexts => {
   const help = `Aide : ${helpNumber}.`;
-  const texts: ConsentTexts & ChannelTexts = {
+  const texts: ConsentTexts & ChannelTexts & EndTexts = {
     recap: ({ organisation, aidant, themes, from, days }) =>
       `Relais : ${aidant}, ${insideSentence(organisation)}, vous propose un mandat pour faire des démarches en ligne à votre place. Pour : ${themeList(themes, 'fr')}. Jusqu'au ${plainDay(lastDay(endOfMandate(from, days)), 'fr')}. Vous pourrez l'arrêter quand vous voulez.`,
     question: () => `Relais : êtes-vous d'accord ? Répondez OUI ou NON, aujourd'hui avant minuit. Sans réponse, rien n'est fait. ${help}`,
@@ -29,7 +30,15 @@ export const smsTexts = (helpNumber: string): ConsentTexts & ChannelTexts => {
         ? `Relais : votre OUI est noté. ${others ? "Une autre structure peut déjà agir pour vous, et le peut toujours. Pour l'arrêter" : "Pour changer d'avis"} : ${helpNumber}.`
         : `Relais : votre NON est noté. Rien ne sera fait. ${help}`,
     tooLate: () => `Relais : cette demande est terminée. Votre réponse n'a rien changé. ${help}`,
-    already: () => `Relais : votre OUI était déjà noté. Pour tout arrêter, appelez le ${helpNumber}.`,
+    already: () => `Relais : votre OUI était déjà noté. Pour tout arrêter, répondez STOP ou appelez le ${helpNumber}.`,
+    stopped: (count) =>
+      count === 0
+        ? `Relais : vous n'avez aucun mandat en cours. Personne ne peut agir pour vous. ${help}`
+        : `Relais : c'est arrêté. ${count === 1 ? 'Votre mandat est terminé' : `Vos ${count} mandats sont terminés`}. Plus personne ne peut agir pour vous. Pour donner un nouveau mandat, voyez un aidant habilité. ${help}`,
+    howToStop: () => `Relais : nous n'avons rien changé. Pour arrêter tous vos mandats, répondez STOP. ${help}`,
+    whoIsIt: () => `Relais : ce numéro ne suffit pas pour savoir qui vous êtes. Rien n'est changé. Pour arrêter un mandat, appelez le ${helpNumber}.`,
+    ended: () =>
+      `Relais : un de vos mandats est arrêté. Vous pouvez le voir dans votre espace. Ce n'est pas ce que vous vouliez ? Appelez le ${helpNumber}.`,
     code: (code) => `Relais : votre code est ${code}. Ne le donnez à personne. Valable 10 minutes.`,
     otherNumber: () => `Relais : un aidant a noté un autre numéro pour vous. Ce n'est pas vous qui l'avez demandé ? Appelez le ${helpNumber}.`,
     replaced: () => `Relais : vous avez choisi un autre numéro. Ce n'est pas vous ? Appelez le ${helpNumber}.`,
@@ -41,6 +50,10 @@ export const smsTexts = (helpNumber: string): ConsentTexts & ChannelTexts => {
     thanks: (reply, others) => short(texts.thanks(reply, others)),
     tooLate: () => short(texts.tooLate()),
     already: () => short(texts.already()),
+    stopped: (count) => short(texts.stopped(count)),
+    howToStop: () => short(texts.howToStop()),
+    whoIsIt: () => short(texts.whoIsIt()),
+    ended: () => short(texts.ended()),
     code: (code) => short(texts.code(code)),
     otherNumber: () => short(texts.otherNumber()),
     replaced: () => short(texts.replaced()),

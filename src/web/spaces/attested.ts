@@ -56,7 +56,7 @@ export const attestedText = async (site: Site, mandate: Mandate, siret: string |
       code: groupsOf(found.code),
       verifyUrl: `${check}/${found.code}`,
       checkUrl: check,
-      stopUrl: `${site.publicUrl}/usager`,
+      stopUrl: `${site.publicUrl}${PATHS.stop}`,
       themes: found.themes,
       today: site.clock.now(),
       ...(found.endedAt ? { endedAt: found.endedAt } : {}),

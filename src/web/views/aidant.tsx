@@ -159,6 +159,11 @@ export const AidantHomePage = (props: AidantHomeProps): JSX.Element => {
           {t(frame.lang).mandates.link}
         </Link>
       </p>
+      <p>
+        <Link href="/aidant/arret" id="stop-by-paper-link">
+          {t(frame.lang).ending.stop.link}
+        </Link>
+      </p>
     </Layout>
   );
 };

@@ -109,6 +109,9 @@ const Footer = ({ lang, helpNumber, languageHref }: Frame): JSX.Element => {
             <Link href={PATHS.verifyAttestation}>{words.verifyAttestation}</Link>
           </li>
           <li>
+            <Link href={PATHS.stop}>{t(lang).ending.stop.title}</Link>
+          </li>
+          <li>
             <a href={languageHref ?? `?lang=${other.code}`} lang={other.code} hreflang={other.code} id="other-language" title={other.title}>
               {other.label}
             </a>

@@ -5,6 +5,7 @@ export const PATHS = {
   personalData: '/donnees-personnelles',
   verify: '/verifier-le-journal',
   verifyAttestation: '/verifier',
+  stop: '/arreter',
   security: '/aidant/securite',
   switchOrganisation: '/aidant/structures',
 } as const;

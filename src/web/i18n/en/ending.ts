@@ -1,6 +1,38 @@
 import type { Catalogue } from '../fr.ts';
 
 export const ending: Catalogue['ending'] = {
+  stop: {
+    link: 'Stop a mandate with the code of the paper',
+    title: 'Stop a mandate',
+    intro: 'Do you have the paper of the mandate? Write its code and your date of birth. You do not have to say why.',
+    introAidant:
+      'A person wants to stop a mandate, with your organisation or with another. They sign their request; you write the code of their paper and their date of birth.',
+    code: 'Code written on the mandate',
+    codeHint: '24 letters and figures, at the bottom of the paper.',
+    birthdate: 'Your date of birth',
+    birthdateAidant: 'Their date of birth',
+    birthdateHint: 'Day, month and year, for example 12/04/1946.',
+    signed: 'The person has signed in front of me their request to stop this mandate',
+    signedHint: 'Keep this paper. Your first name and the name of your organisation will be written in the person’s journal.',
+    now: 'This is immediate and for good. What has already been sent stays sent.',
+    button: 'Stop the mandate',
+    otherWays: 'You do not have the paper?',
+    space: 'Open your space with FranceConnect',
+    call: (number) => `Or call ${number} (free call).`,
+    leave: 'Stop nothing',
+  },
+  stopped: {
+    title: 'The mandate is stopped',
+    already: 'This mandate was already stopped',
+    text: (at) => `Nobody can act with this mandate any more since ${at}.`,
+    sites: 'The sites that were open are told.',
+    reference: 'Mandate',
+    at: 'Stopped on',
+    receipt: 'Receipt number',
+    soon: 'it will be written in the journal in a few seconds',
+    keep: 'Keep this receipt, or print this page.',
+    back: 'Go back to the home page',
+  },
   others: {
     title: 'Another organisation can already act for you',
     forYou: (name) => `This page is for you, ${name}. The professional does not answer for you.`,

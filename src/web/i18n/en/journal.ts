@@ -68,6 +68,7 @@ export const journal: Catalogue['journal'] = {
     replaced: (organisation, theme) => line('A new mandate replaced', `the one with ${organisation}, for: ${theme}.`),
     revokedByYou: (organisation, themes) => line('You stopped', `the mandate with ${organisation}, for: ${themes}.`),
     revokedBy: (who, organisation, themes) => line(`${who} stopped`, `your mandate with ${organisation}, for: ${themes}.`),
+    through: { sms: 'By SMS.', letter: 'With the code written on the mandate.', paper: (who, where) => `On paper, received by ${who}, ${where}.` },
     renounced: (actor, themes) => line(`${actor} gave up`, `your mandate, for: ${themes}.`),
     goesOn: (themes) => `The mandate goes on for: ${themes}.`,
     motive: (reason) => `Reason given: “${reason}”.`,

@@ -273,6 +273,12 @@ export const refusals: Catalogue['refusals'] = {
     NOTHING_CHANGED,
     'Go back, then start again. If it goes on, call for help.',
   ),
+  stop_capped: refusal(
+    'Too many tries today',
+    'Several wrong tries were made today, from here or for this paper.',
+    'No mandate was stopped. You can try here again tomorrow.',
+    'To stop a mandate right now, call the help line: somebody will do it with you.',
+  ),
   too_large: refusal(
     'This is too large',
     'What you sent is more than Relais accepts.',

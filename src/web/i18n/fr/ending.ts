@@ -1,5 +1,37 @@
 /** What ends, and what is said of it. */
 export const ending = {
+  stop: {
+    link: 'Arrêter un mandat avec le code du papier',
+    title: 'Arrêter un mandat',
+    intro: 'Vous avez le papier du mandat ? Écrivez son code et votre date de naissance. Vous n’avez pas à dire pourquoi.',
+    introAidant:
+      'Une personne veut arrêter un mandat, avec votre structure ou avec une autre. Elle signe sa demande, vous écrivez le code de son papier et sa date de naissance.',
+    code: 'Code écrit sur le mandat',
+    codeHint: '24 lettres et chiffres, en bas du papier.',
+    birthdate: 'Votre date de naissance',
+    birthdateAidant: 'Sa date de naissance',
+    birthdateHint: 'Jour, mois et année, par exemple 12/04/1946.',
+    signed: 'La personne a signé devant moi sa demande d’arrêter ce mandat',
+    signedHint: 'Gardez ce papier. Votre prénom et le nom de votre structure seront écrits dans le journal de la personne.',
+    now: 'C’est immédiat et pour toujours. Ce qui a déjà été envoyé reste envoyé.',
+    button: 'Arrêter le mandat',
+    otherWays: 'Vous n’avez pas le papier ?',
+    space: 'Ouvrir votre espace avec FranceConnect',
+    call: (number: string) => `Ou appelez le ${number} (appel gratuit).`,
+    leave: 'Ne rien arrêter',
+  },
+  stopped: {
+    title: 'Le mandat est arrêté',
+    already: 'Ce mandat était déjà arrêté',
+    text: (at: string) => `Plus personne ne peut agir avec ce mandat depuis ${at}.`,
+    sites: 'Les sites qui étaient ouverts sont prévenus.',
+    reference: 'Mandat',
+    at: 'Arrêté le',
+    receipt: 'Numéro du reçu',
+    soon: 'il sera écrit dans quelques secondes au journal',
+    keep: 'Gardez ce reçu, ou imprimez cette page.',
+    back: 'Revenir à l’accueil',
+  },
   others: {
     title: 'Une autre structure peut déjà agir pour vous',
     forYou: (name: string) => `Cette page est pour vous, ${name}. L’aidant ne répond pas à votre place.`,

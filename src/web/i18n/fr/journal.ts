@@ -72,6 +72,11 @@ export const journal = {
     replaced: (organisation: string, theme: string) => line('Un nouveau mandat a remplacé', `l’ancien avec ${organisation}, pour : ${theme}.`),
     revokedByYou: (organisation: string, themes: string) => line('Vous avez arrêté', `le mandat avec ${organisation}, pour : ${themes}.`),
     revokedBy: (who: string, organisation: string, themes: string) => line(`${who} a arrêté`, `votre mandat avec ${organisation}, pour : ${themes}.`),
+    through: {
+      sms: 'Par SMS.',
+      letter: 'Avec le code écrit sur le mandat.',
+      paper: (who: string, where: string) => `Sur papier, reçu par ${who}, ${where}.`,
+    },
     renounced: (actor: string, themes: string) => line(`${actor} a renoncé`, `à votre mandat, pour : ${themes}.`),
     goesOn: (themes: string) => `Le mandat continue pour : ${themes}.`,
     motive: (reason: string) => `Motif : « ${reason} ».`,

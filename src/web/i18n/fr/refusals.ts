@@ -272,6 +272,12 @@ export const refusals = {
     NOTHING_CHANGED,
     'Revenez en arrière, puis recommencez. Si cela continue, appelez l’aide.',
   ),
+  stop_capped: refusal(
+    'Trop d’essais aujourd’hui',
+    'Plusieurs essais faux ont été faits aujourd’hui, d’ici ou pour ce papier.',
+    'Aucun mandat n’a été arrêté. Il faut attendre demain pour essayer encore ici.',
+    'Pour arrêter un mandat tout de suite, appelez l’aide : quelqu’un le fera avec vous.',
+  ),
   too_large: refusal(
     'Cet envoi est trop grand',
     'Ce que vous avez envoyé dépasse ce que Relais accepte.',

@@ -1,0 +1,46 @@
+import type { Clock } from '../kernel/clock.ts';
+import type { OrganisationId } from '../kernel/ids.ts';
+import type { Transaction } from '../kernel/transaction.ts';
+import type { TellEnd } from '../mandates/ending.ts';
+import { type ChannelStore, phoneFor, type QueueSms } from '../usagers/channels.ts';
+import type { Deliveries, Message } from './deliveries.ts';
+
+export interface EndTexts {
+  /** To the person: a mandate of hers was stopped, by somebody else or in her name. */
+  ended(): string;
+}
+
+export interface RefereeStore {
+  /** Mail addresses of the référents who lead an organisation now. */
+  referents(tx: Transaction, organisationId: OrganisationId): Promise<string[]>;
+}
+
+/** Writes to a référent that a mandate has ended: its reference and nothing of the person. */
+const endMail = (to: string, reference: string, byUsager: boolean): Message => ({
+  to,
+  subject: 'Un mandat est arrêté',
+  text: `Bonjour,\n\nLe mandat ${reference} est arrêté${byUsager ? ' par la personne. Elle n’a pas à dire pourquoi' : ''}.\nPlus aucun aidant de votre structure ne peut s’en servir.\n\nLe détail est dans Relais, dans la liste des mandats de la structure.\n`,
+});
+
+/**
+ * Tells of ends (product.md, "Independent channel"). The person is told unless she stopped it herself where she sees the result at once; after a death
+ * nobody is. Her number must be independent of the organisation; without one, her own space alone says it.
+ */
+export const createEndTelling = (parts: {
+  readonly deliveries: Pick<Deliveries, 'queue'>;
+  readonly queueSms: QueueSms | undefined;
+  readonly channels: ChannelStore;
+  readonly referents: RefereeStore['referents'];
+  readonly texts: EndTexts;
+  readonly clock: Clock;
+}): TellEnd => {
+  const { deliveries, queueSms, channels, referents, texts, clock } = parts;
+  return async (tx, { mandate, by, through, reason }) => {
+    const herself = by === 'usager' && (through === undefined || through === 'sms');
+    const phone =
+      herself || reason === 'death' || !queueSms ? undefined : await phoneFor(channels, tx, mandate.usagerId, mandate.organisationId, clock.now());
+    if (phone && !phone.weak.length) await queueSms?.(tx, { to: phone.channel.address, text: texts.ended() }, { usagerId: mandate.usagerId });
+    if (by === 'organisation' || reason === 'organisation_ended') return;
+    for (const to of await referents(tx, mandate.organisationId)) await deliveries.queue(tx, 'mail', endMail(to, mandate.reference, by === 'usager'));
+  };
+};
