@@ -8,7 +8,7 @@ import type { AidantId, MandateId, OrganisationId, SessionId, UsagerId } from '.
 import type { Transaction, Transactions } from '../kernel/transaction.ts';
 import type { Theme } from '../organisations/theme.ts';
 import { type Demarche, demarcheOf } from '../services/service.ts';
-import type { ActionEvent } from './action.ts';
+import type { ActionEvent, Verb } from './action.ts';
 
 /** The session that an act is reported under, alive or not. */
 export interface ReportedSession {
@@ -29,6 +29,8 @@ export interface ReportedSession {
   readonly organisationName: string;
   readonly serviceName: string;
   readonly demarches: readonly Demarche[];
+  /** Codes that it is held to; undefined: whatever the service does in the theme. */
+  readonly heldTo: readonly string[] | undefined;
 }
 
 export interface ActionStore {
@@ -83,8 +85,12 @@ const check = (event: ActionEvent, session: ReportedSession, now: Date): ActionR
   if (event.time.getTime() < session.openedAt.getTime() - SKEW_MS || event.time.getTime() > latest) return 'time_out_of_range';
   const demarche = demarcheOf(session, event.demarche);
   if (!demarche) return 'demarche_unknown';
-  return demarche.themes.includes(session.theme) ? undefined : 'outside_mandate';
+  if (!demarche.themes.includes(session.theme) || !(session.heldTo?.includes(demarche.code) ?? true)) return 'outside_mandate';
+  return session.heldTo && demarche.effect === 'read' && !READING.includes(event.verb) ? 'outside_mandate' : undefined;
 };
+
+/** What may be said of a démarche that only reads, in a session held to it. */
+const READING: readonly Verb[] = ['open', 'read', 'download'];
 
 const hashOf = (event: ActionEvent): Buffer =>
   sha256(

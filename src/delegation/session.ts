@@ -32,6 +32,8 @@ export interface DelegatedSession {
   readonly identifier: string;
   readonly theme: Theme;
   readonly privileges: readonly string[];
+  /** Démarches that it is held to; undefined: whatever the service does in the theme. */
+  readonly demarches: readonly string[] | undefined;
   readonly aidantId: AidantId;
   readonly aidantName: string;
   readonly aidantAcr: Level;

@@ -5,8 +5,10 @@ import { randomToken, randomUuid } from '../kernel/crypto.ts';
 import { type AidantId, type MandateId, newId, type OrganisationId, type SessionId, type UsagerId } from '../kernel/ids.ts';
 import type { Transaction, Transactions } from '../kernel/transaction.ts';
 import type { ConsentMethod } from '../mandates/mandate.ts';
+import { covered, isHeld, type Narrowing } from '../mandates/narrowing.ts';
 import { type Actor, type ActorRefusal, checkActor, grantable, habilitatedThemes } from '../mandates/policy.ts';
 import type { Theme } from '../organisations/theme.ts';
+import type { Demarche } from '../services/service.ts';
 import { firstName, isSamePerson, type Usager } from '../usagers/usager.ts';
 import { type Level, lowest, mandateIdentifier, SESSION_MINUTES, type SessionEnd } from './session.ts';
 
@@ -16,6 +18,7 @@ export interface Candidate {
   readonly usager: Usager;
   readonly usagerName: string;
   readonly themes: readonly Theme[];
+  readonly narrowing: Narrowing;
   readonly startsAt: Date;
   readonly endsAt: Date;
   readonly consent: { readonly method: ConsentMethod; readonly acr: string; readonly at: Date };
@@ -33,6 +36,9 @@ export interface OpeningFacts {
     readonly startsAt: Date;
     readonly endsAt: Date;
     readonly consentAcr: string;
+    readonly narrowing: Narrowing;
+    /** One session was allowed, and was opened. */
+    readonly used: boolean;
   };
   readonly mandateThemes: readonly Theme[];
   readonly usager: Usager;
@@ -46,8 +52,8 @@ export interface OpeningFacts {
     readonly themes: readonly Theme[];
     readonly minimumConsent: Level;
   };
-  /** What the service's démarches of the chosen theme do: `read`, `declare`, `change`. */
-  readonly privileges: readonly string[];
+  /** The service's démarches of the chosen theme. */
+  readonly demarches: readonly Pick<Demarche, 'code' | 'effect'>[];
 }
 
 export interface EndedSession {
@@ -89,6 +95,8 @@ export interface CandidateQuery {
   readonly organisationId: OrganisationId;
   readonly serviceId: string;
   readonly asked: readonly Theme[] | undefined;
+  /** A démarche that the service asked for. */
+  readonly demarche?: string | undefined;
   readonly mandateId?: MandateId;
   readonly name?: string;
   readonly after?: MandateId;
@@ -108,6 +116,8 @@ export interface SessionStore {
     tx: Transaction,
     asked: Pick<Opening, 'webSession' | 'aidantId' | 'organisationId' | 'mandateId' | 'serviceId' | 'theme'>,
   ): Promise<OpeningFacts | 'no_web_session' | 'not_found'>;
+  /** Holds a mandate for one use until the transaction ends; false when its use was made meanwhile. */
+  holdOneUse(tx: Transaction, mandateId: MandateId): Promise<boolean>;
   /** Writes a session and its entry in one statement. */
   add(tx: Transaction, session: NewSession, entry: Queued): Promise<void>;
   /** Ends live sessions, deletes their artefacts and queues the notices to their services, in one statement. */
@@ -140,6 +150,9 @@ export interface NewSession {
   readonly aidantAmr: readonly string[];
   readonly authTime: Date;
   readonly privileges: readonly string[];
+  /** Démarches that it is held to; undefined: whatever the service does in the theme. */
+  readonly demarches: readonly string[] | undefined;
+  readonly singleUse: boolean;
   readonly identifier: string;
   readonly openedEvent: string;
   readonly openedAt: Date;
@@ -156,6 +169,8 @@ export type OpenRefusal =
   | 'service_disabled'
   | 'delegation_not_supported'
   | 'self_dealing'
+  | 'demarche_not_covered'
+  | 'mandate_used'
   | 'unmet_level';
 
 export interface Opening {
@@ -170,6 +185,8 @@ export interface Opening {
   readonly serviceId: string;
   /** Themes that the service asked for; undefined when it named none. */
   readonly asked: readonly Theme[] | undefined;
+  /** A démarche that it asked for. */
+  readonly demarche?: string | undefined;
 }
 
 export interface Sessions {
@@ -204,8 +221,17 @@ const checkOpening = (facts: OpeningFacts, asked: Opening, now: Date): OpenRefus
   if (isSamePerson(facts.usager, actor)) return 'self_dealing';
   if (service.minimumConsent === 'eidas2' && lowest(proofOf(facts), asked.aidantAcr) !== 'eidas2') return 'unmet_level';
   const granted = grantable({ mandate: facts.mandateThemes, service: service.themes, aidant: habilitatedThemes(actor), asked: asked.asked });
-  return granted.includes(asked.theme) ? undefined : 'theme_not_covered';
+  if (!granted.includes(asked.theme)) return 'theme_not_covered';
+  if (mandate.used) return 'mandate_used';
+  return isBound(facts, asked) && allowedHere(facts, asked).length === 0 ? 'demarche_not_covered' : undefined;
 };
+
+/** Says whether a session is held to some démarches: because its mandate is, or because the service asked for one. */
+const isBound = (facts: OpeningFacts, asked: Opening): boolean => isHeld(facts.mandate.narrowing) || asked.demarche !== undefined;
+
+/** Mandate ∩ service ∩ asked, in démarches (claim M7). */
+const allowedHere = (facts: OpeningFacts, asked: Opening): OpeningFacts['demarches'] =>
+  covered(facts.mandate.narrowing, facts.demarches).filter(({ code }) => asked.demarche === undefined || code === asked.demarche);
 
 export const createSessions = (parts: {
   transactions: Transactions;
@@ -241,6 +267,7 @@ export const createSessions = (parts: {
   };
 
   const makeSession = (asked: Opening, facts: OpeningFacts, now: Date): NewSession => {
+    const allowed = allowedHere(facts, asked);
     const end = Math.min(now.getTime() + SESSION_MINUTES * 60_000, facts.mandate.endsAt.getTime());
     return {
       id: newId('dls'),
@@ -256,7 +283,9 @@ export const createSessions = (parts: {
       aidantAcr: asked.aidantAcr,
       aidantAmr: asked.aidantAmr,
       authTime: asked.authTime,
-      privileges: facts.privileges,
+      privileges: [...new Set(allowed.map(({ effect }) => effect))].sort(),
+      demarches: isBound(facts, asked) ? allowed.map(({ code }) => code).sort() : undefined,
+      singleUse: facts.mandate.narrowing.singleUse,
       identifier: mandateIdentifier(pairwiseKey, facts.service.sector, asked.mandateId),
       openedEvent: randomUuid(),
       openedAt: now,
@@ -299,6 +328,8 @@ export const createSessions = (parts: {
         if (facts === 'not_found') return refuse('not_found');
         const refused = checkOpening(facts, asked, now);
         if (refused) return refuse(refused, refused === 'not_found' ? undefined : facts.usager.id, facts.service.administrationId);
+        if (facts.mandate.narrowing.singleUse && !(await store.holdOneUse(tx, asked.mandateId)))
+          return refuse('mandate_used', facts.usager.id, facts.service.administrationId);
         const ended = await clearTheWay(tx, asked, facts, now);
         const session = makeSession(asked, facts, now);
         const entry = journal.seal(
@@ -314,6 +345,7 @@ export const createSessions = (parts: {
             theme: session.theme,
             detail: {
               privileges: session.privileges,
+              ...(session.demarches ? { demarches: session.demarches } : {}),
               expiresAt: session.expiresAt.toISOString(),
               aidantName: firstName(facts.actor.givenName),
               organisationName: facts.actor.organisationName,

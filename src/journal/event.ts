@@ -42,6 +42,13 @@ interface Names {
   readonly administrationName?: string;
 }
 
+/** How narrower than its themes a mandate is: absent members narrow nothing. Démarches by their codes. */
+interface Held {
+  readonly demarches?: readonly string[];
+  readonly readOnly?: boolean;
+  readonly singleUse?: boolean;
+}
+
 type FactorKind = 'totp' | 'passkey' | 'recovery';
 
 /** The sealed part of each kind of entry. */
@@ -67,9 +74,9 @@ export interface Details {
   'aidant.habilitated': { readonly themes: readonly string[]; readonly referent: boolean };
   'aidant.removed': { readonly reason: string };
   'organisation.switched': { readonly from: string };
-  'mandate.drafted': { readonly themes: readonly string[]; readonly days: number };
+  'mandate.drafted': Held & { readonly themes: readonly string[]; readonly days: number };
   /** `kept`: how many mandates of other structures, for the same themes, go on beside this one (claim M22). */
-  'mandate.consented': Names & { readonly method: string; readonly acr: string; readonly themes: readonly string[]; readonly kept?: number };
+  'mandate.consented': Names & Held & { readonly method: string; readonly acr: string; readonly themes: readonly string[]; readonly kept?: number };
   'mandate.refused': { readonly reason: string };
   /** A way to reach a person was entered: by herself once she proved that she reads it, or by an aidant. */
   'channel.added': Names & { readonly kind: 'phone' | 'mail'; readonly by: 'usager' | 'aidant' };
@@ -78,13 +85,14 @@ export interface Details {
   /** A second aidant said that she saw the person sign. */
   'consent.witnessed': Names & { readonly reference: string };
   'consent.answered': { readonly answer: 'no' | 'expired'; readonly method: 'sms' };
-  'mandate.created': Names & {
-    readonly reference: string;
-    readonly themes: readonly string[];
-    readonly endsAt: string;
-    readonly method: string;
-    readonly textHash: string;
-  };
+  'mandate.created': Names &
+    Held & {
+      readonly reference: string;
+      readonly themes: readonly string[];
+      readonly endsAt: string;
+      readonly method: string;
+      readonly textHash: string;
+    };
   'mandate.replaced': Names & { readonly by: string; readonly theme: string };
   /** `left`: the themes that go on; `reason`: the opérateur's, whom nothing else obliges to say why. */
   'mandate.revoked': Names & {
@@ -100,7 +108,7 @@ export interface Details {
   };
   'mandate.renounced': Names & { readonly themes: readonly string[]; readonly left: readonly string[]; readonly sessions: number };
   'mandate.ended': Names & { readonly reason: string; readonly themes: readonly string[] };
-  'session.opened': Names & { readonly privileges: readonly string[]; readonly expiresAt: string };
+  'session.opened': Names & { readonly privileges: readonly string[]; readonly demarches?: readonly string[]; readonly expiresAt: string };
   'session.refused': { readonly reason: string };
   'session.ended': Names & { readonly reason: string; readonly reported: boolean };
   'token.issued': { readonly kind: string };

@@ -5,6 +5,7 @@ import type { AidantId, DraftId, MandateId, OrganisationId, UsagerId } from '../
 import type { Theme } from '../organisations/theme.ts';
 import type { CivilIdentity } from '../usagers/usager.ts';
 import type { ConsentMethod } from './mandate.ts';
+import { type Narrowing, narrowingContent } from './narrowing.ts';
 
 /**
  * Everything that a mandate is, but for its end: what the seal holds. Names that may lawfully change later (of the organisation, of the aidant, the
@@ -20,6 +21,7 @@ export interface Sealed {
   readonly usager: Omit<CivilIdentity, 'email'> & { readonly id: UsagerId };
   readonly themes: readonly Theme[];
   readonly days: number;
+  readonly narrowing: Narrowing;
   readonly startsAt: Date;
   readonly endsAt: Date;
   readonly consent: { readonly method: ConsentMethod; readonly acr: string; readonly at: Date; readonly evidence: Buffer };
@@ -54,6 +56,7 @@ export const sealedContent = (sealed: Sealed): string => {
     },
     themes: [...sealed.themes].sort(),
     days: sealed.days,
+    ...narrowingContent(sealed.narrowing),
     first_day: parisDay(sealed.startsAt),
     starts_at: sealed.startsAt.toISOString(),
     ends_at: parisIso(sealed.endsAt),

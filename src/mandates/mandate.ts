@@ -4,6 +4,7 @@ import { randomBelow, sha256 } from '../kernel/crypto.ts';
 import type { AidantId, DraftId, MandateId, OrganisationId, UsagerId } from '../kernel/ids.ts';
 import type { Theme } from '../organisations/theme.ts';
 import type { CivilIdentity } from '../usagers/usager.ts';
+import { type Narrowing, narrowingContent } from './narrowing.ts';
 
 export const DURATIONS = [1, 31, 182, 365] as const;
 export type Days = (typeof DURATIONS)[number];
@@ -30,6 +31,7 @@ export interface Draft {
   readonly aidantId: AidantId;
   readonly themes: readonly Theme[];
   readonly days: Days;
+  readonly narrowing: Narrowing;
   readonly createdAt: Date;
   readonly expiresAt: Date;
   /** The mandate that it renews. */
@@ -48,6 +50,9 @@ export interface Mandate {
   readonly usagerName: string;
   readonly themes: readonly { readonly theme: Theme; readonly endedAt: Date | undefined }[];
   readonly days: number;
+  readonly narrowing: Narrowing;
+  /** One session was allowed, and was opened. */
+  readonly used: boolean;
   readonly startsAt: Date;
   /** Exclusive: the midnight in Paris that closes the last day. */
   readonly endsAt: Date;
@@ -62,6 +67,7 @@ export interface MandateText {
   readonly usager: CivilIdentity;
   readonly themes: readonly Theme[];
   readonly days: number;
+  readonly narrowing: Narrowing;
   /** Any instant of day 1. */
   readonly from: Date;
 }
@@ -84,6 +90,7 @@ export const textHash = (text: MandateText): Buffer =>
       themes: [...text.themes].sort(),
       first_day: parisDay(text.from),
       ends_at: parisIso(endOfMandate(text.from, text.days)),
+      ...narrowingContent(text.narrowing),
     }),
   );
 

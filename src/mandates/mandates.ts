@@ -1,5 +1,6 @@
 import type { Journal } from '../journal/journal.ts';
 import { endOfMandate, parisDay } from '../kernel/calendar.ts';
+import { canonical } from '../kernel/canonical.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { equal } from '../kernel/crypto.ts';
 import { type AidantId, type DraftId, type MandateId, newId, type OrganisationId, type UsagerId } from '../kernel/ids.ts';
@@ -8,6 +9,7 @@ import type { Theme } from '../organisations/theme.ts';
 import { firstName, type Usager } from '../usagers/usager.ts';
 import { createEnding, type EndingStore, type Endings, type EndSessions, type Protection, type TellEnd } from './ending.ts';
 import { type Consent, type Days, type Draft, isDuration, type Mandate, newReference, TEMPLATE, textHash } from './mandate.ts';
+import { type Narrowing, type NarrowingRefusal, nameDemarches, narrowingContent, type Offered } from './narrowing.ts';
 import { type Actor, type ActorRefusal, checkActor, checkDraft, checkParties, type PartyRefusal, type RenewalRefusal, renewal } from './policy.ts';
 
 /** How long a recap may wait for its two wills. */
@@ -37,6 +39,8 @@ export interface ClosedGrant {
 export interface MandateStore extends EndingStore {
   usager(tx: Transaction, id: UsagerId): Promise<Usager | undefined>;
   addDraft(tx: Transaction, draft: Draft): Promise<void>;
+  /** The démarches of approved services that know of delegation, in these themes: what a mandate may name. Ordered by service and label. */
+  offered(tx: Transaction, themes: readonly Theme[]): Promise<Offered[]>;
   /** Reads a draft; with `lock`, holds it until the transaction ends. */
   draft(tx: Transaction, id: DraftId, lock: boolean): Promise<Draft | undefined>;
   consentDraft(tx: Transaction, id: DraftId, consent: NonNullable<Draft['consent']>): Promise<void>;
@@ -94,7 +98,14 @@ export type FactorRefusal = 'wrong_code' | 'code_already_used' | 'too_many_codes
 /** What a person says of the mandates that she gave to other organisations for the same themes: each is kept or stopped (claim M22). */
 export type OthersAnswer = ReadonlyMap<MandateId, 'keep' | 'stop'>;
 
-export type DraftRefusal = ActorRefusal | 'theme_missing' | 'not_found';
+export type DraftRefusal = ActorRefusal | NarrowingRefusal | 'theme_missing' | 'not_found';
+
+/** How a mandate is to be narrower than its themes, as it is asked for: the démarches by their codes. */
+export interface Narrower {
+  readonly demarches?: readonly string[];
+  readonly readOnly?: boolean;
+  readonly singleUse?: boolean;
+}
 export type ConsentRefusal =
   | ActorRefusal
   | PartyRefusal
@@ -112,8 +123,11 @@ export interface Mandates extends Endings {
     who: { aidantId: AidantId; organisationId: OrganisationId },
     themes: readonly Theme[],
     days: Days,
+    narrower?: Narrower,
   ): Promise<{ draft: Draft } | { refused: DraftRefusal }>;
-  /** Drafts the renewal of a mandate: its person, its themes and its days. It needs both wills anew. */
+  /** The démarches that a mandate of these themes may name. */
+  offered(themes: readonly Theme[]): Promise<Offered[]>;
+  /** Drafts the renewal of a mandate: its person, its themes and its days, as narrow. It needs both wills anew. */
   renew(
     who: { aidantId: AidantId; organisationId: OrganisationId },
     id: MandateId,
@@ -180,6 +194,13 @@ export const createMandates = (parts: Parts): Mandates => {
 
 type Who = { aidantId: AidantId; organisationId: OrganisationId };
 
+/** What an entry says of how narrow a mandate is. */
+const heldDetail = ({ demarches, readOnly, singleUse }: Narrowing) => ({
+  ...(demarches ? { demarches: demarches.map(({ code }) => code) } : {}),
+  ...(readOnly ? { readOnly } : {}),
+  ...(singleUse ? { singleUse } : {}),
+});
+
 const names = (actor: Actor) => ({ aidantName: firstName(actor.givenName), organisationName: actor.organisationName });
 
 const commonThemes = (mandate: Mandate, themes: readonly Theme[]): Theme[] =>
@@ -188,7 +209,7 @@ const commonThemes = (mandate: Mandate, themes: readonly Theme[]): Theme[] =>
 const createDrafting = (
   { transactions, store, journal, clock, endSessions, acceptFactor, attest }: Parts,
   endings: Pick<Endings, 'revokeIn'>,
-): Pick<Mandates, 'draft' | 'renew' | 'findDraft' | 'consent' | 'consentIn' | 'overlaps' | 'accept'> => {
+): Pick<Mandates, 'draft' | 'offered' | 'renew' | 'findDraft' | 'consent' | 'consentIn' | 'overlaps' | 'accept'> => {
   /** Runs a step in one transaction; a refusal is an entry of its own, and nothing else changes. */
   const step = async <T extends object, R extends string>(
     who: Who,
@@ -236,6 +257,7 @@ const createDrafting = (
     who: Who,
     themes: readonly Theme[],
     days: Days,
+    narrowing: Narrowing,
     renews?: MandateId,
   ): Promise<{ draft: Draft } | { refused: DraftRefusal }> => {
     const actor = await store.actor(tx, who.aidantId, who.organisationId);
@@ -249,6 +271,7 @@ const createDrafting = (
       organisationId: who.organisationId,
       themes,
       days,
+      narrowing,
       createdAt: now,
       expiresAt: new Date(now.getTime() + DRAFT_MINUTES * 60_000),
       renews,
@@ -261,7 +284,7 @@ const createDrafting = (
       aidant: who.aidantId,
       organisation: who.organisationId,
       mandate: renews,
-      detail: { themes, days },
+      detail: { themes, days, ...heldDetail(narrowing) },
     });
     return { draft };
   };
@@ -284,7 +307,8 @@ const createDrafting = (
     const held = mandate ? renewal(mandate, now) : ({ refused: 'renewal_refused' } as const);
     if ('refused' in held) return held.refused;
     if (held.usagerId !== usagerId) return 'usager_mismatch';
-    return draft.themes.every((theme) => held.themes.includes(theme)) ? undefined : 'renewal_refused';
+    const asWide = canonical(narrowingContent(held.narrowing)) === canonical(narrowingContent(draft.narrowing));
+    return asWide && draft.themes.every((theme) => held.themes.includes(theme)) ? undefined : 'renewal_refused';
   };
 
   /** Stops what the person chose to stop. Returns how many mandates of other organisations go on beside the one that she consents to. */
@@ -323,6 +347,7 @@ const createDrafting = (
       usager,
       themes: draft.themes,
       days: draft.days,
+      narrowing: draft.narrowing,
       from: now,
     });
     const given = { ...consent, usagerId, at: now, textHash: hash };
@@ -332,22 +357,34 @@ const createDrafting = (
       usager: usagerId,
       aidant: who.aidantId,
       organisation: who.organisationId,
-      detail: { method: consent.method, acr: consent.acr, themes: draft.themes, ...(kept ? { kept } : {}), ...names(actor) },
+      detail: {
+        method: consent.method,
+        acr: consent.acr,
+        themes: draft.themes,
+        ...heldDetail(draft.narrowing),
+        ...(kept ? { kept } : {}),
+        ...names(actor),
+      },
     });
     return { draft: { ...draft, consent: given }, kept };
   };
 
   return {
-    async draft(who, themes, days) {
-      return step<{ draft: Draft }, DraftRefusal>(who, (tx) => addDraft(tx, who, themes, days));
+    async draft(who, themes, days, { demarches, readOnly = false, singleUse = false } = {}) {
+      return step<{ draft: Draft }, DraftRefusal>(who, async (tx) => {
+        if (demarches === undefined) return addDraft(tx, who, themes, days, { readOnly, singleUse });
+        const named = nameDemarches(demarches, await store.offered(tx, themes), themes, readOnly);
+        return 'refused' in named ? named : addDraft(tx, who, themes, days, { ...named, readOnly, singleUse });
+      });
     },
+    offered: (themes) => store.offered(transactions.auto, themes),
     async renew(who, id) {
       return step<{ draft: Draft }, DraftRefusal | RenewalRefusal>(who, async (tx) => {
         const mandate = await store.find(tx, id);
         if (mandate?.organisationId !== who.organisationId) return { refused: 'not_found' };
         const held = renewal(mandate, clock.now());
         if ('refused' in held) return { ...held, usagerId: mandate.usagerId };
-        return isDuration(mandate.days) ? addDraft(tx, who, held.themes, mandate.days, id) : { refused: 'renewal_refused' };
+        return isDuration(mandate.days) ? addDraft(tx, who, held.themes, mandate.days, held.narrowing, id) : { refused: 'renewal_refused' };
       });
     },
     async findDraft(who, id) {
@@ -389,6 +426,7 @@ const createDrafting = (
           usager,
           themes: draft.themes,
           days: draft.days,
+          narrowing: draft.narrowing,
           from: now,
         });
         if (!equal(hash, draft.consent.textHash) || !equal(hash, shownHash)) return { refused: 'usager_mismatch', usagerId };
@@ -422,6 +460,7 @@ const createDrafting = (
           detail: {
             reference,
             themes: draft.themes,
+            ...heldDetail(draft.narrowing),
             endsAt: endsAt.toISOString(),
             method: draft.consent.method,
             textHash: hash.toString('base64url'),

@@ -72,7 +72,14 @@ interface Parts {
 }
 
 const hashOf = (draft: Draft, actor: Actor, usager: CivilIdentity, from: Date): Buffer =>
-  textHash({ organisation: { name: actor.organisationName, siret: actor.siret }, usager, themes: draft.themes, days: draft.days, from });
+  textHash({
+    organisation: { name: actor.organisationName, siret: actor.siret },
+    usager,
+    themes: draft.themes,
+    days: draft.days,
+    narrowing: draft.narrowing,
+    from,
+  });
 
 const names = (actor: Actor) => ({ aidantName: firstName(actor.givenName), organisationName: actor.organisationName });
 const protectedBy = (protection: Protection | undefined): 'person_deceased' | 'protected_person' | undefined =>

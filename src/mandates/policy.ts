@@ -2,6 +2,7 @@ import type { UsagerId } from '../kernel/ids.ts';
 import type { Theme } from '../organisations/theme.ts';
 import { type CivilIdentity, isMinor, isSamePerson } from '../usagers/usager.ts';
 import type { Mandate } from './mandate.ts';
+import type { Narrowing } from './narrowing.ts';
 
 /** Whoever acts for an organisation, as the database has it at this instant. */
 export interface Actor {
@@ -53,10 +54,13 @@ export type RenewalRefusal = 'mandate_revoked' | 'renewal_refused';
 const RENEWAL_MS = 365 * 86_400_000;
 
 /**
- * What a renewal of a mandate would hold: its own themes and days, never more (claim M10). A mandate is renewed while it lives, or within 365 days of
+ * What a renewal of a mandate would hold: its own themes and days, as narrow, never more (claim M10). A mandate is renewed while it lives, or within 365 days of
  * an end that nobody decided for the person: one that she stopped is not.
  */
-export const renewal = (mandate: Mandate, now: Date): { readonly themes: Theme[]; readonly usagerId: UsagerId } | { refused: RenewalRefusal } => {
+export const renewal = (
+  mandate: Mandate,
+  now: Date,
+): { readonly themes: Theme[]; readonly narrowing: Narrowing; readonly usagerId: UsagerId } | { refused: RenewalRefusal } => {
   const { state } = mandate;
   if (state.kind === 'ended' && state.reason === 'revoked') return { refused: 'mandate_revoked' };
   if (state.kind === 'ended' && state.reason !== 'expired' && state.reason !== 'renounced') return { refused: 'renewal_refused' };
@@ -65,7 +69,7 @@ export const renewal = (mandate: Mandate, now: Date): { readonly themes: Theme[]
   const themes = mandate.themes.filter(
     ({ endedAt }) => endedAt === undefined || (state.kind === 'ended' && endedAt.getTime() === state.at.getTime()),
   );
-  return { themes: themes.map(({ theme }) => theme), usagerId: mandate.usagerId };
+  return { themes: themes.map(({ theme }) => theme), narrowing: mandate.narrowing, usagerId: mandate.usagerId };
 };
 
 /**

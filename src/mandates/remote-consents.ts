@@ -9,6 +9,7 @@ import { type ChannelStore, phoneFor, type QueueSms } from '../usagers/channels.
 import { firstName, type Usager } from '../usagers/usager.ts';
 import { type Draft, textHash } from './mandate.ts';
 import type { ConsentRefusal, MandateStore, Mandates } from './mandates.ts';
+import type { Narrowing } from './narrowing.ts';
 import { type Actor, checkDraft, checkParties } from './policy.ts';
 import {
   type Answer,
@@ -53,7 +54,7 @@ export interface RemoteConsentStore {
 /** What is written to the person whose consent is asked. */
 export interface ConsentTexts {
   /** The one message that names what the mandate is for: she asked for it on the phone. */
-  recap(facts: { organisation: string; aidant: string; themes: readonly string[]; from: Date; days: number }): string;
+  recap(facts: { organisation: string; aidant: string; themes: readonly string[]; narrowing: Narrowing; from: Date; days: number }): string;
   question(): string;
   again(): string;
   /** `others`: other structures may act for the same themes, and go on (claim M22). */
@@ -105,7 +106,14 @@ interface Parts {
 }
 
 const hashOf = (draft: Draft, actor: Actor, usager: Usager, from: Date): Buffer =>
-  textHash({ organisation: { name: actor.organisationName, siret: actor.siret }, usager, themes: draft.themes, days: draft.days, from });
+  textHash({
+    organisation: { name: actor.organisationName, siret: actor.siret },
+    usager,
+    themes: draft.themes,
+    days: draft.days,
+    narrowing: draft.narrowing,
+    from,
+  });
 
 export const createRemoteConsents = (parts: Parts): RemoteConsents => ({ ...createAsking(parts), ...createAnswering(parts) });
 
@@ -157,7 +165,14 @@ const createAsking = (parts: Parts): Pick<RemoteConsents, 'people' | 'ask' | 'fi
         if (open?.state === 'asked') await store.close(tx, open.id, 'expired', now);
         const reference = newConsentReference();
         const expiresAt = endOfQuestion(now);
-        const facts = { organisation: actor.organisationName, aidant: firstName(actor.givenName), themes: draft.themes, from: now, days: draft.days };
+        const facts = {
+          organisation: actor.organisationName,
+          aidant: firstName(actor.givenName),
+          themes: draft.themes,
+          narrowing: draft.narrowing,
+          from: now,
+          days: draft.days,
+        };
         const sms = { to: channel.address, text: texts.recap(facts), next: texts.question(), reference, until: expiresAt };
         const sent = await queueSms(tx, sms, { usagerId, ...who });
         if ('refused' in sent) return refuse(sent.refused);

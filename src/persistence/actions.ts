@@ -4,7 +4,10 @@ import type { Effect } from '../services/service.ts';
 import { rows, run } from './database.ts';
 import { sql } from './sql.ts';
 
-type SessionRow = Omit<ReportedSession, 'demarches'> & { catalogue: { code: string; fr: string; en: string; themes: Theme[]; effect: Effect }[] };
+type SessionRow = Omit<ReportedSession, 'demarches' | 'heldTo'> & {
+  held_to: string[] | null;
+  catalogue: { code: string; fr: string; en: string; themes: Theme[]; effect: Effect }[];
+};
 
 export const actionStore: ActionStore = {
   async holdSessions(tx, asked) {
@@ -15,18 +18,19 @@ export const actionStore: ActionStore = {
     const found = await rows<SessionRow>(
       tx,
       sql`with held as (
-          select id, service_id, usager_id, aidant_id, organisation_id, mandate_id, theme, opened_at, expires_at, ended_at, reported_at
+          select id, service_id, usager_id, aidant_id, organisation_id, mandate_id, theme, demarches, opened_at, expires_at, ended_at, reported_at
           from delegated_session where id = any (${ids}::text[]) and (id, service_id) in (select a.id, a.service_id from unnest(${ids}::text[], ${services}::text[]) a (id, service_id))
           order by id for no key update)
         select d.id, d.service_id "serviceId", s.administration_id "administrationId", d.usager_id "usagerId", d.aidant_id "aidantId", d.organisation_id "organisationId",
-          d.mandate_id "mandateId", d.theme, d.opened_at "openedAt", d.reported_at is not null reported, least(d.ended_at, d.expires_at) "endsAt", split_part(a.given_name, ' ', 1) "aidantName",
+          d.mandate_id "mandateId", d.theme, d.demarches held_to, d.opened_at "openedAt", d.reported_at is not null reported, least(d.ended_at, d.expires_at) "endsAt", split_part(a.given_name, ' ', 1) "aidantName",
           o.name "organisationName", s.name "serviceName",
           (select jsonb_agg(jsonb_build_object('code', e.code, 'fr', e.label_fr, 'en', e.label_en, 'themes', e.themes, 'effect', e.effect))
             from demarche e where e.service_id = s.id) catalogue
         from held d join service s on s.id = d.service_id join staff a on a.id = d.aidant_id join organisation o on o.id = d.organisation_id`,
     );
-    return found.map(({ catalogue, ...session }) => ({
+    return found.map(({ catalogue, held_to, ...session }) => ({
       ...session,
+      heldTo: held_to ?? undefined,
       demarches: (catalogue ?? []).map(({ code, fr, en, themes, effect }) => ({ code, labelFr: fr, labelEn: en, themes, effect })),
     }));
   },

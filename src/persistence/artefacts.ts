@@ -31,6 +31,7 @@ interface LiveRow {
   identifier: string;
   theme: Theme;
   privileges: string[];
+  demarches: string[] | null;
   aidant_id: AidantId;
   aidant_name: string;
   aidant_acr: Level;
@@ -72,6 +73,7 @@ const readDelegated = (found: LiveRow, id: SessionId): DelegatedSession => ({
   identifier: found.identifier,
   theme: found.theme,
   privileges: found.privileges,
+  demarches: found.demarches ?? undefined,
   aidantId: found.aidant_id,
   aidantName: found.aidant_name,
   aidantAcr: found.aidant_acr,
@@ -145,7 +147,7 @@ const findWithGrants = async (tx: Transaction, keys: readonly (Key & { now: Date
     tx,
     sql`select f.model, f.id, row_to_json(f)::text one from (select o.model, o.id, o.payload, o.consumed_at, g.payload grant_payload, o.payload->>'accountId' account,
             (select w.payload from oidc_artefact w where w.model = 'Session' and w.uid = o.payload->>'sessionUid' order by w.expires_at desc nulls last limit 1) session_payload,
-            d.id dls_id, d.grant_id, d.mandate_id, d.identifier, d.theme, d.privileges, d.aidant_id, split_part(a.given_name, ' ', 1) aidant_name, d.aidant_acr, d.aidant_amr,
+            d.id dls_id, d.grant_id, d.mandate_id, d.identifier, d.theme, d.privileges, d.demarches, d.aidant_id, split_part(a.given_name, ' ', 1) aidant_name, d.aidant_acr, d.aidant_amr,
             d.auth_time, d.acr, d.organisation_id, og.name organisation_name, og.siret, d.service_id, s.name service_name, s.administration_id,
             m.consent_method, m.consent_acr, m.consented_at, m.ends_at mandate_ends_at, d.opened_at, d.expires_at, d.opened_event, r.idx, encode(r.leaf_hash, 'hex') leaf_hash,
             u.id usager_id, u.given_name, u.family_name, u.preferred_username, u.gender, u.birthdate, u.birthplace, u.birthcountry, u.email

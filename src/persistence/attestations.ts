@@ -3,6 +3,7 @@ import type { Transaction } from '../kernel/transaction.ts';
 import type { Sealed } from '../mandates/attestation.ts';
 import type { AttestationStore, StoredAttestation } from '../mandates/attestations.ts';
 import type { ConsentMethod } from '../mandates/mandate.ts';
+import type { NamedDemarche } from '../mandates/narrowing.ts';
 import type { Theme } from '../organisations/theme.ts';
 import { row, rows, run } from './database.ts';
 import { sql } from './sql.ts';
@@ -26,6 +27,9 @@ interface SealedRow {
   birthcountry: string;
   themes: Theme[];
   days: number;
+  demarches: NamedDemarche[] | null;
+  read_only: boolean;
+  single_use: boolean;
   starts_at: Date;
   ends_at: Date;
   consent_method: ConsentMethod;
@@ -68,6 +72,7 @@ const readSealed = (found: SealedRow): Sealed => ({
   },
   themes: found.themes,
   days: found.days,
+  narrowing: { demarches: found.demarches ?? undefined, readOnly: found.read_only, singleUse: found.single_use },
   startsAt: found.starts_at,
   endsAt: found.ends_at,
   consent: { method: found.consent_method, acr: found.consent_acr, at: found.consented_at, evidence: found.consent_evidence },
@@ -97,6 +102,7 @@ const stored = (tx: Transaction, by: { readonly id: MandateId | null; readonly c
       ? sql`select m.id, m.reference, m.template, m.text_hash, m.draft_id, m.organisation_id, o.name organisation_name, o.siret, m.usager_id, u.given_name,
           u.family_name, u.preferred_username, u.gender, u.birthdate, u.birthplace, u.birthcountry, m.days, m.starts_at, m.ends_at, m.consent_method,
           m.consent_acr, m.consented_at, m.consent_evidence, m.accepted_by, a.given_name accepted_given_name, a.family_name accepted_family_name, m.accepted_at, m.acceptance_means,
+          m.demarches, m.read_only, m.single_use,
           array(select g.theme from mandate_grant g where g.mandate_id = m.id order by g.theme) themes,
           array(select g.theme from mandate_grant g where g.mandate_id = m.id and g.ended_at is null order by g.theme) live_themes,
           t.code, t.key_id, t.seal, t.names_box, m.ended_at, o.status = 'active' organisation_active
@@ -106,6 +112,7 @@ const stored = (tx: Transaction, by: { readonly id: MandateId | null; readonly c
       : sql`select m.id, m.reference, m.template, m.text_hash, m.draft_id, m.organisation_id, o.name organisation_name, o.siret, m.usager_id, u.given_name,
           u.family_name, u.preferred_username, u.gender, u.birthdate, u.birthplace, u.birthcountry, m.days, m.starts_at, m.ends_at, m.consent_method,
           m.consent_acr, m.consented_at, m.consent_evidence, m.accepted_by, a.given_name accepted_given_name, a.family_name accepted_family_name, m.accepted_at, m.acceptance_means,
+          m.demarches, m.read_only, m.single_use,
           array(select g.theme from mandate_grant g where g.mandate_id = m.id order by g.theme) themes,
           array(select g.theme from mandate_grant g where g.mandate_id = m.id and g.ended_at is null order by g.theme) live_themes,
           t.code, t.key_id, t.seal, t.names_box, m.ended_at, o.status = 'active' organisation_active
@@ -121,7 +128,8 @@ export const attestationStore: AttestationStore = {
       sql`select m.id, m.reference, m.template, m.text_hash, m.draft_id, m.organisation_id, o.name organisation_name, o.siret, m.usager_id, u.given_name,
           u.family_name, u.preferred_username, u.gender, u.birthdate, u.birthplace, u.birthcountry, m.days, m.starts_at, m.ends_at, m.consent_method,
           m.consent_acr, m.consented_at, m.consent_evidence, m.accepted_by, a.given_name accepted_given_name, a.family_name accepted_family_name,
-          m.accepted_at, m.acceptance_means, array(select g.theme from mandate_grant g where g.mandate_id = m.id order by g.theme) themes
+          m.accepted_at, m.acceptance_means, m.demarches, m.read_only, m.single_use,
+          array(select g.theme from mandate_grant g where g.mandate_id = m.id order by g.theme) themes
         from mandate m join organisation o on o.id = m.organisation_id join usager u on u.id = m.usager_id join staff a on a.id = m.accepted_by
         where m.id = ${id}`,
     );

@@ -1,6 +1,7 @@
 import type { AidantId, MandateId, OrganisationId, UsagerId } from '../kernel/ids.ts';
 import type { ConsentMethod, EndReason, Mandate } from '../mandates/mandate.ts';
 import type { MandateStore } from '../mandates/mandates.ts';
+import type { NamedDemarche } from '../mandates/narrowing.ts';
 import type { Theme } from '../organisations/theme.ts';
 import { displayName } from '../usagers/usager.ts';
 import { row, rows } from './database.ts';
@@ -28,6 +29,10 @@ interface MandateRow {
   preferred_username: string | null;
   gender: 'male' | 'female';
   themes: { theme: Theme; endedAt: string | null }[];
+  demarches: NamedDemarche[] | null;
+  read_only: boolean;
+  single_use: boolean;
+  used: boolean;
 }
 
 /** Reads a row of `mandate_read` written as JSON. */
@@ -47,6 +52,8 @@ export const readMandate = (one: string): Mandate => {
     }),
     themes: found.themes.map(({ theme, endedAt }) => ({ theme, endedAt: endedAt === null ? undefined : new Date(endedAt) })),
     days: found.days,
+    narrowing: { demarches: found.demarches ?? undefined, readOnly: found.read_only, singleUse: found.single_use },
+    used: found.used,
     startsAt: new Date(found.starts_at),
     endsAt: new Date(found.ends_at),
     consent: { method: found.consent_method, acr: found.consent_acr, at: new Date(found.consented_at) },

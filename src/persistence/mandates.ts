@@ -2,7 +2,9 @@ import type { AidantId, DraftId, MandateId, OrganisationId, UsagerId } from '../
 import type { Protection } from '../mandates/ending.ts';
 import { type ConsentMethod, type Days, type Draft, isDuration } from '../mandates/mandate.ts';
 import type { ClosedGrant, MandateStore } from '../mandates/mandates.ts';
+import type { NamedDemarche } from '../mandates/narrowing.ts';
 import type { Theme } from '../organisations/theme.ts';
+import type { Effect } from '../services/service.ts';
 import { row, rows, run } from './database.ts';
 import { createEndingStore } from './mandate-endings.ts';
 import { createReadings } from './mandate-readings.ts';
@@ -18,6 +20,9 @@ interface DraftRow {
   created_at: Date;
   expires_at: Date;
   renews: MandateId | null;
+  demarches: NamedDemarche[] | null;
+  read_only: boolean;
+  single_use: boolean;
   usager_id: UsagerId | null;
   consent_method: ConsentMethod | null;
   consent_acr: string | null;
@@ -36,6 +41,7 @@ const readDraft = (found: DraftRow): Draft => ({
   createdAt: found.created_at,
   expiresAt: found.expires_at,
   renews: found.renews ?? undefined,
+  narrowing: { demarches: found.demarches ?? undefined, readOnly: found.read_only, singleUse: found.single_use },
   closedAt: found.closed_at ?? undefined,
   consent:
     found.usager_id && found.consent_method && found.consent_acr && found.consent_evidence && found.consented_at && found.text_hash
@@ -68,20 +74,37 @@ export const createMandateStore = (): MandateStore => ({
   async addDraft(tx, draft) {
     await run(
       tx,
-      sql`insert into mandate_draft (id, organisation_id, aidant_id, themes, days, created_at, expires_at, renews)
-        values (${draft.id}, ${draft.organisationId}, ${draft.aidantId}, ${draft.themes}, ${draft.days}, ${draft.createdAt}, ${draft.expiresAt}, ${draft.renews ?? null})`,
+      sql`insert into mandate_draft (id, organisation_id, aidant_id, themes, days, created_at, expires_at, renews, demarches, read_only, single_use)
+        values (${draft.id}, ${draft.organisationId}, ${draft.aidantId}, ${draft.themes}, ${draft.days}, ${draft.createdAt}, ${draft.expiresAt}, ${draft.renews ?? null},
+          ${draft.narrowing.demarches ? JSON.stringify(draft.narrowing.demarches) : null}::jsonb, ${draft.narrowing.readOnly}, ${draft.narrowing.singleUse})`,
     );
+  },
+  async offered(tx, themes) {
+    const found = await rows<{ code: string; fr: string; en: string; themes: Theme[]; effect: Effect; service: string }>(
+      tx,
+      sql`select e.code, e.label_fr fr, e.label_en en, e.themes, e.effect, s.name service
+        from demarche e join service s on s.id = e.service_id and s.status = 'approved' and s.delegation_supported
+        where e.themes && ${themes}::text[] and s.themes && ${themes}::text[] order by s.name, e.label_fr, e.code`,
+    );
+    return found.map((each) => ({
+      code: each.code,
+      labelFr: each.fr,
+      labelEn: each.en,
+      themes: each.themes,
+      effect: each.effect,
+      serviceName: each.service,
+    }));
   },
   async draft(tx, id, lock) {
     const found = lock
       ? await row<DraftRow>(
           tx,
-          sql`select id, organisation_id, aidant_id, themes, days, created_at, expires_at, renews, usager_id, consent_method, consent_acr, consent_evidence, consented_at,
+          sql`select id, organisation_id, aidant_id, themes, days, created_at, expires_at, renews, demarches, read_only, single_use, usager_id, consent_method, consent_acr, consent_evidence, consented_at,
             text_hash, closed_at from mandate_draft where id = ${id} for update`,
         )
       : await row<DraftRow>(
           tx,
-          sql`select id, organisation_id, aidant_id, themes, days, created_at, expires_at, renews, usager_id, consent_method, consent_acr, consent_evidence, consented_at,
+          sql`select id, organisation_id, aidant_id, themes, days, created_at, expires_at, renews, demarches, read_only, single_use, usager_id, consent_method, consent_acr, consent_evidence, consented_at,
             text_hash, closed_at from mandate_draft where id = ${id}`,
         );
     return found && readDraft(found);
@@ -123,9 +146,10 @@ export const createMandateStore = (): MandateStore => ({
       tx,
       sql`with made as (
           insert into mandate (id, reference, draft_id, organisation_id, usager_id, template, text_hash, days, starts_at, ends_at, consent_method, consent_acr,
-            consent_evidence, consented_at, accepted_by, accepted_at, acceptance_means)
+            consent_evidence, consented_at, accepted_by, accepted_at, acceptance_means, demarches, read_only, single_use)
           select ${mandate.id}, ${mandate.reference}, d.id, d.organisation_id, d.usager_id, ${mandate.template}, ${mandate.textHash}, d.days, ${mandate.startsAt}::timestamptz,
-            ${mandate.endsAt}, d.consent_method, d.consent_acr, d.consent_evidence, d.consented_at, ${mandate.acceptedBy}, ${mandate.startsAt}, ${mandate.means}
+            ${mandate.endsAt}, d.consent_method, d.consent_acr, d.consent_evidence, d.consented_at, ${mandate.acceptedBy}, ${mandate.startsAt}, ${mandate.means},
+            d.demarches, d.read_only, d.single_use
           from mandate_draft d where d.id = ${draft.id} and d.usager_id = ${mandate.usagerId} and d.closed_at is null
           returning id, organisation_id, usager_id)
         insert into mandate_grant (mandate_id, theme, organisation_id, usager_id)

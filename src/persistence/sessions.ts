@@ -1,7 +1,9 @@
 import type { Candidate, EndedSession, LiveSession, OpeningFacts, SessionStore } from '../delegation/sessions.ts';
 import type { AidantId, MandateId, OrganisationId, SessionId, UsagerId } from '../kernel/ids.ts';
 import type { ConsentMethod } from '../mandates/mandate.ts';
+import type { NamedDemarche } from '../mandates/narrowing.ts';
 import type { Theme } from '../organisations/theme.ts';
+import type { Effect } from '../services/service.ts';
 import { displayName, type Usager } from '../usagers/usager.ts';
 import { row, rows, run } from './database.ts';
 import { sql } from './sql.ts';
@@ -33,6 +35,9 @@ export const readUsager = (found: UsagerColumns): Usager => ({
 interface CandidateRow extends UsagerColumns {
   mandate_id: MandateId;
   themes: Theme[];
+  demarches: NamedDemarche[] | null;
+  read_only: boolean;
+  single_use: boolean;
   starts_at: Date;
   ends_at: Date;
   consent_method: ConsentMethod;
@@ -48,6 +53,7 @@ const readCandidate = (found: CandidateRow): Candidate => {
     usager,
     usagerName: displayName(usager),
     themes: found.themes,
+    narrowing: { demarches: found.demarches ?? undefined, readOnly: found.read_only, singleUse: found.single_use },
     startsAt: found.starts_at,
     endsAt: found.ends_at,
     consent: { method: found.consent_method, acr: found.consent_acr, at: found.consented_at },
@@ -86,7 +92,11 @@ interface OpeningRow extends UsagerColumns {
   delegation_supported: boolean;
   service_themes: Theme[];
   minimum_consent: 'eidas1' | 'eidas2';
-  privileges: string[];
+  demarches: NamedDemarche[] | null;
+  read_only: boolean;
+  single_use: boolean;
+  used: boolean;
+  catalogue: { code: string; effect: Effect }[] | null;
 }
 
 const readOpening = (found: OpeningRow): OpeningFacts => ({
@@ -111,6 +121,8 @@ const readOpening = (found: OpeningRow): OpeningFacts => ({
     startsAt: new Date(found.starts_at),
     endsAt: new Date(found.ends_at),
     consentAcr: found.consent_acr,
+    narrowing: { demarches: found.demarches ?? undefined, readOnly: found.read_only, singleUse: found.single_use },
+    used: found.used,
   },
   mandateThemes: found.mandate_themes,
   usager: readUsager(found),
@@ -124,7 +136,7 @@ const readOpening = (found: OpeningRow): OpeningFacts => ({
     themes: found.service_themes,
     minimumConsent: found.minimum_consent,
   },
-  privileges: found.privileges,
+  demarches: found.catalogue ?? [],
 });
 
 export const createSessionStore = (): SessionStore => ({
@@ -132,7 +144,7 @@ export const createSessionStore = (): SessionStore => ({
     const like = query.name ? `%${query.name.replace(/[\\%_]/g, '\\$&')}%` : null;
     const found = await rows<CandidateRow>(
       tx,
-      sql`select c.mandate_id, c.themes, m.starts_at, m.ends_at, m.consent_method, m.consent_acr, m.consented_at,
+      sql`select c.mandate_id, c.themes, m.starts_at, m.ends_at, m.consent_method, m.consent_acr, m.consented_at, m.demarches, m.read_only, m.single_use,
           u.id usager_id, u.given_name, u.family_name, u.preferred_username, u.gender, u.birthdate, u.birthplace, u.birthcountry, u.email,
           (select json_agg(json_build_object('usager_id', x.id, 'given_name', x.given_name, 'family_name', x.family_name, 'preferred_username', x.preferred_username,
               'gender', x.gender, 'birthdate', x.birthdate, 'birthplace', x.birthplace, 'birthcountry', x.birthcountry, 'email', x.email, 'service_name', y.name)
@@ -145,6 +157,13 @@ export const createSessionStore = (): SessionStore => ({
           join service s on s.id = ${query.serviceId} and s.status = 'approved' and s.delegation_supported and g.theme = any (s.themes)
           where (${query.asked ?? null}::text[] is null or g.theme = any (${query.asked ?? null}::text[]))
             and (${query.mandateId ?? null}::text is null or g.mandate_id = ${query.mandateId ?? null}::text)
+            and exists (select 1 from mandate n where n.id = g.mandate_id
+              and not (n.single_use and exists (select 1 from delegated_session d where d.mandate_id = n.id and d.single_use))
+              and (n.demarches is null and not n.read_only and ${query.demarche ?? null}::text is null
+                or exists (select 1 from demarche e where e.service_id = s.id and g.theme = any (e.themes)
+                  and (${query.demarche ?? null}::text is null or e.code = ${query.demarche ?? null}::text)
+                  and (n.demarches is null or n.demarches @> jsonb_build_array(jsonb_build_object('code', e.code)))
+                  and (not n.read_only or e.effect = 'read'))))
           group by g.mandate_id) c
         join mandate m on m.id = c.mandate_id
         join usager u on u.id = m.usager_id
@@ -172,7 +191,8 @@ export const createSessionStore = (): SessionStore => ({
           array(select g.theme from mandate_grant g where g.mandate_id = m.id and g.ended_at is null) mandate_themes,
           u.id usager_id, u.given_name, u.family_name, u.preferred_username, u.gender, u.birthdate, u.birthplace, u.birthcountry, u.email,
           s.id service_id, s.name service_name, s.administration_id, s.sector, s.status service_status, s.delegation_supported, s.themes service_themes, s.minimum_consent,
-          array(select distinct e.effect from demarche e where e.service_id = s.id and ${theme} = any (e.themes) order by e.effect) privileges
+          m.demarches, m.read_only, m.single_use, m.single_use and exists (select 1 from delegated_session d where d.mandate_id = m.id and d.single_use) used,
+          (select json_agg(json_build_object('code', e.code, 'effect', e.effect)) from demarche e where e.service_id = s.id and ${theme} = any (e.themes)) catalogue
         from w
         join membership b on b.aidant_id = w.holder_id and b.organisation_id = w.organisation_id
         join staff a on a.id = b.aidant_id
@@ -186,6 +206,10 @@ export const createSessionStore = (): SessionStore => ({
     if (!found?.held) return 'no_web_session';
     return found.facts ? readOpening(found.facts) : 'not_found';
   },
+  async holdOneUse(tx, mandateId) {
+    await run(tx, sql`select pg_advisory_xact_lock(hashtextextended(${`use ${mandateId}`}, 0))`);
+    return !(await row(tx, sql`select 1 from delegated_session where mandate_id = ${mandateId} and single_use`));
+  },
   async add(tx, session, entry) {
     await run(
       tx,
@@ -194,9 +218,10 @@ export const createSessionStore = (): SessionStore => ({
           values (${entry.eventId}, ${entry.type}, ${entry.class}, ${entry.writer}, ${entry.at}, ${JSON.stringify(entry.parties)}, ${entry.box},
             ${entry.commitment}, ${entry.mac}))
         insert into delegated_session (id, grant_id, web_session, mandate_id, theme, aidant_id, organisation_id, usager_id, service_id, acr, aidant_acr, aidant_amr,
-          auth_time, privileges, identifier, opened_event, opened_at, expires_at)
+          auth_time, privileges, demarches, single_use, identifier, opened_event, opened_at, expires_at)
         values (${session.id}, ${session.grantId}, ${session.webSession}, ${session.mandateId}, ${session.theme}, ${session.aidantId}, ${session.organisationId},
           ${session.usagerId}, ${session.serviceId}, ${session.acr}, ${session.aidantAcr}, ${session.aidantAmr}, ${session.authTime}, ${session.privileges},
+          ${session.demarches ?? null}::text[], ${session.singleUse},
           ${session.identifier}, ${session.openedEvent}, ${session.openedAt}, ${session.expiresAt})`,
     );
   },

@@ -9,7 +9,10 @@ const longDate = (date: string): string => (Number.isNaN(Date.parse(date)) ? dat
 
 /** Whether a mandate lets the aidant do this démarche. */
 export const covered = (session: Session, demarche: Demarche): boolean =>
-  !session.acting || (demarche.themes.some((theme) => session.acting?.themes.includes(theme)) && session.acting.privileges.includes(demarche.effect));
+  !session.acting ||
+  (demarche.themes.some((theme) => session.acting?.themes.includes(theme)) &&
+    session.acting.privileges.includes(demarche.effect) &&
+    (session.acting.demarches?.includes(demarche.code) ?? true));
 
 /** The session is for one theme; the mandate may well have others. */
 const whyNot = (session: Session, demarche: Demarche): string =>

@@ -11,6 +11,8 @@ export interface Acting {
   readonly session: string;
   readonly themes: readonly string[];
   readonly privileges: readonly string[];
+  /** Codes of the catalogue that it is held to; undefined: no such limit. */
+  readonly demarches: readonly string[] | undefined;
 }
 
 /** What came of a form that was sent. */
@@ -101,5 +103,12 @@ export const readActing = (claims: JWTPayload, asked: readonly string[]): Acting
   const themes = texts(detail['actions']);
   if (typeof detail['session'] !== 'string' || typeof name !== 'string') return { refused: 'mandate_missing' };
   if (!themes.length || !themes.every((theme) => asked.includes(theme))) return { refused: 'theme_not_asked' };
-  return { aidant: act['sub'], organisation: name, session: detail['session'], themes, privileges: texts(detail['privileges']) };
+  return {
+    aidant: act['sub'],
+    organisation: name,
+    session: detail['session'],
+    themes,
+    privileges: texts(detail['privileges']),
+    demarches: detail['demarches'] === undefined ? undefined : texts(detail['demarches']),
+  };
 };

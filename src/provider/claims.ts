@@ -41,6 +41,7 @@ export const mandateDetail = (session: DelegatedSession): { type: string; [membe
   session: session.id,
   actions: [session.theme],
   privileges: [...session.privileges],
+  ...(session.demarches ? { demarches: [...session.demarches] } : {}),
   organisation: { siret: session.organisation.siret, name: session.organisation.name },
   consent: { method: session.consent.method, acr: session.consent.acr, at: parisDay(session.consent.at) },
   valid_to: parisIso(session.mandateEndsAt),

@@ -8,6 +8,8 @@ export interface DelegatedRequest {
   readonly path: 'delegated';
   /** Themes asked for, whichever way; undefined when none was named, and any may be given. */
   readonly asked: readonly Theme[] | undefined;
+  /** The one démarche asked for; undefined when none or several were: several narrow nothing. */
+  readonly demarche: string | undefined;
 }
 export interface PlainRequest {
   readonly path: 'plain';
@@ -45,7 +47,8 @@ export const readRequest = (params: Parameters): DelegatedRequest | PlainRequest
     ...themesOfScopes(scopes),
     ...details.flatMap((detail) => (Array.isArray(detail['actions']) ? detail['actions'] : [])).filter(isTheme),
   ];
-  return { path: 'delegated', asked: named.length ? [...new Set(named)] : undefined };
+  const demarches = [...new Set(details.flatMap(({ demarche }) => (typeof demarche === 'string' ? [demarche] : [])))];
+  return { path: 'delegated', asked: named.length ? [...new Set(named)] : undefined, demarche: demarches.length === 1 ? demarches[0] : undefined };
 };
 
 /** What is wrong with a mandate detail, or undefined. Unknown members are refused, naming them (RFC 9396 §5). */

@@ -50,6 +50,7 @@ const fromBase32 = (text: string): Buffer => {
 /** The pages before the signature: what, how long, and the person's own sign-in. */
 const prepare = async (aidant: Someone, person: string, themes: readonly string[], days: string): Promise<void> => {
   await aidant.open(`${world.places.relais}/aidant/mandats/nouveau`);
+  await aidant.page.locator('#whole-themes').click();
   for (const theme of themes) await aidant.tick(`#theme-${theme}`);
   await aidant.press('#continue');
   await aidant.tick(`#days-${days}`);
@@ -104,6 +105,8 @@ step('the mandate of Madame Martin is made with the keyboard alone, and its erro
   assert.match(await karim.title(), /^Erreur : /);
   await karim.look('mandate-themes-error');
   await karim.tabTo('#error-summary a');
+  await karim.key('Enter');
+  await karim.tabTo('#whole-themes');
   await karim.key('Enter');
   for (const theme of ['famille', 'logement']) {
     const here = await karim.page.evaluate(`document.activeElement.id === 'theme-${theme}'`);

@@ -42,6 +42,9 @@ const CHANGES: readonly (readonly [column: string, to: string])[] = [
   ['accepted_by', '(select id from staff where id <> accepted_by order by id limit 1)'],
   ['organisation_id', '(select id from organisation where id <> organisation_id order by id limit 1)'],
   ['usager_id', '(select u.id from usager u where u.id <> mandate.usager_id order by u.id limit 1)'],
+  ['demarches', `'[{"code": "x.y", "service": "X", "fr": "Y", "en": "Y"}]'::jsonb`],
+  ['read_only', 'not read_only'],
+  ['single_use', 'not single_use'],
 ];
 
 inEachWorld(({ world: of, kind }) => {
@@ -78,11 +81,12 @@ inEachWorld(({ world: of, kind }) => {
       for (const at of [0, 20])
         await change('attestation', 'mandate_id', mandate.id, 'names_box', `set_byte(names_box, ${at}, (get_byte(names_box, ${at}) + 1) % 256)`);
       await change('attestation', 'mandate_id', mandate.id, 'seal', 'set_byte(seal, 0, (get_byte(seal, 0) + 1) % 256)');
-      await world.sql("insert into mandate_grant (mandate_id, theme, organisation_id, usager_id) values ($1, 'argent', $2, $3)", [
-        mandate.id,
-        mandate.organisationId,
-        mandate.usagerId,
-      ]);
+      const wider = "insert into mandate_grant (mandate_id, theme, organisation_id, usager_id) values ($1, 'argent', $2, $3)";
+      const row = [mandate.id, mandate.organisationId, mandate.usagerId];
+      await assert.rejects(world.sql(wider, row), /a mandate holds what was agreed/);
+      await world.sql('alter table mandate_grant disable trigger never_wider');
+      await world.sql(wider, row);
+      await world.sql('alter table mandate_grant enable trigger never_wider');
       await says(altered, 'a theme more');
       await world.sql("delete from mandate_grant where mandate_id = $1 and theme = 'argent'", [mandate.id]);
       await says(valid, 'without it');

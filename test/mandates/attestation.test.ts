@@ -24,6 +24,7 @@ const sealed: Sealed = {
     birthcountry: '99100',
   },
   themes: ['logement', 'famille'],
+  narrowing: { readOnly: false, singleUse: false },
   days: 31,
   startsAt: at,
   endsAt: new Date('2026-04-02T22:00:00Z'),

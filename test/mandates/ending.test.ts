@@ -107,7 +107,7 @@ for (const kind of databases())
       assert.deepEqual(await endings().endOfPerson('usg_00000000000000000000000000' as UsagerId, 'death', 'cli'), { refused: 'unknown_usager' });
       await assert.rejects(
         world.sql(
-          `insert into mandate select 'man_x', 'M-XXXX-XXXX', d.id, d.organisation_id, d.usager_id, '2026-11', d.text_hash, 1, now(), now() + interval '1 hour', 'franceconnect',
+          `insert into mandate select 'man_x', 'M-XXXX-XXXX', d.id, d.organisation_id, d.usager_id, '2026-11', d.text_hash, d.days, now(), now() + interval '1 hour', 'franceconnect',
             'eidas1', d.consent_evidence, now(), d.aidant_id, now(), 'totp' from mandate_draft d where d.id = $1`,
           [waiting.id],
         ),

@@ -4,7 +4,7 @@ import type { App } from '../../src/app.ts';
 import { sha256 } from '../../src/kernel/crypto.ts';
 import type { AidantId, OrganisationId, UsagerId } from '../../src/kernel/ids.ts';
 import type { Days, Mandate } from '../../src/mandates/mandate.ts';
-import { createMandates, type Mandates } from '../../src/mandates/mandates.ts';
+import { createMandates, type Mandates, type Narrower } from '../../src/mandates/mandates.ts';
 import type { Theme } from '../../src/organisations/theme.ts';
 import { createMandateStore } from '../../src/persistence/mandates.ts';
 import { franceConnectSub, PERSONS } from '../../src/practice/identities.ts';
@@ -54,9 +54,17 @@ export const mandatesOf = (app: App, world: World, database = world.database): M
   });
 
 /** A draft that the person has agreed to. */
-export const consented = async (world: World, mandates: Mandates, who: Who, usager: UsagerId, themes: readonly Theme[], days: Days = 31) => {
+export const consented = async (
+  world: World,
+  mandates: Mandates,
+  who: Who,
+  usager: UsagerId,
+  themes: readonly Theme[],
+  days: Days = 31,
+  narrower?: Narrower,
+) => {
   void world;
-  const drafted = await mandates.draft(who, themes, days);
+  const drafted = await mandates.draft(who, themes, days, narrower);
   if ('refused' in drafted) throw new Error(drafted.refused);
   const kept = new Map((await mandates.overlaps(drafted.draft, usager)).map(({ mandate }) => [mandate.id, 'keep'] as const));
   const given = await mandates.consent(who, drafted.draft.id, usager, { method: 'franceconnect', acr: 'eidas1', evidence: sha256('test') }, kept);
@@ -74,9 +82,10 @@ export const agreed = async (
   days: Days = 31,
   who?: Who,
   mandates: Mandates = mandatesOf(world.app, world),
+  narrower?: Narrower,
 ): Promise<Mandate> => {
   const by = who ?? (await whoIs(world));
-  const { id, hash } = await consented(world, mandates, by, await personOf(world, identity), themes, days);
+  const { id, hash } = await consented(world, mandates, by, await personOf(world, identity), themes, days, narrower);
   const done = await mandates.accept(by, id, hash, '');
   if ('refused' in done) throw new Error(done.refused);
   return done.mandate;

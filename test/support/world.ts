@@ -47,6 +47,8 @@ interface ServiceWish {
   readonly delegation: boolean;
   readonly redirectUris: readonly string[];
   readonly backchannelLogoutUri: string;
+  /** Beside one of each theme that declares. */
+  readonly demarches?: readonly { code: string; label_fr: string; label_en: string; themes: string[]; effect: 'read' | 'declare' | 'change' }[];
 }
 
 export interface TestService {
@@ -157,13 +159,16 @@ export const openWorld = async (kind: DatabaseKind): Promise<World> => {
           themes: wish.themes,
           delegation_supported: wish.delegation as true,
           demarches: wish.delegation
-            ? wish.themes.map((theme) => ({
-                code: `${id}.${theme}`,
-                label_fr: `votre demande ${theme}`,
-                label_en: `your ${theme} request`,
-                themes: [theme],
-                effect: 'declare' as const,
-              }))
+            ? [
+                ...wish.themes.map((theme) => ({
+                  code: `${id}.${theme}`,
+                  label_fr: `votre demande ${theme}`,
+                  label_en: `your ${theme} request`,
+                  themes: [theme],
+                  effect: 'declare' as const,
+                })),
+                ...(wish.demarches ?? []),
+              ]
             : [],
         },
         'Allocations de démonstration',

@@ -1,4 +1,5 @@
 import { endOfMandate } from '../../src/kernel/calendar.ts';
+import { WHOLE } from '../../src/mandates/narrowing.ts';
 import { attestationPdf } from '../../src/web/attestation-pdf.ts';
 import { type AttestationData, attestationBlocks, type Block, type MandateTextData, mandateBlocks } from '../../src/web/views/mandate-blocks.ts';
 import { assert, test } from '../support/check.ts';
@@ -10,6 +11,7 @@ const data = (name: string, organisation = 'Mairie de Thénac'): MandateTextData
   organisation: { name: organisation, siret: '21750001600019' },
   themes: ['logement', 'famille'],
   days: 31,
+  narrowing: WHOLE,
   helpNumber: '0 800 00 00 00',
   person: { name, birthdate: '1946-04-12' },
   dates: { from: NOW, endsAt: endOfMandate(NOW, 31) },

@@ -1,6 +1,7 @@
 import { endOfMandate } from '../../src/kernel/calendar.ts';
 import { sha256 } from '../../src/kernel/crypto.ts';
 import { DURATIONS, TEMPLATE } from '../../src/mandates/mandate.ts';
+import { WHOLE } from '../../src/mandates/narrowing.ts';
 import { THEMES } from '../../src/organisations/theme.ts';
 import { templateWords } from '../../src/web/i18n/templates.ts';
 import { type MandateTextData, mandateBlocks } from '../../src/web/views/mandate-blocks.ts';
@@ -19,7 +20,14 @@ const person = { name: 'Madame Colette Martin', birthdate: '1946-04-12' };
 /** Every way in which the text can be filled. */
 const filled = (template: string): MandateTextData[] =>
   DURATIONS.flatMap((days) => {
-    const draft: MandateTextData = { template, organisation: { name: 'Mairie de Thénac' }, themes: THEMES, days, helpNumber: '0 800 00 00 00' };
+    const draft: MandateTextData = {
+      template,
+      organisation: { name: 'Mairie de Thénac' },
+      themes: THEMES,
+      days,
+      narrowing: WHOLE,
+      helpNumber: '0 800 00 00 00',
+    };
     const known = { ...draft, organisation: { ...draft.organisation, siret: '21750001600019' }, person: { ...person, birthplace: 'Saintes' } };
     const dates = { from, endsAt: endOfMandate(from, days) };
     const signed = (method: string): MandateTextData => ({

@@ -1,5 +1,6 @@
 import type { JSX } from 'hono/jsx/jsx-runtime';
 import { endOfMandate } from '../../src/kernel/calendar.ts';
+import { WHOLE } from '../../src/mandates/narrowing.ts';
 import { fr } from '../../src/web/i18n/fr.ts';
 import type { Lang } from '../../src/web/i18n/language.ts';
 import { AuditPage, type AuditRow } from '../../src/web/views/administration.tsx';
@@ -49,11 +50,36 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
   };
   const colette = text('Madame Colette Martin');
   const person = { name: colette, birthdate: '1946-04-12', birthplace: text('Saintes (17)') };
+  const demarches = [
+    {
+      code: 'allocations.aide-logement',
+      label: text('Aide au logement'),
+      service: text('Allocations de démonstration'),
+      effect: 'declare',
+      theme: 'logement',
+    },
+    {
+      code: 'allocations.suivi',
+      label: text('Suivre mes demandes'),
+      service: text('Allocations de démonstration'),
+      effect: 'read',
+      theme: 'famille',
+    },
+    { code: 'impots.adresse', label: text(LONG), service: text('Impôts de démonstration'), effect: 'change', theme: 'argent' },
+  ];
+  const narrowing = {
+    demarches: [
+      { code: 'allocations.suivi', service: text('Allocations de démonstration'), fr: text('Suivre mes demandes'), en: text('Follow my claims') },
+    ],
+    readOnly: true,
+    singleUse: true,
+  };
   const mandateText: MandateTextData = {
     template: '2026-11',
     organisation: { name: text('Mairie de Thénac'), siret: '21750001600019' },
     themes: ['logement', 'famille'],
     days: 31,
+    narrowing: WHOLE,
     helpNumber: text('0 800 00 00 00'),
   };
   const signed: MandateTextData = {
@@ -98,6 +124,7 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
       id: 'usg_1',
       name: colette,
       themes: ['logement', 'famille'],
+      narrowing: WHOLE,
       endsAt: endOfMandate(NOW, 31),
       method: 'franceconnect',
       services: [{ name: text('Allocations de démonstration'), href: '/x?login_hint=1' }],
@@ -106,6 +133,7 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
       id: 'usg_2',
       name: text('Monsieur Jean Petit'),
       themes: ['argent', 'logement'],
+      narrowing: WHOLE,
       endsAt: endOfMandate(NOW, 1),
       method: 'sms',
       services: [
@@ -113,7 +141,7 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
         { name: text('Impôts de démonstration'), href: '/y' },
       ],
     },
-    { id: 'usg_3', name: text(`Madame ${LONG}`), themes: THEMES, endsAt: endOfMandate(NOW, 365), method: 'paper', services: [] },
+    { id: 'usg_3', name: text(`Madame ${LONG}`), themes: THEMES, endsAt: endOfMandate(NOW, 365), method: 'paper', narrowing: WHOLE, services: [] },
   ];
   const session = {
     id: 'dls_1',
@@ -153,9 +181,11 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
     consent: { method: 'franceconnect', at: at('2026-03-01T08:28:00Z') },
     stopHref: '/mon-espace/mandats/1/arreter',
     textHref: '/mon-espace/mandats/1',
+    narrowing: WHOLE,
   };
   const interaction = { frame: aidant, post: post('/interaction/1/personne'), abort: post('/interaction/1/abandon') };
   const confirm = {
+    narrowing: WHOLE,
     ...interaction,
     now: NOW,
     person: colette,
@@ -178,6 +208,7 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
     organisation: text('Mairie de Thénac'),
     aidant: text('Karim Benali'),
     textHref: '/aidant/mandats/1/texte',
+    narrowing: WHOLE,
   };
   const row: AuditRow = {
     index: 4714,
@@ -257,12 +288,40 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
         ]}
       />
     ),
-    'mandate-1-themes': <MandateThemesPage {...step} themes={THEMES} chosen={['logement']} outside={['justice']} />,
+    'mandate-1-themes': (
+      <MandateThemesPage {...step} demarches={demarches} chosenDemarches={[]} themes={THEMES} chosen={['logement']} outside={['justice']} />
+    ),
+    'mandate-1-many': (
+      <MandateThemesPage
+        {...step}
+        demarches={[...'abc'].flatMap((letter) => demarches.map((each) => ({ ...each, code: `${each.code}-${letter}` })))}
+        chosenDemarches={['allocations.suivi-b']}
+        themes={THEMES}
+        chosen={[]}
+        errors={[{ field: 'theme-papiers', code: 'demarches_or_themes' }]}
+      />
+    ),
     'mandate-1-error': (
-      <MandateThemesPage {...step} themes={['famille', 'logement']} chosen={[]} errors={[{ field: 'theme-famille', code: 'themes_required' }]} />
+      <MandateThemesPage
+        {...step}
+        demarches={[]}
+        chosenDemarches={[]}
+        themes={['famille', 'logement']}
+        chosen={[]}
+        errors={[{ field: 'theme-famille', code: 'themes_required' }]}
+      />
     ),
     'mandate-2-days': (
       <MandateDaysPage {...step} now={NOW} durations={[1, 31, 182, 365].map((days) => ({ days, endsAt: endOfMandate(NOW, days) }))} />
+    ),
+    'mandate-2-error': (
+      <MandateDaysPage
+        {...step}
+        now={NOW}
+        durations={[1, 31].map((days) => ({ days, endsAt: endOfMandate(NOW, days) }))}
+        readOnly
+        errors={[{ field: 'read-only', code: 'demarche_not_read_only' }]}
+      />
     ),
     'mandate-3-read': (
       <MandateReadPage
@@ -316,6 +375,8 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
     ),
     'usager-phone-none': <UsagerPhonePage frame={usager} post={post('/usager/telephone')} confirm={post('/usager/telephone/code')} phones={[]} />,
     'mandate-4-sign': <MandateSignPage {...sign} replaces={['logement']} otherOrganisations={[text('CCAS de Saintes')]} />,
+    'mandate-4-narrow': <MandateSignPage {...sign} narrowing={narrowing} />,
+    'mandate-text-narrow': <MandatePage frame={aidant} data={{ ...signed, narrowing }} backHref="/aidant" />,
     'mandate-4-passkey': <MandateSignPage {...sign} passkey={asked} />,
     'mandate-4-error': (
       <MandateSignPage
@@ -441,7 +502,10 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
         now={NOW}
         greeting={text('Madame Martin')}
         lines={lines}
-        mandates={[card, { ...card, organisation: text('CCAS de Saintes'), aidants: [], otherAidants: 1, endsAt: endOfMandate(NOW, 1) }]}
+        mandates={[
+          { ...card, narrowing, used: true },
+          { ...card, organisation: text('CCAS de Saintes'), aidants: [], otherAidants: 1, endsAt: endOfMandate(NOW, 1) },
+        ]}
         checkpoint={{ size: 4790, at: at('2026-03-03T14:31:03Z') }}
         older="/mon-espace?avant=4700"
       />

@@ -1,9 +1,11 @@
 import { endOfMandate } from '../../kernel/calendar.ts';
+import type { Narrowing } from '../../mandates/narrowing.ts';
 import type { ConsentTexts } from '../../mandates/remote-consents.ts';
 import type { EndTexts } from '../../notices/ends.ts';
 import type { ChannelTexts } from '../../usagers/channels.ts';
 import { lastDay, plainDay } from './dates.ts';
 import { insideSentence } from './names.ts';
+import { narrowingList } from './narrowing.ts';
 import { themeList } from './sentence.ts';
 
 /** Letters that cost a whole message its short alphabet (3GPP TS 23.038) are written with the ones it has. */
@@ -20,9 +22,13 @@ const short = (text: string): string =>
  */
 export const smsTexts = (helpNumber: string): ConsentTexts & ChannelTexts & EndTexts => {
   const help = `Aide : ${helpNumber}.`;
+  const only = (narrowing: Narrowing): string => {
+    const said = narrowingList(narrowing, 'fr');
+    return said.length ? ` Seulement : ${said.join(', ')}.` : '';
+  };
   const texts: ConsentTexts & ChannelTexts & EndTexts = {
-    recap: ({ organisation, aidant, themes, from, days }) =>
-      `Relais : ${aidant}, ${insideSentence(organisation)}, vous propose un mandat pour faire des démarches en ligne à votre place. Pour : ${themeList(themes, 'fr')}. Jusqu'au ${plainDay(lastDay(endOfMandate(from, days)), 'fr')}. Vous pourrez l'arrêter quand vous voulez.`,
+    recap: ({ organisation, aidant, themes, narrowing, from, days }) =>
+      `Relais : ${aidant}, ${insideSentence(organisation)}, vous propose un mandat pour faire des démarches en ligne à votre place. Pour : ${themeList(themes, 'fr')}.${only(narrowing)} Jusqu'au ${plainDay(lastDay(endOfMandate(from, days)), 'fr')}. Vous pourrez l'arrêter quand vous voulez.`,
     question: () => `Relais : êtes-vous d'accord ? Répondez OUI ou NON, aujourd'hui avant minuit. Sans réponse, rien n'est fait. ${help}`,
     again: () => `Relais : nous n'avons pas compris. Répondez seulement OUI ou NON. ${help}`,
     thanks: (reply, others) =>

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { lowest, pairwise } from '../../delegation/session.ts';
 import type { Candidate } from '../../delegation/sessions.ts';
 import { isId, type MandateId } from '../../kernel/ids.ts';
+import { covered } from '../../mandates/narrowing.ts';
 import { isTheme, type Theme } from '../../organisations/theme.ts';
 import { askedSubject, type DelegatedRequest, meetsAcr, readRequest, signInIsFresh } from '../../provider/interaction.ts';
 import type { Interaction } from '../../provider/provider.ts';
@@ -124,7 +125,14 @@ export const interactions =
       here: Asking,
       more: { mandateId?: MandateId; name?: string; after?: MandateId; limit?: number; webSession?: Buffer },
     ): Promise<Candidate[]> =>
-      site.sessions.candidates({ ...here.who, serviceId: here.interaction.service.id, asked: here.request.asked, limit: PAGE + 1, ...more });
+      site.sessions.candidates({
+        ...here.who,
+        serviceId: here.interaction.service.id,
+        asked: here.request.asked,
+        demarche: here.request.demarche,
+        limit: PAGE + 1,
+        ...more,
+      });
 
     const abort = (here: Asking) => kit.post(here.session, `${path(here.interaction.uid)}/abandon`);
 
@@ -185,9 +193,8 @@ export const interactions =
     const confirm = (request: FastifyRequest, reply: FastifyReply, here: Asking, candidate: Candidate, theme: Theme): FastifyReply => {
       const { interaction } = here;
       const { others } = candidate;
-      const privileges = [
-        ...new Set(interaction.service.demarches.filter((demarche) => demarche.themes.includes(theme)).map((demarche) => demarche.effect)),
-      ];
+      const inTheme = interaction.service.demarches.filter(({ themes, code }) => themes.includes(theme) && code === (here.request.demarche ?? code));
+      const privileges = [...new Set(covered(candidate.narrowing, inTheme).map((demarche) => demarche.effect))];
       return kit.page(
         reply,
         <ConfirmPage
@@ -204,6 +211,7 @@ export const interactions =
           theme={theme}
           mandate={{ startsAt: candidate.startsAt, endsAt: candidate.endsAt, method: candidate.consent.method }}
           privileges={privileges}
+          narrowing={candidate.narrowing}
           anotherHref={`${path(interaction.uid)}?choisir=1`}
           {...(others[0]
             ? { endsFirst: { person: others[0].usagerName, services: [...new Set(others.map((session) => session.serviceName))] } }
@@ -306,6 +314,7 @@ export const interactions =
           theme,
           serviceId: interaction.service.id,
           asked: here.request.asked,
+          demarche: here.request.demarche,
         },
         (tx, session) => provider.grantDelegated(tx, request.raw, reply.raw, session),
       );

@@ -48,6 +48,8 @@ export const aidantSpace =
             id: mandate.id,
             name: mandate.usagerName,
             themes: mandate.themes.filter((each) => !each.endedAt).map((each) => each.theme),
+            narrowing: mandate.narrowing,
+            used: mandate.used,
             endsAt: mandate.endsAt,
             method: mandate.consent.method,
             services: usableAt(mandate, services),

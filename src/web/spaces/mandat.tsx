@@ -2,8 +2,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { endOfMandate } from '../../kernel/calendar.ts';
 import { isId } from '../../kernel/ids.ts';
 import { type Draft, DURATIONS, isDuration, type Mandate, TEMPLATE } from '../../mandates/mandate.ts';
+import { MOST_DEMARCHES } from '../../mandates/narrowing.ts';
 import { type Actor, renewal } from '../../mandates/policy.ts';
-import { isTheme, THEMES } from '../../organisations/theme.ts';
+import { isTheme, THEMES, type Theme } from '../../organisations/theme.ts';
 import { displayName, shortName, type Usager } from '../../usagers/usager.ts';
 import { type AidantHere, requireAidant } from '../guards.ts';
 import { t } from '../i18n/language.ts';
@@ -18,6 +19,9 @@ import { usableAt } from './usable.ts';
 
 const NEW = '/aidant/mandats/nouveau';
 const draftPath = (id: string): string => `/aidant/mandats/brouillon/${id}`;
+
+/** Reads a list of an address: at most as many as a mandate may name, each once. */
+const listed = (text: string | undefined): string[] => [...new Set((text ?? '').split(',').filter(Boolean))].slice(0, MOST_DEMARCHES + 1);
 
 /** Codes that are shown beside the field they concern, with the page as it was. */
 const FIELD_ERRORS = ['wrong_code', 'code_already_used', 'too_many_codes', 'passkey_expired', 'passkey_refused'];
@@ -51,53 +55,121 @@ export const mandat =
 
     const ownDraft = async (here: AidantHere, id: string) => (isId('dra', id) ? site.mandates.findDraft(here, id) : undefined);
 
-    const themesPage = (request: FastifyRequest, reply: FastifyReply, here: AidantHere, chosen: readonly string[], error?: string): FastifyReply => {
+    /** What was chosen so far, as the address or the form says it: nothing of it is trusted, only read. */
+    interface Chosen {
+      readonly themes: readonly Theme[];
+      readonly demarches: readonly string[];
+    }
+    const fromQuery = (request: FastifyRequest): Chosen => ({
+      themes: listed(kit.query(request, 'themes')).filter(isTheme),
+      demarches: listed(kit.query(request, 'demarches')),
+    });
+    const fromForm = (request: FastifyRequest): Chosen => ({
+      themes: [...new Set(kit.fields(request).all('themes').filter(isTheme))],
+      demarches: [...new Set(kit.fields(request).all('demarches'))].slice(0, MOST_DEMARCHES + 1),
+    });
+    const queryOf = ({ themes, demarches }: Chosen): string =>
+      `?themes=${themes.join(',')}${demarches.length ? `&demarches=${demarches.map(encodeURIComponent).join(',')}` : ''}`;
+
+    const allowedThemes = (here: AidantHere): Theme[] => {
       const membership = here.dossier.memberships.find((each) => each.organisation.id === here.organisationId);
-      const themes = THEMES.filter((theme) => membership?.themes.includes(theme) && membership.organisation.themes.includes(theme));
+      return THEMES.filter((theme) => membership?.themes.includes(theme) && membership.organisation.themes.includes(theme));
+    };
+
+    const themesPage = async (
+      request: FastifyRequest,
+      reply: FastifyReply,
+      here: AidantHere,
+      chosen: Chosen,
+      error?: { field: 'demarche-1' | 'theme'; code: string },
+    ): Promise<FastifyReply> => {
+      const themes = allowedThemes(here);
+      const offered = await site.mandates.offered(themes);
+      const field = error?.field === 'demarche-1' && offered.length ? 'demarche-1' : `theme-${themes[0] ?? ''}`;
       return kit.page(
         reply,
         <MandateThemesPage
           frame={kit.frame(request, here.session, here.who)}
           post={kit.post(here.session, NEW)}
           backHref="/aidant"
+          demarches={offered.map((each) => ({
+            code: each.code,
+            label: kit.lang(request) === 'fr' ? each.labelFr : each.labelEn,
+            service: each.serviceName,
+            effect: each.effect,
+            theme: themes.find((theme) => each.themes.includes(theme)) ?? '',
+          }))}
+          chosenDemarches={chosen.demarches}
           themes={themes}
-          chosen={chosen}
+          // A theme that came with its démarches is no choice of its own.
+          chosen={chosen.demarches.length && !error ? [] : chosen.themes}
           outside={THEMES.filter((theme) => !themes.includes(theme))}
-          {...(error ? { errors: [{ field: `theme-${themes[0] ?? ''}`, code: error }] } : {})}
+          {...(error ? { errors: [{ field, code: error.code }] } : {})}
         />,
         { status: error ? 422 : 200 },
       );
     };
 
+    /** The themes that démarches bring with them: for each the one already brought if there is one, otherwise its first. Undefined: one has none. */
+    const themesOf = async (here: AidantHere, codes: readonly string[]): Promise<Theme[] | undefined> => {
+      const allowed = allowedThemes(here);
+      const offered = await site.mandates.offered(allowed);
+      const brought: Theme[] = [];
+      for (const code of codes) {
+        const themes = offered.find((each) => each.code === code)?.themes.filter((theme) => allowed.includes(theme)) ?? [];
+        const [first] = themes;
+        if (!first) return undefined;
+        if (!themes.some((theme) => brought.includes(theme))) brought.push(first);
+      }
+      return brought;
+    };
+
     app.get(NEW, async (request, reply) => {
       const here = await requireAidant(kit, request, reply);
-      return here ? themesPage(request, reply, here, (kit.query(request, 'themes') ?? '').split(',').filter(isTheme)) : reply;
+      return here ? themesPage(request, reply, here, fromQuery(request)) : reply;
     });
     app.post(NEW, async (request, reply) => {
       const here = await requireAidant(kit, request, reply);
       if (!here) return reply;
-      const chosen = kit.fields(request).all('themes').filter(isTheme);
-      if (!chosen.length) return themesPage(request, reply, here, [], 'themes_required');
-      return reply.redirect(`${NEW}/duree?themes=${chosen.join(',')}`, 303);
+      const chosen = fromForm(request);
+      if (!chosen.themes.length && !chosen.demarches.length)
+        return themesPage(request, reply, here, chosen, { field: 'demarche-1', code: 'themes_required' });
+      if (!chosen.demarches.length) return reply.redirect(`${NEW}/duree${queryOf(chosen)}`, 303);
+      const brought = await themesOf(here, chosen.demarches);
+      if (!brought || chosen.demarches.length > MOST_DEMARCHES)
+        return themesPage(request, reply, here, { ...chosen, demarches: [] }, { field: 'demarche-1', code: 'demarches_gone' });
+      // A whole theme was chosen on purpose: it holds its démarches. One outside it would need another mandate.
+      if (!chosen.themes.length) return reply.redirect(`${NEW}/duree${queryOf({ themes: brought, demarches: chosen.demarches })}`, 303);
+      if (brought.every((theme) => chosen.themes.includes(theme)))
+        return reply.redirect(`${NEW}/duree${queryOf({ themes: chosen.themes, demarches: [] })}`, 303);
+      return themesPage(request, reply, here, chosen, { field: 'theme', code: 'demarches_or_themes' });
     });
 
-    const chosenThemes = (request: FastifyRequest) => [...new Set((kit.query(request, 'themes') ?? '').split(',').filter(isTheme))];
-
-    const daysPage = (request: FastifyRequest, reply: FastifyReply, here: AidantHere, themes: readonly string[], error?: string): FastifyReply => {
+    const daysPage = (
+      request: FastifyRequest,
+      reply: FastifyReply,
+      here: AidantHere,
+      chosen: Chosen,
+      error?: { field: string; code: string },
+    ): FastifyReply => {
       const now = site.clock.now();
+      const fields = kit.fields(request);
+      const days = Number(fields.text('days'));
       return kit.page(
         reply,
         <MandateDaysPage
           frame={kit.frame(request, here.session, here.who)}
-          post={kit.post(
-            here.session,
-            `${NEW}/duree`,
-            themes.map((theme) => ['themes', theme] as const),
-          )}
-          backHref={`${NEW}?themes=${themes.join(',')}`}
+          post={kit.post(here.session, `${NEW}/duree`, [
+            ...chosen.themes.map((theme) => ['themes', theme] as const),
+            ...chosen.demarches.map((code) => ['demarches', code] as const),
+          ])}
+          backHref={`${NEW}${queryOf(chosen)}`}
           now={now}
-          durations={DURATIONS.map((days) => ({ days, endsAt: endOfMandate(now, days) }))}
-          {...(error ? { errors: [{ field: 'days-1', code: error }] } : {})}
+          durations={DURATIONS.map((each) => ({ days: each, endsAt: endOfMandate(now, each) }))}
+          {...(isDuration(days) ? { chosen: days } : {})}
+          readOnly={fields.text('read_only') === 'yes'}
+          singleUse={fields.text('single_use') === 'yes'}
+          {...(error ? { errors: [error] } : {})}
         />,
         { status: error ? 422 : 200 },
       );
@@ -105,23 +177,27 @@ export const mandat =
     app.get(`${NEW}/duree`, async (request, reply) => {
       const here = await requireAidant(kit, request, reply);
       if (!here) return reply;
-      const themes = chosenThemes(request);
-      return themes.length ? daysPage(request, reply, here, themes) : reply.redirect(NEW, 303);
+      const chosen = fromQuery(request);
+      return chosen.themes.length ? daysPage(request, reply, here, chosen) : reply.redirect(NEW, 303);
     });
     app.post(`${NEW}/duree`, async (request, reply) => {
       const here = await requireAidant(kit, request, reply);
       if (!here) return reply;
-      const days = Number(kit.fields(request).text('days'));
-      const themes = [...new Set(kit.fields(request).all('themes').filter(isTheme))];
-      if (!themes.length) return themesPage(request, reply, here, [], 'themes_required');
-      if (!isDuration(days)) return daysPage(request, reply, here, themes, 'days_required');
-      const drafted = await site.mandates.draft(here, themes, days);
-      if ('refused' in drafted)
-        return kit.refuse(request, reply, drafted.refused === 'theme_missing' ? 'invalid_request' : drafted.refused, {
-          session: here.session,
-          who: here.who,
-        });
-      return reply.redirect(draftPath(drafted.draft.id), 303);
+      const fields = kit.fields(request);
+      const days = Number(fields.text('days'));
+      const chosen = fromForm(request);
+      if (!chosen.themes.length) return themesPage(request, reply, here, chosen, { field: 'demarche-1', code: 'themes_required' });
+      if (!isDuration(days)) return daysPage(request, reply, here, chosen, { field: 'days-1', code: 'days_required' });
+      const drafted = await site.mandates.draft(here, chosen.themes, days, {
+        ...(chosen.demarches.length ? { demarches: chosen.demarches } : {}),
+        readOnly: fields.text('read_only') === 'yes',
+        singleUse: fields.text('single_use') === 'yes',
+      });
+      if (!('refused' in drafted)) return reply.redirect(draftPath(drafted.draft.id), 303);
+      if (drafted.refused === 'demarche_not_read_only')
+        return daysPage(request, reply, here, chosen, { field: 'read-only', code: 'demarche_not_read_only' });
+      const code = drafted.refused === 'theme_missing' ? 'invalid_request' : drafted.refused;
+      return kit.refuse(request, reply, code, { session: here.session, who: here.who });
     });
 
     const draftText = (draft: Draft, actor: Actor, usager: Usager | undefined): MandateTextData => ({
@@ -129,6 +205,7 @@ export const mandat =
       organisation: { name: actor.organisationName, siret: actor.siret },
       themes: draft.themes,
       days: draft.days,
+      narrowing: draft.narrowing,
       helpNumber: site.helpNumber,
       dates: { from: site.clock.now(), endsAt: endOfMandate(site.clock.now(), draft.days) },
       ...(usager ? { person: { name: displayName(usager), birthdate: usager.birthdate } } : {}),
@@ -147,7 +224,7 @@ export const mandat =
           frame={kit.frame(request, here.session, here.who)}
           post={kit.post(here.session, `${draftPath(draft.id)}/consentement`)}
           refuse={kit.post(here.session, `${draftPath(draft.id)}/abandon`)}
-          backHref={`${NEW}/duree?themes=${draft.themes.join(',')}`}
+          backHref={`${NEW}/duree${queryOf({ themes: draft.themes, demarches: (draft.narrowing.demarches ?? []).map(({ code }) => code) })}`}
           text={draftText(draft, actor, undefined)}
           paperHref={`${draftPath(draft.id)}/papier`}
           {...(site.sms ? { smsHref: `${draftPath(draft.id)}/sms` } : {})}
@@ -210,6 +287,7 @@ export const mandat =
           consent={{ method: draft.consent.method, at: draft.consent.at }}
           themes={draft.themes}
           days={draft.days}
+          narrowing={draft.narrowing}
           endsAt={endOfMandate(now, draft.days)}
           organisation={actor.organisationName}
           aidant={`${actor.givenName} ${actor.familyName}`}

@@ -24,6 +24,7 @@ export const textOfSheet = ({ paper, draft, actor, usager }: Sheet, helpNumber: 
   organisation: { name: actor.organisationName, siret: actor.siret },
   themes: draft.themes,
   days: draft.days,
+  narrowing: draft.narrowing,
   helpNumber,
   person: { name: displayName(usager), birthdate: usager.birthdate },
   dates: { from: paper.askedAt, endsAt: endOfMandate(paper.askedAt, draft.days) },

@@ -80,6 +80,8 @@ export const usagerSpace =
               aidants: aidants.slice(0, 2),
               otherAidants: Math.max(0, aidants.length - 2),
               themes: liveThemes(mandate),
+              narrowing: mandate.narrowing,
+              used: mandate.used,
               endsAt: mandate.endsAt,
               shared: sharedThemes(mandate, live),
               consent: { method: mandate.consent.method, at: mandate.consent.at },

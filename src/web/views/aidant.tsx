@@ -1,6 +1,8 @@
 import type { JSX } from 'hono/jsx/jsx-runtime';
+import type { Narrowing } from '../../mandates/narrowing.ts';
 import { lastDay, minutesLeft, until } from '../i18n/dates.ts';
 import { t } from '../i18n/language.ts';
+import { narrowingList } from '../i18n/narrowing.ts';
 import { themeLabel } from '../i18n/sentence.ts';
 import { Choice, Choices, ErrorSummary, errorOf, type FieldError, FilterForm, type NameFilter } from './fields.tsx';
 import { Icon } from './icons.tsx';
@@ -11,6 +13,8 @@ export interface AccompaniedPerson {
   readonly id: string;
   readonly name: string;
   readonly themes: readonly string[];
+  readonly narrowing: Narrowing;
+  readonly used?: boolean;
   readonly endsAt: Date;
   readonly method: string;
   /** Sites that accept this mandate: where *Agir sur …* leads. */
@@ -79,11 +83,12 @@ const Person = ({ frame, now, person, number }: { frame: Frame; now: Date; perso
       <Facts
         items={[
           [words.themes, person.themes.map((theme) => themeLabel(theme, frame.lang)).join(' · ')],
+          [t(frame.lang).mandate.narrowed.label, narrowingList(person.narrowing, frame.lang).join(' · ') || undefined],
           [words.end, <time datetime={lastDay(person.endsAt).toISOString()}>{until(person.endsAt, now, frame.lang)}</time>],
         ]}
       />
       {person.services.length === 0 ? (
-        <p class="soft">{words.noService}</p>
+        <p class="soft">{person.used ? t(frame.lang).mandate.narrowed.used : words.noService}</p>
       ) : (
         <Actions>
           {person.services.map((service, index) => (

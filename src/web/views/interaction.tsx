@@ -1,7 +1,9 @@
 import type { JSX } from 'hono/jsx/jsx-runtime';
+import type { Narrowing } from '../../mandates/narrowing.ts';
 import { lastDay, plainDay, until } from '../i18n/dates.ts';
 import { t } from '../i18n/language.ts';
 import { lookUp } from '../i18n/look-up.ts';
+import { narrowingList } from '../i18n/narrowing.ts';
 import { themeLabel } from '../i18n/sentence.ts';
 import { Choice, Choices, ErrorSummary, errorOf, type FieldError, FilterForm, type NameFilter } from './fields.tsx';
 import { type Frame, Layout } from './layout.tsx';
@@ -149,6 +151,7 @@ interface ConfirmProps extends StepProps {
   readonly theme: string;
   readonly mandate: { readonly startsAt: Date; readonly endsAt: Date; readonly method: string };
   readonly privileges: readonly string[];
+  readonly narrowing: Narrowing;
   /** Set when another person's sessions will be ended by this one. */
   readonly endsFirst?: { readonly person: string; readonly services: readonly string[] };
   /** Goes back to the choice of the person. */
@@ -158,7 +161,7 @@ interface ConfirmProps extends StepProps {
 /** From what changes nothing to what does. */
 const ORDER = ['read', 'declare', 'change'];
 
-const WhatItAllows = ({ frame, now, mandate, privileges }: ConfirmProps): JSX.Element => {
+const WhatItAllows = ({ frame, now, mandate, privileges, narrowing }: ConfirmProps): JSX.Element => {
   const { lang } = frame;
   const words = t(lang).delegation.confirm;
   const oneDay = lastDay(mandate.endsAt).getTime() - mandate.startsAt.getTime() < 86_400_000 && mandate.endsAt > now;
@@ -177,6 +180,7 @@ const WhatItAllows = ({ frame, now, mandate, privileges }: ConfirmProps): JSX.El
             words.can,
             ORDER.flatMap((privilege) => (privileges.includes(privilege) ? [lookUp(words.privileges, privilege) ?? privilege] : [])).join(', '),
           ],
+          [t(lang).mandate.narrowed.label, narrowingList(narrowing, lang).join(' · ') || undefined],
           [words.cannot, words.never],
           [words.howLong, words.minutes],
         ]}

@@ -1,7 +1,9 @@
+import type { Narrowing } from '../../mandates/narrowing.ts';
 import { birthday, day, dayAndTime, lastDay } from '../i18n/dates.ts';
 import { type Lang, t } from '../i18n/language.ts';
 import { lookUp } from '../i18n/look-up.ts';
 import { namedOrganisation } from '../i18n/names.ts';
+import { narrowingList } from '../i18n/narrowing.ts';
 import { methodLabel, themeLabel } from '../i18n/sentence.ts';
 import { templateWords } from '../i18n/templates.ts';
 
@@ -12,6 +14,7 @@ export interface MandateTextData {
   readonly organisation: { readonly name: string; readonly siret?: string };
   readonly themes: readonly string[];
   readonly days: number;
+  readonly narrowing: Narrowing;
   readonly helpNumber: string;
   readonly person?: { readonly name: string; readonly birthdate: string; readonly birthplace?: string };
   readonly dates?: { readonly from: Date; readonly endsAt: Date };
@@ -51,7 +54,7 @@ const text = (value: string, tone?: 'reference' | 'soft' | 'small'): Block => ({
 
 const whatIAllow = (data: MandateTextData, lang: Lang): Block[] => {
   const words = templateWords(data.template, lang);
-  const { person, dates } = data;
+  const { person, dates, narrowing } = data;
   return [
     section(words.who),
     text(person === undefined ? words.meUnknown : words.me(person.name, birthday(person.birthdate, lang), person.birthplace ?? '')),
@@ -66,6 +69,17 @@ const whatIAllow = (data: MandateTextData, lang: Lang): Block[] => {
         text: `${lang === 'fr' ? '\u00a0: ' : ': '}${lookUp(t(lang).themes.description, theme) ?? ''}`,
       })),
     },
+    ...(narrowing.demarches
+      ? [
+          text(words.only),
+          {
+            kind: 'list' as const,
+            items: narrowing.demarches.map((each) => ({ text: words.onlyItem(lang === 'fr' ? each.fr : each.en, each.service) })),
+          },
+        ]
+      : []),
+    ...(narrowing.readOnly ? [text(words.readOnly)] : []),
+    ...(narrowing.singleUse ? [text(words.singleUse)] : []),
     text(words.free),
     section(words.limits),
     text(words.limitsText),
@@ -127,6 +141,7 @@ const essentials = (data: MandateTextData, attestation: AttestationData, lang: L
     [rows.organisation, data.organisation.name],
     [rows.siret, data.organisation.siret],
     [rows.themes, attestation.themes.map((theme) => themeLabel(theme, lang)).join(' · ')],
+    [t(lang).mandate.narrowed.label, narrowingList(data.narrowing, lang).join(' · ')],
     [rows.from, dates && day(dates.from, lang)],
     [rows.to, dates && words.toMidnight(day(lastDay(dates.endsAt), lang))],
     [rows.consent, consent && words.signed(methodLabel(consent.method, lang), dayAndTime(consent.at, lang))],

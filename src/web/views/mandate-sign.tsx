@@ -1,7 +1,9 @@
 import type { JSX } from 'hono/jsx/jsx-runtime';
+import type { Narrowing } from '../../mandates/narrowing.ts';
 import { birthday, dayAndTime, until } from '../i18n/dates.ts';
 import { t } from '../i18n/language.ts';
 import { namedOrganisation } from '../i18n/names.ts';
+import { narrowingList } from '../i18n/narrowing.ts';
 import { methodLabel, themeLabel } from '../i18n/sentence.ts';
 import { CodeField, ErrorSummary, errorOf, type FieldError, FieldErrorText } from './fields.tsx';
 import { Icon } from './icons.tsx';
@@ -20,6 +22,7 @@ interface SignProps {
   readonly consent: { readonly method: string; readonly at: Date };
   readonly themes: readonly string[];
   readonly days: number;
+  readonly narrowing: Narrowing;
   readonly endsAt: Date;
   readonly organisation: string;
   readonly aidant: string;
@@ -47,6 +50,7 @@ const Recap = (props: SignProps): JSX.Element => {
             <Badge tone="success">{words.sign.consentAt(methodLabel(props.consent.method, lang), dayAndTime(props.consent.at, lang))}</Badge>,
           ],
           [words.sign.what, props.themes.map((theme) => themeLabel(theme, lang)).join(' · ')],
+          [words.narrowed.label, narrowingList(props.narrowing, lang).join(' · ') || undefined],
           [words.sign.duration, `${words.days[props.days] ?? props.days}, ${until(props.endsAt, props.now, lang)}`],
           [words.sign.organisation, props.organisation],
           [words.sign.by, props.aidant],

@@ -18,7 +18,19 @@ interface StepProps {
 }
 const failed = (errors: readonly FieldError[] | undefined): boolean => (errors?.length ?? 0) > 0;
 
+/** A démarche that may be named in a mandate. */
+interface OfferedDemarche {
+  readonly code: string;
+  readonly label: string;
+  readonly service: string;
+  readonly effect: string;
+  /** Where it is shown when there are many: the first of its themes that may be chosen. */
+  readonly theme: string;
+}
+
 interface ThemesProps extends StepProps {
+  readonly demarches: readonly OfferedDemarche[];
+  readonly chosenDemarches: readonly string[];
   /** Themes that the structure and the aidant may take, in the order shown. */
   readonly themes: readonly string[];
   readonly chosen: readonly string[];
@@ -26,39 +38,83 @@ interface ThemesProps extends StepProps {
   readonly outside?: readonly string[];
 }
 
-/** Step 1: what needs to be done. Sends `themes`, once a chosen theme. */
-export const MandateThemesPage = ({ frame, post, backHref, errors, themes, chosen, outside = [] }: ThemesProps): JSX.Element => {
-  const { lang } = frame;
+/** More than this are folded by theme. */
+const AT_A_GLANCE = 8;
+
+/** The smallest choice, first: démarches by their names. */
+const Demarches = ({ frame: { lang }, errors, themes, demarches, chosenDemarches }: ThemesProps): JSX.Element => {
+  const words = t(lang).mandate;
+  const choice = (each: OfferedDemarche): JSX.Element => (
+    <Choice
+      kind="checkbox"
+      id={`demarche-${demarches.indexOf(each) + 1}`}
+      name="demarches"
+      value={each.code}
+      checked={chosenDemarches.includes(each.code)}
+      title={each.label}
+    >
+      <span>
+        {words.demarcheOn(each.service)}. {lookUp(words.effects, each.effect)}.
+      </span>
+    </Choice>
+  );
+  const folded = themes.flatMap((theme) => {
+    const inside = demarches.filter((each) => each.theme === theme);
+    return inside.length ? [{ theme, inside }] : [];
+  });
+  return (
+    <Choices lang={lang} id="demarche-1" legend={words.demarchesLegend} hint={words.demarchesHint} error={errorOf(errors, 'demarche-1')}>
+      {demarches.length <= AT_A_GLANCE
+        ? demarches.map(choice)
+        : folded.map(({ theme, inside }) => (
+            <details class="fold" open={inside.some((each) => chosenDemarches.includes(each.code)) ? true : undefined}>
+              <summary>{themeLabel(theme, lang)}</summary>
+              <div class="choices">{inside.map(choice)}</div>
+            </details>
+          ))}
+    </Choices>
+  );
+};
+
+const Themes = ({ frame: { lang }, errors, themes, chosen }: ThemesProps): JSX.Element => {
   const words = t(lang);
   const first = `theme-${themes[0] ?? ''}`;
+  return (
+    <Choices lang={lang} id={first} legend={words.mandate.themesLegend} hint={words.mandate.themesHint} error={errorOf(errors, first)}>
+      {themes.map((theme) => (
+        <Choice kind="checkbox" id={`theme-${theme}`} name="themes" value={theme} checked={chosen.includes(theme)} title={themeLabel(theme, lang)}>
+          <span>{lookUp(words.themes.description, theme)}</span>
+          {lookUp(words.themes.warning, theme) === undefined ? null : (
+            <span class="choice__warning">
+              <Icon name="alert" />
+              <span>{lookUp(words.themes.warning, theme)}</span>
+            </span>
+          )}
+        </Choice>
+      ))}
+    </Choices>
+  );
+};
+
+/** Step 1: what needs to be done. Sends `demarches` and `themes`, each once a choice. */
+export const MandateThemesPage = (props: ThemesProps): JSX.Element => {
+  const { frame, post, backHref, errors, demarches, themes, chosen, outside = [] } = props;
+  const { lang } = frame;
+  const words = t(lang);
+  const themesOpen = demarches.length === 0 || chosen.length > 0 || errorOf(errors, `theme-${themes[0] ?? ''}`) !== undefined;
   return (
     <Layout {...frame} title={words.mandate.step(1, words.mandate.titles[0] ?? '')} error={failed(errors)} width="narrow">
       <ErrorSummary lang={lang} errors={errors} />
       <Stepper lang={lang} step={1} />
       <PostForm post={post} id="mandate-themes">
-        <Choices lang={lang} id={first} legend={words.mandate.themesLegend} error={errorOf(errors, first)}>
-          {themes.map((theme) => (
-            <Choice
-              kind="checkbox"
-              id={`theme-${theme}`}
-              name="themes"
-              value={theme}
-              checked={chosen.includes(theme)}
-              title={themeLabel(theme, lang)}
-            >
-              <span>{lookUp(words.themes.description, theme)}</span>
-              {lookUp(words.themes.warning, theme) === undefined ? null : (
-                <span class="choice__warning">
-                  <Icon name="alert" />
-                  <span>{lookUp(words.themes.warning, theme)}</span>
-                </span>
-              )}
-            </Choice>
-          ))}
-        </Choices>
-        {outside.length === 0 ? null : (
-          <p class="soft">{words.mandate.themesNotHabilitated(outside.map((theme) => themeLabel(theme, lang)).join(' ; '))}</p>
-        )}
+        {demarches.length === 0 ? null : <Demarches {...props} />}
+        <details class="fold" open={themesOpen ? true : undefined}>
+          <summary id="whole-themes">{words.mandate.whole}</summary>
+          <Themes {...props} />
+          {outside.length === 0 ? null : (
+            <p class="soft">{words.mandate.themesNotHabilitated(outside.map((theme) => themeLabel(theme, lang)).join(' ; '))}</p>
+          )}
+        </details>
         <Actions>
           <Button id="continue">{words.shared.continue}</Button>
           <ButtonLink kind="quiet" href={backHref} id="back">
@@ -75,10 +131,22 @@ interface DaysProps extends StepProps {
   /** Each duration with the end that will be enforced (exclusive), from `endOfMandate`. */
   readonly durations: readonly { readonly days: number; readonly endsAt: Date }[];
   readonly chosen?: number;
+  readonly readOnly?: boolean;
+  readonly singleUse?: boolean;
 }
 
-/** Step 2: for how long. Sends `days`; one day is chosen beforehand. */
-export const MandateDaysPage = ({ frame, post, backHref, errors, now, durations, chosen = 1 }: DaysProps): JSX.Element => {
+/** Step 2: for how long, and whether less will do. Sends `days`, `read_only`, `single_use`; one day is chosen beforehand. */
+export const MandateDaysPage = ({
+  frame,
+  post,
+  backHref,
+  errors,
+  now,
+  durations,
+  chosen = 1,
+  readOnly = false,
+  singleUse = false,
+}: DaysProps): JSX.Element => {
   const { lang } = frame;
   const words = t(lang);
   return (
@@ -99,6 +167,14 @@ export const MandateDaysPage = ({ frame, post, backHref, errors, now, durations,
               <span>{until(endsAt, now, lang)}</span>
             </Choice>
           ))}
+        </Choices>
+        <Choices lang={lang} id="read-only" legend={words.mandate.narrowLegend} error={errorOf(errors, 'read-only')}>
+          <Choice kind="checkbox" id="read-only" name="read_only" value="yes" checked={readOnly} title={words.mandate.readOnly}>
+            <span>{words.mandate.readOnlyHint}</span>
+          </Choice>
+          <Choice kind="checkbox" id="single-use" name="single_use" value="yes" checked={singleUse} title={words.mandate.singleUse}>
+            <span>{words.mandate.singleUseHint}</span>
+          </Choice>
         </Choices>
         <Actions>
           <Button id="continue">{words.shared.continue}</Button>

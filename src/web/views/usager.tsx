@@ -1,9 +1,11 @@
 import type { JSX } from 'hono/jsx/jsx-runtime';
 import type { StoredEntry } from '../../journal/journal.ts';
 import { parisDay } from '../../kernel/calendar.ts';
+import type { Narrowing } from '../../mandates/narrowing.ts';
 import { day, dayAndTime, lastDay, plainDay, time } from '../i18n/dates.ts';
 import { type Lang, t } from '../i18n/language.ts';
 import { namedOrganisation } from '../i18n/names.ts';
+import { narrowingList } from '../i18n/narrowing.ts';
 import { methodLabel, sentence, themeLabel, themeList } from '../i18n/sentence.ts';
 import { Icon } from './icons.tsx';
 import { type Frame, Layout } from './layout.tsx';
@@ -23,6 +25,8 @@ export interface MandateCard {
   readonly aidants: readonly string[];
   readonly otherAidants: number;
   readonly themes: readonly string[];
+  readonly narrowing: Narrowing;
+  readonly used?: boolean;
   readonly endsAt: Date;
   readonly consent: { readonly method: string; readonly at: Date };
   /** Themes for which another structure may act too. */
@@ -150,6 +154,7 @@ const Card = ({ card, now, lang }: { card: MandateCard; now: Date; lang: Lang })
       <Facts
         items={[
           [words.themes, card.themes.map((theme) => themeLabel(theme, lang)).join(' · ')],
+          [t(lang).mandate.narrowed.label, narrowingList(card.narrowing, lang).join(' · ') || undefined],
           [words.end, end],
           [words.consent, words.consentText(methodLabel(card.consent.method, lang), plainDay(card.consent.at, lang))],
         ]}
@@ -159,6 +164,7 @@ const Card = ({ card, now, lang }: { card: MandateCard; now: Date; lang: Lang })
           <p>{words.shared(themeList(card.shared, lang))}</p>
         </Alert>
       ) : null}
+      {card.used ? <p class="soft">{t(lang).mandate.narrowed.used}</p> : null}
       <Actions>
         <ButtonLink kind="stop" href={card.stopHref} more={words.stopLong(namedOrganisation(card.organisation, lang))}>
           {words.stop}

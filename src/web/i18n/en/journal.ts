@@ -104,6 +104,8 @@ export const journal: Catalogue['journal'] = {
     identity_incomplete: 'FranceConnect did not give all the information.',
     usager_mismatch: 'The person who signed in was not the one expected.',
     draft_expired: 'The time to sign had passed.',
+    demarche_not_covered: 'The procedure was not in the mandate.',
+    mandate_used: 'The mandate, given for one use, had been used.',
     theme_not_covered: 'The theme is not in your mandate.',
     no_mandate_for_service: 'No mandate allowed it.',
     mandate_revoked: 'The mandate was stopped.',

@@ -134,6 +134,30 @@ export const refusals: Catalogue['refusals'] = {
     NOTHING_SENT,
     'Create a new mandate with the person, for this theme.',
   ),
+  demarche_not_covered: refusal(
+    'The procedure is not in the mandate',
+    'The person gave a smaller mandate: it holds no procedure that this website asks for.',
+    NOTHING_SENT,
+    'Create a new mandate with the person, for this procedure.',
+  ),
+  mandate_used: refusal(
+    'This mandate has been used',
+    'The person gave it for one use.',
+    NOTHING_SENT,
+    'Ask whether they want to create a new mandate.',
+  ),
+  demarche_not_offered: refusal(
+    'This procedure cannot be chosen',
+    'Its website no longer offers it, or it is not in the themes chosen.',
+    'No mandate was created.',
+    'Choose the procedures again.',
+  ),
+  demarche_not_read_only: refusal(
+    'Looking is not enough for this procedure',
+    'One of the procedures chosen sends or changes something.',
+    'No mandate was created.',
+    'Go back: do not tick “Only look”, or choose another procedure.',
+  ),
   organisation_suspended: refusal(
     'Your organisation is suspended',
     'The authorisation of your organisation is suspended.',

@@ -113,6 +113,8 @@ export const journal = {
     identity_incomplete: 'FranceConnect n’a pas donné toutes les informations.',
     usager_mismatch: 'La personne connectée n’était pas celle attendue.',
     draft_expired: 'Le délai pour signer était passé.',
+    demarche_not_covered: 'La démarche n’était pas dans le mandat.',
+    mandate_used: 'Le mandat, donné pour une seule fois, avait déjà servi.',
     theme_not_covered: 'La thématique n’est pas dans votre mandat.',
     no_mandate_for_service: 'Aucun mandat ne le permettait.',
     mandate_revoked: 'Le mandat était arrêté.',

@@ -133,6 +133,30 @@ export const refusals = {
     NOTHING_SENT,
     'Créez un nouveau mandat avec la personne, pour cette thématique.',
   ),
+  demarche_not_covered: refusal(
+    'La démarche n’est pas dans le mandat',
+    'La personne a donné un mandat plus petit : il ne comprend aucune démarche que ce site demande.',
+    NOTHING_SENT,
+    'Créez un nouveau mandat avec la personne, pour cette démarche.',
+  ),
+  mandate_used: refusal(
+    'Ce mandat a déjà servi',
+    'La personne l’a donné pour une seule fois.',
+    NOTHING_SENT,
+    'Demandez-lui si elle veut créer un nouveau mandat.',
+  ),
+  demarche_not_offered: refusal(
+    'Cette démarche ne peut pas être choisie',
+    'Elle n’est plus proposée par son site, ou elle n’est pas dans les thématiques choisies.',
+    'Aucun mandat n’a été créé.',
+    'Recommencez le choix des démarches.',
+  ),
+  demarche_not_read_only: refusal(
+    'Regarder ne suffit pas pour cette démarche',
+    'Une des démarches choisies sert à envoyer ou à changer quelque chose.',
+    'Aucun mandat n’a été créé.',
+    'Revenez en arrière : ne cochez pas « Regarder seulement », ou choisissez une autre démarche.',
+  ),
   organisation_suspended: refusal(
     'Votre structure est suspendue',
     'L’habilitation de votre structure est suspendue.',
