@@ -13,6 +13,7 @@ import { createAttestations } from './mandates/attestations.ts';
 import type { EndSessions, TellEnd } from './mandates/ending.ts';
 import { type AcceptFactor, createMandates } from './mandates/mandates.ts';
 import { createPaperConsents } from './mandates/paper-consents.ts';
+import { createPhoneLinks } from './mandates/phone-links.ts';
 import { createRemoteConsents } from './mandates/remote-consents.ts';
 import { createStopping } from './mandates/stopping.ts';
 import { createDeliveries, type Deliveries, type Message } from './notices/deliveries.ts';
@@ -33,6 +34,7 @@ import { startSequencer } from './persistence/journal-sequencer.ts';
 import { createMandateStore } from './persistence/mandates.ts';
 import { passkeyStore, recoveryStore } from './persistence/means.ts';
 import { paperConsentStore } from './persistence/paper-consents.ts';
+import { phoneLinkStore } from './persistence/phone-links.ts';
 import { remoteConsentStore } from './persistence/remote-consents.ts';
 import { createSessionStore } from './persistence/sessions.ts';
 import { createStoppingStore, referentsOf } from './persistence/stopping.ts';
@@ -259,6 +261,13 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     recovery,
     usagers: createUsagers({ ...common, store: createUsagerStore() }),
     mandates,
+    phoneLinks: createPhoneLinks({
+      ...common,
+      store: phoneLinkStore,
+      mandateStore: createMandateStore(),
+      mandates,
+      key: keys.raw('cookies').reveal(),
+    }),
     sms: smsKey && { consents, channels: createChannels({ ...smsParts, store: channelStore }), key: smsKey },
     papers,
     stopping,

@@ -81,10 +81,11 @@ export interface Details {
   /** A way to reach a person was entered: by herself once she proved that she reads it, or by an aidant. */
   'channel.added': Names & { readonly kind: 'phone' | 'mail'; readonly by: 'usager' | 'aidant' };
   'number.declared': { readonly holder: string };
-  'consent.asked': Names & { readonly themes: readonly string[]; readonly days: number; readonly method: 'sms' | 'paper' };
+  /** By `franceconnect`, on the person's own telephone, nobody knows yet who is asked. */
+  'consent.asked': Names & { readonly themes: readonly string[]; readonly days: number; readonly method: 'sms' | 'paper' | 'franceconnect' };
   /** A second aidant said that she saw the person sign. */
   'consent.witnessed': Names & { readonly reference: string };
-  'consent.answered': { readonly answer: 'no' | 'expired'; readonly method: 'sms' };
+  'consent.answered': { readonly answer: 'no' | 'expired'; readonly method: 'sms' | 'franceconnect' };
   'mandate.created': Names &
     Held & {
       readonly reference: string;

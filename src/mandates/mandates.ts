@@ -115,7 +115,8 @@ export type ConsentRefusal =
   | 'person_deceased'
   | 'not_found'
   | 'draft_expired'
-  | 'overlap_unanswered';
+  | 'overlap_unanswered'
+  | 'already_agreed';
 export type AcceptRefusal = ConsentRefusal | 'witness_gone' | 'consent_missing' | 'usager_mismatch' | FactorRefusal;
 
 export interface Mandates extends Endings {
@@ -137,9 +138,12 @@ export interface Mandates extends Endings {
     who: { aidantId: AidantId; organisationId: OrganisationId },
     id: DraftId,
   ): Promise<{ draft: Draft; actor: Actor; usager: Usager | undefined } | undefined>;
+  /** Closes a draft that the person does not want: nothing can be agreed to or signed with it any more. Another's draft is left as it is. */
+  abandon(who: { aidantId: AidantId; organisationId: OrganisationId }, id: DraftId): Promise<void>;
   /**
-   * Records the usager's will on a draft. Where she signs in to FranceConnect, `overlap_unanswered` until `others` answers for each mandate that
-   * another organisation holds for the same themes; what she stops there ends in the same transaction. By other means they are kept, and she is told.
+   * Records the usager's will on a draft. The first one counts; `instead` is the instant of the one that this takes the place of. Where she signs in to
+   * FranceConnect, `overlap_unanswered` until `others` answers for each mandate that another organisation holds for the same themes; what she stops
+   * there ends in the same transaction. By other means they are kept, and she is told.
    */
   consent(
     who: { aidantId: AidantId; organisationId: OrganisationId },
@@ -147,6 +151,7 @@ export interface Mandates extends Endings {
     usagerId: UsagerId,
     consent: Consent,
     others?: OthersAnswer,
+    instead?: Date,
   ): Promise<{ draft: Draft; kept: number } | { refused: ConsentRefusal }>;
   /** The mandates that `consent` asks about, with the themes in common. */
   overlaps(draft: Draft, usagerId: UsagerId): Promise<{ mandate: Mandate; themes: Theme[] }[]>;
@@ -158,6 +163,7 @@ export interface Mandates extends Endings {
     usagerId: UsagerId,
     consent: Consent,
     others?: OthersAnswer,
+    instead?: Date,
   ): Promise<{ draft: Draft; kept: number } | { refused: ConsentRefusal; usagerId?: UsagerId }>;
   /**
    * Records the organisation's will and makes the mandate, its grants and its entries in one transaction. The same draft accepted again
@@ -209,7 +215,7 @@ const commonThemes = (mandate: Mandate, themes: readonly Theme[]): Theme[] =>
 const createDrafting = (
   { transactions, store, journal, clock, endSessions, acceptFactor, attest }: Parts,
   endings: Pick<Endings, 'revokeIn'>,
-): Pick<Mandates, 'draft' | 'offered' | 'renew' | 'findDraft' | 'consent' | 'consentIn' | 'overlaps' | 'accept'> => {
+): Pick<Mandates, 'draft' | 'offered' | 'renew' | 'findDraft' | 'abandon' | 'consent' | 'consentIn' | 'overlaps' | 'accept'> => {
   /** Runs a step in one transaction; a refusal is an entry of its own, and nothing else changes. */
   const step = async <T extends object, R extends string>(
     who: Who,
@@ -327,13 +333,14 @@ const createDrafting = (
     return others.length - stopped.length;
   };
 
-  const consentIn: Mandates['consentIn'] = async (tx, who, id, usagerId, consent, others) => {
+  const consentIn: Mandates['consentIn'] = async (tx, who, id, usagerId, consent, others, instead) => {
     const draft = await ownDraft(tx, who, id, true);
     const actor = await store.actor(tx, who.aidantId, who.organisationId);
     const usager = await store.usager(tx, usagerId);
     const now = clock.now();
     if (!draft || !actor || !usager) return { refused: 'not_found' };
     if (draft.closedAt || draft.expiresAt <= now) return { refused: 'draft_expired', usagerId };
+    if (draft.consent?.at.getTime() !== instead?.getTime()) return { refused: 'already_agreed', usagerId };
     const refused = checkDraft(actor, draft.themes) ?? checkParties(actor, usager, now);
     if (refused) return { refused: refused as ConsentRefusal, usagerId };
     const held = await checkProtection(tx, usagerId);
@@ -393,8 +400,18 @@ const createDrafting = (
       if (!draft || !actor) return undefined;
       return { draft, actor, usager: draft.consent && (await store.usager(transactions.auto, draft.consent.usagerId)) };
     },
-    consent: (who, id, usagerId, consent, others) =>
-      step<{ draft: Draft; kept: number }, ConsentRefusal>(who, (tx) => consentIn(tx, who, id, usagerId, consent, others)),
+    async abandon(who, id) {
+      await transactions.run(async (tx) => {
+        const draft = await ownDraft(tx, who, id, true);
+        if (!draft || draft.closedAt) return;
+        await store.closeDraft(tx, id, clock.now());
+        const detail = { reason: 'consent_not_given' };
+        await journal.record(tx, { type: 'mandate.refused', aidant: who.aidantId, organisation: who.organisationId, outcome: 'refused', detail });
+      });
+      journal.nudge();
+    },
+    consent: (who, id, usagerId, consent, others, instead) =>
+      step<{ draft: Draft; kept: number }, ConsentRefusal>(who, (tx) => consentIn(tx, who, id, usagerId, consent, others, instead)),
     consentIn,
     async overlaps(draft, usagerId) {
       const others = await store.overlapping(transactions.auto, draft.organisationId, usagerId, draft.themes, clock.now());

@@ -10,6 +10,7 @@ import { refuseForgery } from './guards.ts';
 import { interactions } from './interaction/interaction.tsx';
 import { contentSecurityPolicy, createKit, type Kit } from './kit.tsx';
 import type { Site } from './site.ts';
+import { accord } from './spaces/accord.tsx';
 import { administrationSpace } from './spaces/administration.tsx';
 import { aidantSpace } from './spaces/aidant.tsx';
 import { arret } from './spaces/arret.tsx';
@@ -131,6 +132,7 @@ const pages =
     await app.register(consentement(kit));
     await app.register(papier(kit));
     await app.register(temoin(kit));
+    await app.register(accord(kit));
     await app.register(telephone(kit));
     await app.register(mandats(kit));
     await app.register(usagerSpace(kit));

@@ -21,8 +21,10 @@ export interface PageOptions {
   readonly status?: number;
   /** Origins besides our own that a form of this page may end at, after redirects (CSP form-action). */
   readonly formOrigins?: readonly string[];
-  /** True for the few pages that load our one script (CSP script-src). */
+  /** True for the few pages that load the script of passkeys (CSP script-src). */
   readonly script?: boolean;
+  /** True for a page that reads itself again by our other script (CSP script-src, connect-src). */
+  readonly follows?: boolean;
 }
 
 /** What every handler of a page uses. */
@@ -54,8 +56,8 @@ const text = (value: unknown): string => (typeof value === 'string' ? value : Ar
 const member = (of: unknown, name: string): unknown =>
   typeof of === 'object' && of !== null && Object.hasOwn(of, name) ? (of as Record<string, unknown>)[name] : undefined;
 
-export const contentSecurityPolicy = (formOrigins: readonly string[], script = false): string =>
-  `default-src 'none'; ${script ? "script-src 'self'; " : ''}style-src 'self'; font-src 'self'; img-src 'self' data:; form-action ${["'self'", ...new Set(formOrigins)].join(' ')}; base-uri 'none'; frame-ancestors 'none'`;
+export const contentSecurityPolicy = (formOrigins: readonly string[], script: 'none' | 'alone' | 'reading' = 'none'): string =>
+  `default-src 'none'; ${{ none: '', alone: "script-src 'self'; ", reading: "script-src 'self'; connect-src 'self'; " }[script]}style-src 'self'; font-src 'self'; img-src 'self' data:; form-action ${["'self'", ...new Set(formOrigins)].join(' ')}; base-uri 'none'; frame-ancestors 'none'`;
 
 /** What our own pages put into their addresses. */
 const PARAMETERS = ['themes', 'personne', 'thematique', 'choisir', 'apres', 'avant', 'motif', 'vers'];
@@ -119,7 +121,10 @@ export const createKit = (site: Site): Kit => {
     page(reply, node, options = {}) {
       return reply
         .code(options.status ?? 200)
-        .header('content-security-policy', contentSecurityPolicy([...upstream, ...(options.formOrigins ?? [])], options.script))
+        .header(
+          'content-security-policy',
+          contentSecurityPolicy([...upstream, ...(options.formOrigins ?? [])], options.follows ? 'reading' : options.script ? 'alone' : 'none'),
+        )
         .type('text/html; charset=utf-8')
         .send(render(node));
     },

@@ -9,7 +9,10 @@ export type Purpose =
   | { readonly kind: 'staff'; readonly to: string }
   | { readonly kind: 'enrolment'; readonly link: string }
   | { readonly kind: 'usager' }
-  | { readonly kind: 'consent'; readonly draft: string }
+  /** `instead`: the instant of the consent that this one takes the place of (ms). */
+  | { readonly kind: 'consent'; readonly draft: string; readonly instead?: number }
+  /** On the person's own telephone; the link is sealed for this browser. */
+  | { readonly kind: 'phone'; readonly link: string }
   | { readonly kind: 'interaction'; readonly uid: string };
 
 /** What one browser session remembers beside who holds it. Small, and nothing in it decides a right. */
@@ -42,7 +45,13 @@ export interface Data {
     /** SHA-256 of the id_token, base64url. */
     readonly evidence: string;
     readonly at: number;
+    /** The instant of the consent that this one takes the place of (ms). */
+    readonly instead?: number;
+    /** On her own telephone: the link, sealed. */
+    readonly link?: string;
   };
+  /** What came of the link that this browser, somebody's telephone, opened last; the link is sealed. */
+  readonly answered?: { readonly link: string; readonly outcome: string };
   /** Logouts upstream under way after a consent: where to go on return, by state. */
   readonly returns?: Readonly<Record<string, string>>;
 }

@@ -12,6 +12,7 @@ import type { Transactions } from '../kernel/transaction.ts';
 import type { Attestations } from '../mandates/attestations.ts';
 import type { Mandates } from '../mandates/mandates.ts';
 import type { PaperConsents } from '../mandates/paper-consents.ts';
+import type { PhoneLinks } from '../mandates/phone-links.ts';
 import type { RemoteConsents } from '../mandates/remote-consents.ts';
 import type { Stopping } from '../mandates/stopping.ts';
 import type { OpenIdProvider } from '../provider/provider.ts';
@@ -57,6 +58,7 @@ export interface Site {
   readonly mandates: Mandates;
   readonly papers: PaperConsents;
   readonly stopping: Stopping;
+  readonly phoneLinks: PhoneLinks;
   readonly attestations: Attestations;
   /** Undefined where no gateway is configured: SMS is not offered. */
   readonly sms: { readonly consents: RemoteConsents; readonly channels: Channels; readonly key: Secret<Buffer> } | undefined;

@@ -37,7 +37,7 @@ const serve = async (pages: ReadonlyMap<string, string>): Promise<{ origin: stri
       response
         .writeHead(200, {
           'content-type': 'text/html; charset=utf-8',
-          'content-security-policy': page.includes('data-passkey=') ? `${POLICY}; script-src 'self'` : POLICY,
+          'content-security-policy': /data-passkey=|data-wait="open"/.test(page) ? `${POLICY}; script-src 'self'; connect-src 'self'` : POLICY,
         })
         .end(page);
     else response.writeHead(404).end();

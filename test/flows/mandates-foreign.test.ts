@@ -169,6 +169,16 @@ const tries = (foreign: Foreign, own: { uid: string; organisation: string; servi
       get((id) => `${draft(id)}/attente`),
     ),
     ...draftTries(
+      'GET /aidant/mandats/brouillon/:id/telephone',
+      1,
+      get((id) => `${draft(id)}/telephone`),
+    ),
+    ...draftTries(
+      'POST /aidant/mandats/brouillon/:id/telephone',
+      1,
+      form((id) => `${draft(id)}/telephone`),
+    ),
+    ...draftTries(
       'GET /aidant/mandats/brouillon/:id/sms',
       1,
       get((id) => `${draft(id)}/sms`),

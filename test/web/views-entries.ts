@@ -74,6 +74,8 @@ export const sampleEntries = (text: Text): StoredEntry[] => {
     entry('consent.witnessed', '2026-02-20T08:27:48Z', { ...karim, aidantName: text('Inès'), reference: text('P-7K4Q-2F9D') }),
     entry('consent.asked', '2026-02-20T08:27:46Z', { ...karim, method: 'paper', themes: ['logement'], days: 31 }),
     entry('usager.entered', '2026-02-20T08:27:44Z', karim),
+    entry('consent.asked', '2026-02-20T08:27:45Z', { ...karim, method: 'franceconnect', themes: ['logement'], days: 31 }),
+    entry('consent.answered', '2026-02-20T08:27:42Z', { method: 'franceconnect', answer: 'no' }),
     entry('consent.answered', '2026-02-20T08:27:40Z', { method: 'sms', answer: 'no' }),
     entry('consent.answered', '2026-02-20T08:27:30Z', { method: 'sms', answer: 'expired' }),
     entry('channel.added', '2026-02-20T08:27:20Z', { kind: 'phone', by: 'usager' }),

@@ -1,4 +1,4 @@
-import { PASSKEY_SCRIPT } from '../../src/web/assets/assets.ts';
+import { PASSKEY_SCRIPT, WAIT_SCRIPT } from '../../src/web/assets/assets.ts';
 import { safeHref } from '../../src/web/views/parts.tsx';
 import { render } from '../../src/web/views/render.ts';
 import { assert, test } from '../support/check.ts';
@@ -99,8 +99,10 @@ const skeleton = (html: string): string => {
   return tags.join('\n');
 };
 
-/** The one script of ours, on the pages that ask for a passkey. */
-const OURS = `<script src="${PASSKEY_SCRIPT}" defer=""></script>`;
+/** The scripts of ours: one on the pages that ask for a passkey, one on the page that waits. */
+const OURS = new RegExp(
+  `<script src="(${[PASSKEY_SCRIPT, WAIT_SCRIPT].map((each) => each.replaceAll(/[.?]/g, '[$&]')).join('|')})" defer=""></script>`,
+);
 
 const innocuous = Object.entries(samples('fr', () => 'nom')).map(([name, node]) => ({ name, skeleton: skeleton(render(node)) }));
 

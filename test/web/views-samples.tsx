@@ -17,6 +17,7 @@ import { MandateCreatedPage, MandateSignPage } from '../../src/web/views/mandate
 import { MandatePage } from '../../src/web/views/mandate-text.tsx';
 import { MandatesPage, RenouncedPage, RenouncePage } from '../../src/web/views/mandates.tsx';
 import { OthersPage } from '../../src/web/views/others.tsx';
+import { PhoneAnsweredPage, PhoneAskPage, PhoneWaitPage } from '../../src/web/views/phone-consent.tsx';
 import { RemoteAskPage, RemoteWaitPage, UsagerPhonePage } from '../../src/web/views/remote-consent.tsx';
 import { NewPasskeyPage, RecoveryCodesPage, RecoverySignInPage, SecurityPage, StepUpPage } from '../../src/web/views/security.tsx';
 import { StopByPaperPage, StoppedByPaperPage } from '../../src/web/views/stop.tsx';
@@ -183,6 +184,13 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
     textHref: '/mon-espace/mandats/1',
     narrowing: WHOLE,
   };
+  const phoneCode = {
+    qrSvg: QR,
+    address: 'relais.exemple.fr/accord/',
+    groups: Array(13).fill('k7qm'),
+    minutes: 27,
+    until: at('2026-03-03T14:00:00Z'),
+  };
   const interaction = { frame: aidant, post: post('/interaction/1/personne'), abort: post('/interaction/1/abandon') };
   const confirm = {
     narrowing: WHOLE,
@@ -327,11 +335,48 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
       <MandateReadPage
         {...step}
         text={mandateText}
+        phone={post('/aidant/mandats/1/telephone')}
         refuse={post('/aidant/mandats/1/abandon')}
         smsHref="/aidant/mandats/1/sms"
         paperHref="/aidant/mandats/1/papier"
       />
     ),
+    ...Object.fromEntries(
+      (['waiting', 'started', 'refused', 'yes', 'no', 'over'] as const).map((standing) => [
+        `phone-wait-${standing}`,
+        <PhoneWaitPage
+          frame={aidant}
+          standing={standing}
+          {...(standing === 'refused' ? { refusal: 'self_dealing' } : {})}
+          {...(standing === 'waiting' || standing === 'started' || standing === 'refused' ? { code: phoneCode } : {})}
+          following={false}
+          again={post('/aidant/mandats/1/telephone')}
+          draftOver={standing === 'over'}
+          selfHref="/aidant/mandats/1/telephone"
+          signHref="/aidant/mandats/1/signer"
+          otherWayHref="/aidant/mandats/1"
+          restartHref="/aidant/mandats/nouveau"
+        />,
+      ]),
+    ),
+    'phone-ask': (
+      <PhoneAskPage
+        frame={open}
+        connect={post('/accord/x')}
+        decline={post('/accord/x/refus')}
+        organisation={text('Mairie de Thénac')}
+        aidant={text('Karim')}
+        until={at('2026-03-03T14:00:00Z')}
+        text={mandateText}
+      />
+    ),
+    'phone-done': <PhoneAnsweredPage frame={open} outcome="yes" organisation={text('Mairie de Thénac')} at={NOW} selfHref="/accord/suite" />,
+    'phone-done-signed': (
+      <PhoneAnsweredPage frame={open} outcome="yes" organisation={text('Mairie de Thénac')} at={NOW} reference={text('M-7K4Q-2F9D')} />
+    ),
+    'phone-declined': <PhoneAnsweredPage frame={open} outcome="no" />,
+    'phone-refused': <PhoneAnsweredPage frame={open} outcome="identity_incomplete" againHref="/accord/x" />,
+    'phone-over': <PhoneAnsweredPage frame={open} outcome="phone_link_over" />,
     'remote-ask': <RemoteAskPage {...remoteAsk} noted />,
     'remote-ask-error': (
       <RemoteAskPage

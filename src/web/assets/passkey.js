@@ -1,5 +1,5 @@
-// Asks the browser for a passkey's answer, puts it as JSON into the hidden field of an ordinary form, and sends the form. Nothing else on our pages
-// is a script; without this one, the six digits of the same page do.
+// Asks the browser for a passkey's answer, puts it as JSON into the hidden field of an ordinary form, and sends the form. Without this
+// script, the six digits of the same page do.
 for (const block of document.querySelectorAll('[data-passkey]')) {
   const bytes = (text) => Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (letter) => letter.charCodeAt(0));
   const text = (buffer) =>

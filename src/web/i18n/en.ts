@@ -7,6 +7,7 @@ import { journal } from './en/journal.ts';
 import { mandate } from './en/mandate.ts';
 import { mandates } from './en/mandates.ts';
 import { paper } from './en/paper.ts';
+import { phone } from './en/phone.ts';
 import { refusals } from './en/refusals.ts';
 import { remote } from './en/remote.ts';
 import { security } from './en/security.ts';
@@ -28,6 +29,7 @@ export const en: Catalogue = {
   attestation,
   remote,
   paper,
+  phone,
   delegation,
   usager,
   journal,

@@ -7,6 +7,7 @@ import { journal } from './fr/journal.ts';
 import { mandate } from './fr/mandate.ts';
 import { mandates } from './fr/mandates.ts';
 import { paper } from './fr/paper.ts';
+import { phone } from './fr/phone.ts';
 import { refusals } from './fr/refusals.ts';
 import { remote } from './fr/remote.ts';
 import { security } from './fr/security.ts';
@@ -28,6 +29,7 @@ const source = {
   attestation,
   remote,
   paper,
+  phone,
   delegation,
   usager,
   journal,

@@ -134,13 +134,18 @@ const WRITERS: { readonly [T in Shown]: Detail<T> } = {
   'channel.added': (detail, _, lang) => (detail.by === 'usager' ? t(lang).journal.lines.phoneByYou() : t(lang).journal.lines.phoneByAidant()),
   'consent.asked': (detail, _, lang) => {
     const { lines } = t(lang).journal;
-    return (detail.method === 'paper' ? lines.paperAsked : lines.consentAsked)(actor(detail, lang), themeList(detail.themes, lang));
+    const asked = { sms: lines.consentAsked, paper: lines.paperAsked, franceconnect: lines.consentAskedHere }[detail.method];
+    return asked(actor(detail, lang), themeList(detail.themes, lang));
   },
   'consent.witnessed': (detail, _, lang) => ({
     ...t(lang).journal.lines.witnessed(actor(detail, lang)),
     reference: t(lang).journal.paperReference(detail.reference),
   }),
-  'consent.answered': (detail, _, lang) => (detail.answer === 'no' ? t(lang).journal.lines.consentNo() : t(lang).journal.lines.consentExpired()),
+  'consent.answered': (detail, _, lang) => {
+    const { lines } = t(lang).journal;
+    if (detail.method === 'franceconnect') return lines.declinedHere();
+    return detail.answer === 'no' ? lines.consentNo() : lines.consentExpired();
+  },
   'mandate.created': (detail, entry, lang) => ({
     ...t(lang).journal.lines.created(actor(detail, lang), themeList(detail.themes, lang), until(new Date(detail.endsAt), entry.at, lang)),
     reference: t(lang).journal.mandateReference(detail.reference),

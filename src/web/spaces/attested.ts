@@ -1,7 +1,9 @@
 import type { FastifyReply } from 'fastify';
 import QR from 'qrcode';
+import { endOfMandate } from '../../kernel/calendar.ts';
 import { groupsOf, type Sealed } from '../../mandates/attestation.ts';
-import { type Mandate, TEMPLATE } from '../../mandates/mandate.ts';
+import { type Draft, type Mandate, TEMPLATE } from '../../mandates/mandate.ts';
+import type { Actor } from '../../mandates/policy.ts';
 import { displayName, firstName, type Usager } from '../../usagers/usager.ts';
 import { attestationPdf } from '../attestation-pdf.ts';
 import type { Site } from '../site.ts';
@@ -21,6 +23,19 @@ const textOfRows = (mandate: Mandate, siret: string | undefined, usager: Usager 
   reference: mandate.reference,
   consent: { method: mandate.consent.method, at: mandate.consent.at },
   acceptance: { name: mandate.acceptedByName, at: mandate.startsAt },
+});
+
+/** The text of a draft, its first day being today. Without `usager`, as it is read before anybody has agreed. */
+export const textOfDraft = (site: Site, draft: Draft, actor: Actor, usager?: Usager): MandateTextData => ({
+  template: TEMPLATE,
+  organisation: { name: actor.organisationName, siret: actor.siret },
+  themes: draft.themes,
+  days: draft.days,
+  narrowing: draft.narrowing,
+  helpNumber: site.helpNumber,
+  dates: { from: site.clock.now(), endsAt: endOfMandate(site.clock.now(), draft.days) },
+  ...(usager ? { person: { name: displayName(usager), birthdate: usager.birthdate } } : {}),
+  ...(draft.consent ? { consent: { method: draft.consent.method, at: draft.consent.at } } : {}),
 });
 
 /** The text as it was sealed, names included. */

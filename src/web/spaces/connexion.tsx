@@ -6,6 +6,7 @@ import { type Connector, usagerLevel, type VerifiedIdentity } from '../../upstre
 import { safeReturn } from '../guards.ts';
 import { openLink } from '../hint.ts';
 import type { Kit } from '../kit.tsx';
+import { answerLink, keepOutcome, linkOf, OUTCOME } from '../phone-outcome.ts';
 import type { Data, Purpose, Session } from '../session.ts';
 import { SignedOutPage } from '../views/leaving.tsx';
 import { afterConsent, askAboutOthers, OTHERS } from './others.tsx';
@@ -86,6 +87,12 @@ export const connexion =
             `/aidant/mandats/brouillon/${attempt.purpose.draft}/refus?motif=${code === 'upstream_refused' ? 'consent_not_given' : 'consent_failed'}`,
             303,
           );
+        if (here && attempt?.purpose.kind === 'phone') {
+          const { link } = attempt.purpose;
+          const refused = code === 'upstream_refused' ? 'consent_not_given' : 'consent_failed';
+          await keepOutcome(kit, request, reply, here, link, await answerLink(kit, here, link, { refused }));
+          return reply.redirect(OUTCOME, 303);
+        }
         return kit.refuse(request, reply, code, { facts: { service: labelOf(connector) } });
       }
       return connector === proconnect
@@ -164,7 +171,7 @@ const staffArrives = async (
   return reply.redirect('/connexion/code', 303);
 };
 
-/** A person comes back from FranceConnect: for herself, for a mandate at the counter, or to sign in alone at a service. */
+/** A person comes back from FranceConnect: for herself, for a mandate at the counter or on her own telephone, or to sign in alone at a service. */
 const personArrives = async (
   kit: Kit,
   request: FastifyRequest,
@@ -178,6 +185,10 @@ const personArrives = async (
   const found = await site.usagers.identify({ iss: identity.iss, sub: identity.sub, acr, claims: identity.claims });
   if ('refused' in found) {
     await refuseSignIn(kit, site.connectors.franceconnect, found.refused);
+    if (purpose.kind === 'phone') {
+      const outcome = await answerLink(kit, session, purpose.link, { refused: found.refused });
+      return leaveFederation(kit, request, reply, await keepOutcome(kit, request, reply, session, purpose.link, outcome), identity.idToken, OUTCOME);
+    }
     if (purpose.kind !== 'consent') return kit.refuse(request, reply, found.refused);
     return leaveFederation(kit, request, reply, session, identity.idToken, `/aidant/mandats/brouillon/${purpose.draft}/refus?motif=${found.refused}`);
   }
@@ -190,19 +201,37 @@ const personArrives = async (
     kit.keep(request, reply, kept);
     return reply.redirect(`/interaction/${purpose.uid}/suite`, 303);
   }
+  const consent = { method: 'franceconnect', acr, evidence: sha256(identity.idToken) } as const;
+  if (purpose.kind === 'phone') {
+    const outcome = await answerLink(kit, session, purpose.link, { usagerId: usager.id, consent });
+    const link = outcome === 'overlap_unanswered' ? await linkOf(kit, session, purpose.link) : undefined;
+    if (link) {
+      const { draftId: draft, aidantId, organisationId } = link;
+      const given = { draft, aidantId, organisationId, usagerId: usager.id, acr, evidence: consent.evidence, link: purpose.link };
+      return leaveFederation(kit, request, reply, await askAboutOthers(kit, session, given), identity.idToken, OTHERS);
+    }
+    return leaveFederation(kit, request, reply, await keepOutcome(kit, request, reply, session, purpose.link, outcome), identity.idToken, OUTCOME);
+  }
   if (purpose.kind === 'consent') {
     const who =
       session.kind === 'staff' && isId('aid', session.staffId) && session.organisationId
         ? { aidantId: session.staffId, organisationId: session.organisationId }
         : undefined;
-    const evidence = sha256(identity.idToken);
     const consented =
       who && isId('dra', purpose.draft)
-        ? await site.mandates.consent(who, purpose.draft, usager.id, { method: 'franceconnect', acr, evidence })
+        ? await site.mandates.consent(
+            who,
+            purpose.draft,
+            usager.id,
+            consent,
+            undefined,
+            purpose.instead === undefined ? undefined : new Date(purpose.instead),
+          )
         : { refused: 'session_expired' as const };
     if ('refused' in consented && consented.refused === 'overlap_unanswered' && who && isId('dra', purpose.draft)) {
-      const asking = await askAboutOthers(kit, session, { draft: purpose.draft, ...who, usagerId: usager.id, acr, evidence });
-      return leaveFederation(kit, request, reply, asking, identity.idToken, OTHERS);
+      const { draft, instead } = purpose;
+      const given = { draft, ...who, usagerId: usager.id, acr, evidence: consent.evidence, ...(instead === undefined ? {} : { instead }) };
+      return leaveFederation(kit, request, reply, await askAboutOthers(kit, session, given), identity.idToken, OTHERS);
     }
     return leaveFederation(kit, request, reply, session, identity.idToken, afterConsent(purpose.draft, consented));
   }

@@ -13,7 +13,7 @@ import { MandateDaysPage, MandateReadPage, MandateThemesPage } from '../views/ma
 import type { MandateTextData } from '../views/mandate-blocks.ts';
 import { MandateCreatedPage, MandateSignPage } from '../views/mandate-sign.tsx';
 import { MandatePage } from '../views/mandate-text.tsx';
-import { attestedPage, sendPdf } from './attested.ts';
+import { attestedPage, sendPdf, textOfDraft } from './attested.ts';
 import { startSignIn } from './connexion.tsx';
 import { usableAt } from './usable.ts';
 
@@ -40,6 +40,7 @@ const REFUSALS = [
   'mandate_revoked',
   'renewal_refused',
   'usager_mismatch',
+  'already_agreed',
   'consent_not_given',
   'consent_failed',
 ];
@@ -200,18 +201,6 @@ export const mandat =
       return kit.refuse(request, reply, code, { session: here.session, who: here.who });
     });
 
-    const draftText = (draft: Draft, actor: Actor, usager: Usager | undefined): MandateTextData => ({
-      template: TEMPLATE,
-      organisation: { name: actor.organisationName, siret: actor.siret },
-      themes: draft.themes,
-      days: draft.days,
-      narrowing: draft.narrowing,
-      helpNumber: site.helpNumber,
-      dates: { from: site.clock.now(), endsAt: endOfMandate(site.clock.now(), draft.days) },
-      ...(usager ? { person: { name: displayName(usager), birthdate: usager.birthdate } } : {}),
-      ...(draft.consent ? { consent: { method: draft.consent.method, at: draft.consent.at } } : {}),
-    });
-
     app.get<Params>('/aidant/mandats/brouillon/:id', async (request, reply) => {
       const here = await requireAidant(kit, request, reply);
       if (!here) return reply;
@@ -223,9 +212,10 @@ export const mandat =
         <MandateReadPage
           frame={kit.frame(request, here.session, here.who)}
           post={kit.post(here.session, `${draftPath(draft.id)}/consentement`)}
+          phone={kit.post(here.session, `${draftPath(draft.id)}/telephone`)}
           refuse={kit.post(here.session, `${draftPath(draft.id)}/abandon`)}
           backHref={`${NEW}/duree${queryOf({ themes: draft.themes, demarches: (draft.narrowing.demarches ?? []).map(({ code }) => code) })}`}
-          text={draftText(draft, actor, undefined)}
+          text={textOfDraft(site, draft, actor, undefined)}
           paperHref={`${draftPath(draft.id)}/papier`}
           {...(site.sms ? { smsHref: `${draftPath(draft.id)}/sms` } : {})}
         />,
@@ -233,14 +223,20 @@ export const mandat =
     });
     app.post<Params>('/aidant/mandats/brouillon/:id/abandon', async (request, reply) => {
       const here = await requireAidant(kit, request, reply);
-      return here ? reply.redirect('/aidant', 303) : reply;
+      if (!here) return reply;
+      if (isId('dra', request.params.id)) await site.mandates.abandon(here, request.params.id);
+      return reply.redirect('/aidant', 303);
     });
     app.post<Params>('/aidant/mandats/brouillon/:id/consentement', async (request, reply) => {
       const here = await requireAidant(kit, request, reply);
       if (!here) return reply;
       const found = await ownDraft(here, request.params.id);
       if (!found) return kit.refuse(request, reply, 'not_found', { session: here.session, who: here.who });
-      return startSignIn(kit, request, reply, site.connectors.franceconnect, { kind: 'consent', draft: found.draft.id });
+      return startSignIn(kit, request, reply, site.connectors.franceconnect, {
+        kind: 'consent',
+        draft: found.draft.id,
+        ...(found.draft.consent ? { instead: found.draft.consent.at.getTime() } : {}),
+      });
     });
     app.get<Params>('/aidant/mandats/brouillon/:id/refus', async (request, reply) => {
       const here = await requireAidant(kit, request, reply);
@@ -319,7 +315,7 @@ export const mandat =
         reply,
         <MandatePage
           frame={kit.frame(request, here.session, here.who)}
-          data={draftText(found.draft, found.actor, found.usager)}
+          data={textOfDraft(site, found.draft, found.actor, found.usager)}
           backHref={`${draftPath(found.draft.id)}${found.usager ? '/signer' : ''}`}
         />,
       );

@@ -1,8 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { MandateId } from '../../kernel/ids.ts';
+import type { Consent } from '../../mandates/mandate.ts';
 import type { OthersAnswer } from '../../mandates/mandates.ts';
 import { shortName } from '../../usagers/usager.ts';
 import type { Kit } from '../kit.tsx';
+import { answerLink, keepOutcome, OUTCOME, secretIn } from '../phone-outcome.ts';
 import type { Data, Session } from '../session.ts';
 import { OthersPage } from '../views/others.tsx';
 
@@ -51,10 +53,27 @@ export const otherMandates =
           organisation={it.found.actor.organisationName}
           others={it.others.map(({ mandate, themes }) => ({ id: mandate.id, organisation: mandate.organisationName, themes }))}
           errors={unanswered.map((id) => ({ field: `keep-${id}`, code: 'keep_or_stop' }))}
-          leaveHref={`/aidant/mandats/brouillon/${it.asked.draft}`}
+          leaveHref={
+            it.asked.link === undefined ? `/aidant/mandats/brouillon/${it.asked.draft}` : `/accord/${secretIn(kit, it.session, it.asked.link)}`
+          }
         />,
         { status: unanswered.length ? 422 : 200 },
       );
+
+    /** Records the will where it was asked: at the counter, or for the link that her telephone opened. */
+    const record = async ({ session, asked }: Open, consent: Consent, answers: OthersAnswer): Promise<Consented> => {
+      if (asked.link === undefined)
+        return site.mandates.consent(
+          asked,
+          asked.draft,
+          asked.usagerId,
+          consent,
+          answers,
+          asked.instead === undefined ? undefined : new Date(asked.instead),
+        );
+      const outcome = await answerLink(kit, session, asked.link, { usagerId: asked.usagerId, consent, others: answers });
+      return outcome === 'yes' ? {} : { refused: outcome };
+    };
 
     app.get(OTHERS, async (request, reply) => {
       const it = await open(request);
@@ -73,7 +92,7 @@ export const otherMandates =
       );
       const { asked } = it;
       const consent = { method: 'franceconnect', acr: asked.acr, evidence: Buffer.from(asked.evidence, 'base64url') } as const;
-      const consented = await site.mandates.consent(asked, asked.draft, asked.usagerId, consent, answers);
+      const consented = await record(it, consent, answers);
       if ('refused' in consented && consented.refused === 'overlap_unanswered') {
         const now = await open(request); // a structure may have been given a mandate while she read
         if (!now) return kit.refuse(request, reply, 'draft_expired');
@@ -86,7 +105,12 @@ export const otherMandates =
       }
       site.nudgeDeliveries();
       const { asked: _answered, ...data } = it.session.data;
-      kit.keep(request, reply, await site.webSessions.save(it.session, data));
+      const answered = await site.webSessions.save(it.session, data);
+      kit.keep(request, reply, answered);
+      if (asked.link !== undefined) {
+        await keepOutcome(kit, request, reply, answered, asked.link, 'refused' in consented ? consented.refused : 'yes');
+        return reply.redirect(OUTCOME, 303);
+      }
       return reply.redirect(afterConsent(asked.draft, consented), 303);
     });
   };

@@ -1,6 +1,6 @@
 import type { Child } from 'hono/jsx';
 import type { JSX } from 'hono/jsx/jsx-runtime';
-import { ICON, PASSKEY_SCRIPT, STYLE_SHEET } from '../assets/assets.ts';
+import { ICON, PASSKEY_SCRIPT, STYLE_SHEET, WAIT_SCRIPT } from '../assets/assets.ts';
 import { type Lang, t } from '../i18n/language.ts';
 import { Icon, Logo } from './icons.tsx';
 import { Hidden, Link, type Post, PostForm } from './parts.tsx';
@@ -35,6 +35,8 @@ interface LayoutProps extends Frame {
   readonly dense?: boolean;
   /** True when the page has a passkey's button: it loads the script that shows it. */
   readonly script?: boolean;
+  /** True when the page waits for somebody: it loads the script that reads it again. */
+  readonly follows?: boolean;
   readonly children?: Child;
 }
 
@@ -123,7 +125,7 @@ const Footer = ({ lang, helpNumber, languageHref }: Frame): JSX.Element => {
 };
 
 /** The whole document: skip links, header with the help number, account, content, footer. */
-export const Layout = ({ title, error, width, dense, script, refreshSeconds, children, ...frame }: LayoutProps): JSX.Element => {
+export const Layout = ({ title, error, width, dense, script, follows, refreshSeconds, children, ...frame }: LayoutProps): JSX.Element => {
   const { lang, who } = frame;
   const words = t(lang).shared;
   return (
@@ -137,6 +139,7 @@ export const Layout = ({ title, error, width, dense, script, refreshSeconds, chi
         <link rel="icon" href={ICON} type="image/svg+xml" />
         <link rel="stylesheet" href={STYLE_SHEET} />
         {script ? <script src={PASSKEY_SCRIPT} defer /> : null}
+        {follows ? <script src={WAIT_SCRIPT} defer /> : null}
       </head>
       <body class={dense ? 'dense' : undefined}>
         <SkipLinks lang={lang} signedIn={who !== undefined} />

@@ -8,7 +8,7 @@ import { Icon } from './icons.tsx';
 import { type Frame, Layout } from './layout.tsx';
 import type { MandateTextData } from './mandate-blocks.ts';
 import { MandateText } from './mandate-text.tsx';
-import { Actions, Alert, Button, ButtonLink, type Post, PostForm, Stepper } from './parts.tsx';
+import { Actions, Alert, Button, ButtonLink, Link, type Post, PostForm, Stepper } from './parts.tsx';
 
 interface StepProps {
   readonly frame: Frame;
@@ -189,6 +189,8 @@ export const MandateDaysPage = ({
 
 interface ReadProps extends StepProps {
   readonly text: MandateTextData;
+  /** Makes the code for the person's own telephone. */
+  readonly phone: Post;
   /** Abandons the draft. */
   readonly refuse: Post;
   /** The way for somebody who is on the phone. */
@@ -197,9 +199,41 @@ interface ReadProps extends StepProps {
   readonly paperHref?: string;
 }
 
-/** Step 3: the mandate is read aloud; then the person signs in by themselves. */
-export const MandateReadPage = ({ frame, post, backHref, text, refuse, smsHref, paperHref }: ReadProps): JSX.Element => {
+interface WayProps {
+  readonly id: string;
+  readonly words: { readonly title: string; readonly text: string };
+  /** A page, or a form with its id. */
+  readonly to: string | { readonly form: string; readonly post: Post };
+}
+/** One way in which the person may agree: the whole card leads there. */
+const Way = ({ id, words, to }: WayProps): JSX.Element => {
+  const inside = (
+    <>
+      <b class="choice__title">{words.title}</b>
+      <span>{words.text}</span>
+    </>
+  );
+  return (
+    <li>
+      {typeof to === 'string' ? (
+        <Link class="way" href={to} id={id}>
+          {inside}
+        </Link>
+      ) : (
+        <PostForm post={to.post} id={to.form}>
+          <button type="submit" class="way" id={id}>
+            {inside}
+          </button>
+        </PostForm>
+      )}
+    </li>
+  );
+};
+
+/** Step 3: the mandate is read aloud; then the person chooses how to agree, by herself. */
+export const MandateReadPage = ({ frame, post, backHref, text, phone, refuse, smsHref, paperHref }: ReadProps): JSX.Element => {
   const words = t(frame.lang);
+  const { ways } = words.mandate.read;
   return (
     <Layout {...frame} title={words.mandate.step(3, words.mandate.titles[2] ?? '')} width="narrow">
       <Stepper lang={frame.lang} step={3} />
@@ -212,22 +246,16 @@ export const MandateReadPage = ({ frame, post, backHref, text, refuse, smsHref, 
       <Alert tone="warning">
         <p>{words.mandate.read.own}</p>
       </Alert>
-      <p class="soft">{words.mandate.read.after}</p>
-      <PostForm post={refuse} id="mandate-refuse" />
-      <PostForm post={post} id="mandate-consent">
+      <h2 id="ways-title">{words.mandate.read.waysTitle}</h2>
+      <ul class="ways" aria-labelledby="ways-title">
+        <Way id="person-signs-in" words={ways.here} to={{ form: 'mandate-consent', post }} />
+        <Way id="on-own-phone" words={ways.phone} to={{ form: 'mandate-phone', post: phone }} />
+        {smsHref === undefined ? null : <Way id="ask-by-sms" words={ways.sms} to={smsHref} />}
+        {paperHref === undefined ? null : <Way id="sign-on-paper" words={ways.paper} to={paperHref} />}
+      </ul>
+      <PostForm post={refuse} id="mandate-refuse">
         <Actions>
-          <Button id="person-signs-in">{words.mandate.read.connect}</Button>
-          {smsHref === undefined ? null : (
-            <ButtonLink kind="secondary" href={smsHref} id="ask-by-sms">
-              {words.remote.offer}
-            </ButtonLink>
-          )}
-          {paperHref === undefined ? null : (
-            <ButtonLink kind="secondary" href={paperHref} id="sign-on-paper">
-              {words.paper.offer}
-            </ButtonLink>
-          )}
-          <Button kind="secondary" form="mandate-refuse" id="person-refuses">
+          <Button kind="secondary" id="person-refuses">
             {words.mandate.read.refuse}
           </Button>
           <ButtonLink kind="quiet" href={backHref} id="back">

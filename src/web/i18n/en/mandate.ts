@@ -31,8 +31,16 @@ export const mandate: Catalogue['mandate'] = {
   read: {
     intro: 'Read this text aloud. Ask the person whether they have understood. They may say no.',
     own: 'The person signs in by themselves. Never type their password for them.',
-    connect: 'The person signs in with FranceConnect',
-    after: 'Then they come back here. Relais signs them out of FranceConnect at once.',
+    waysTitle: 'How does the person give their agreement?',
+    ways: {
+      here: {
+        title: 'On this screen',
+        text: 'They sign in here with FranceConnect, then come back to this page. Relais signs them out of FranceConnect at once.',
+      },
+      phone: { title: 'On their own phone', text: 'They scan a QR code and sign in there with FranceConnect. Their password stays on their phone.' },
+      sms: { title: 'By text message', text: 'They are on the phone with you. They receive two messages and answer YES or NO.' },
+      paper: { title: 'On paper', text: 'They sign a sheet by hand. Another helper of your organisation sees them sign, and confirms it.' },
+    },
     refuse: 'The person does not want to',
   },
   sign: {

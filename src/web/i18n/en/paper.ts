@@ -1,7 +1,6 @@
 import type { Catalogue } from '../fr.ts';
 
 export const paper: Catalogue['paper'] = {
-  offer: 'The person signs on paper',
   who: {
     title: 'Mandate on paper: for whom?',
     intro:

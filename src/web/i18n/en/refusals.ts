@@ -255,6 +255,18 @@ export const refusals: Catalogue['refusals'] = {
     NO_MANDATE,
     'Start again with the person, and with another helper who sees them sign.',
   ),
+  already_agreed: refusal(
+    'Somebody has already agreed',
+    'A person has already agreed to this mandate, by another way.',
+    'The first agreement counts. The second changed nothing.',
+    'Go back to the mandate to check the person’s name.',
+  ),
+  phone_link_over: refusal(
+    'This code no longer works',
+    'It has been used, it is too old, or the helper has made another one.',
+    'No mandate was created by this code.',
+    'Ask the helper for a new code.',
+  ),
   draft_closed: refusal(
     'This mandate in preparation is already closed',
     'It has already been signed or given up.',

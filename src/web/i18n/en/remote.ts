@@ -1,7 +1,6 @@
 import type { Catalogue } from '../fr.ts';
 
 export const remote: Catalogue['remote'] = {
-  offer: 'The person is on the phone: ask by text message',
   ask: {
     title: 'Ask for agreement by text message',
     intro:

@@ -30,8 +30,19 @@ export const mandate = {
   read: {
     intro: 'Lisez ce texte à voix haute. Demandez à la personne si elle a compris. Elle peut dire non.',
     own: 'La personne se connecte elle-même. Ne tapez jamais son mot de passe à sa place.',
-    connect: 'La personne se connecte avec FranceConnect',
-    after: 'Après, elle revient ici. Relais la déconnecte aussitôt de FranceConnect.',
+    waysTitle: 'Comment la personne donne-t-elle son accord ?',
+    ways: {
+      here: {
+        title: 'Sur cet écran',
+        text: 'Elle se connecte ici avec FranceConnect, puis elle revient à cette page. Relais la déconnecte aussitôt de FranceConnect.',
+      },
+      phone: {
+        title: 'Sur son téléphone',
+        text: 'Elle photographie un code QR et se connecte avec FranceConnect. Son mot de passe reste sur son téléphone.',
+      },
+      sms: { title: 'Par SMS', text: 'Elle est au téléphone avec vous. Elle reçoit deux messages et répond OUI ou NON.' },
+      paper: { title: 'Sur papier', text: 'Elle signe une feuille à la main. Un autre aidant de votre structure la voit signer, et le confirme.' },
+    },
     refuse: 'La personne ne veut pas',
   },
   sign: {

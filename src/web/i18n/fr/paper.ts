@@ -1,7 +1,5 @@
 /** Consent on paper: whose mandate, the sheet to print, the second aidant who saw it signed. */
 export const paper = {
-  /** On the page that is read aloud: the other way. */
-  offer: 'La personne signe sur papier',
   who: {
     title: 'Mandat sur papier : pour qui ?',
     intro:

@@ -254,6 +254,18 @@ export const refusals = {
     NO_MANDATE,
     'Recommencez avec la personne, et avec un autre aidant qui la voit signer.',
   ),
+  already_agreed: refusal(
+    'Un accord a déjà été donné',
+    'Une personne a déjà donné son accord à ce mandat, par un autre moyen.',
+    'Le premier accord compte. Le second n’a rien changé.',
+    'Revenez au mandat pour vérifier le nom de la personne.',
+  ),
+  phone_link_over: refusal(
+    'Ce code ne marche plus',
+    'Il a déjà servi, il est trop vieux, ou l’aidant en a fait un autre.',
+    'Aucun mandat n’a été créé par ce code.',
+    'Demandez un nouveau code à l’aidant.',
+  ),
   draft_closed: refusal(
     'Ce mandat en préparation est déjà fermé',
     'Il a déjà été signé ou abandonné.',

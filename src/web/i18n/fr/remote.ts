@@ -1,7 +1,5 @@
 /** Consent by SMS: the pages of the aidant, and the page where the person gives her number. */
 export const remote = {
-  /** On the page that is read aloud: the other way. */
-  offer: 'La personne est au téléphone : demander par SMS',
   ask: {
     title: 'Demander l’accord par SMS',
     intro: 'Relais envoie deux SMS à la personne : ce que dit le mandat, puis une question. Elle répond OUI ou NON. Sans réponse, rien n’est fait.',
