@@ -381,6 +381,7 @@ for (const kind of databases())
       for (const route of routesWithIds(world).filter((each) => !each.includes('/usager/')))
         assert.ok(covered.has(route), `${route} has no case of M1`);
       const csrf = await csrfOf(world, karim);
+      await world.app.site.mandates.expireOverdue(); // or the job would, in the middle
       const before = await world.sql('select to_jsonb(m) row from mandate m union all select to_jsonb(d) from mandate_draft d');
       for (const one of all) {
         const theirs = await answerTo(world, karim, one, one.foreign, csrf, 3);
