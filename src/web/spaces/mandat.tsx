@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { endOfMandate } from '../../kernel/calendar.ts';
 import { isId } from '../../kernel/ids.ts';
-import { type Draft, DURATIONS, isDuration, type Mandate, TEMPLATE } from '../../mandates/mandate.ts';
+import { type Draft, DURATIONS, isDuration, type Mandate } from '../../mandates/mandate.ts';
 import { MOST_DEMARCHES } from '../../mandates/narrowing.ts';
 import { type Actor, renewal } from '../../mandates/policy.ts';
 import { isTheme, THEMES, type Theme } from '../../organisations/theme.ts';
@@ -10,7 +10,6 @@ import { type AidantHere, requireAidant } from '../guards.ts';
 import { t } from '../i18n/language.ts';
 import type { Kit } from '../kit.tsx';
 import { MandateDaysPage, MandateReadPage, MandateThemesPage } from '../views/mandate.tsx';
-import type { MandateTextData } from '../views/mandate-blocks.ts';
 import { MandateCreatedPage, MandateSignPage } from '../views/mandate-sign.tsx';
 import { MandatePage } from '../views/mandate-text.tsx';
 import { attestedPage, sendPdf, textOfDraft } from './attested.ts';
