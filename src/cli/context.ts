@@ -6,16 +6,23 @@ import { type Approvals, createApprovals } from '../approvals/approvals.ts';
 import type { Keys } from '../config/keys.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Clock } from '../kernel/clock.ts';
+import { readPrivateKey } from '../kernel/crypto.ts';
+import { createAttestations } from '../mandates/attestations.ts';
 import { createEnding, type Endings, type EndSessions as EndMandateSessions, type TellEnd } from '../mandates/ending.ts';
+import { createImports, type Imports } from '../mandates/imports.ts';
 import type { EndSessions } from '../organisations/organisation.ts';
 import { createOrganisations, type Organisations } from '../organisations/organisations.ts';
 import { aidantStore, meansStore } from '../persistence/aidants.ts';
 import { approvalStore } from '../persistence/approvals.ts';
+import { attestationStore } from '../persistence/attestations.ts';
 import type { Database } from '../persistence/database.ts';
+import { importStore } from '../persistence/imports.ts';
 import { createEndingStore } from '../persistence/mandate-endings.ts';
 import { createReadings } from '../persistence/mandate-readings.ts';
+import { createMandateStore } from '../persistence/mandates.ts';
 import { organisationStore } from '../persistence/organisations.ts';
 import { administrationStore, serviceStore } from '../persistence/services.ts';
+import { createUsagerStore } from '../persistence/usagers.ts';
 import { type Administrations, createAdministrations } from '../services/administrations.ts';
 import { createServices, type Services } from '../services/services.ts';
 
@@ -29,6 +36,7 @@ export interface Domain {
   readonly administrations: Administrations;
   readonly services: Services;
   readonly endings: Endings;
+  readonly imports: Imports;
 }
 
 /** Everything a command may use, made by the process that holds the database. */
@@ -51,6 +59,15 @@ export interface CommandContext {
   /** The page that opens an enrolment link. */
   readonly enrolmentUrl: (token: string) => string;
 }
+
+/** Most commands seal nothing: the key is read by the first that does. */
+const lazily = <T>(make: () => T): (() => T) => {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+};
 
 /** Composes the domain of habilitation and services. */
 export const createDomain = (parts: {
@@ -75,9 +92,27 @@ export const createDomain = (parts: {
     endSessions: parts.endMandateSessions,
     ...(parts.tellEnd ? { tellEnd: parts.tellEnd } : {}),
   });
+  const attestations = lazily(() =>
+    createAttestations({
+      ...common,
+      store: attestationStore,
+      key: readPrivateKey(parts.keys.pem('attestation-ed25519').reveal()),
+      kek: parts.keys.raw('payload-kek'),
+      former: parts.keys.formerAttestation,
+    }),
+  );
   return {
     journal,
     endings,
+    imports: createImports({
+      ...common,
+      store: importStore,
+      usagerStore: createUsagerStore(),
+      mandateStore: createMandateStore(),
+      approvals,
+      attest: async (tx, id) => attestations().issue(tx, id),
+      prepare: async () => attestations().start(),
+    }),
     organisations: createOrganisations({ ...common, store: organisationStore, endSessions, endMandates: endings.endOfOrganisation }),
     aidants,
     means: createMeans({ ...common, store: meansStore, kek, ...(parts.told ? { told: parts.told } : {}) }),

@@ -4,6 +4,7 @@ import { approvalCommands } from './approvals.ts';
 import { type Command, EXIT, type HouseCommand, helpOf, helpOfAll, type Io, readInput } from './command.ts';
 import type { CommandContext } from './context.ts';
 import { doctor } from './doctor.ts';
+import { importCommands } from './import.ts';
 import { journalCommands } from './journal.ts';
 import { keyCommands } from './keys.ts';
 import { localCommands } from './local.ts';
@@ -20,6 +21,7 @@ export const houseCommands: readonly HouseCommand[] = [
   ...numberCommands,
   ...peopleCommands,
   ...mandateCommands,
+  ...importCommands,
   ...approvalCommands,
   ...databaseCommands,
   ...keyCommands,

@@ -94,6 +94,15 @@ export interface Details {
       readonly method: string;
       readonly textHash: string;
     };
+  /** A mandate signed on paper before Relais; `signedOn` is a day, `YYYY-MM-DD`. */
+  'mandate.imported': Names & {
+    readonly reference: string;
+    readonly themes: readonly string[];
+    readonly signedOn: string;
+    readonly endsAt: string;
+    readonly witnessName: string;
+    readonly textHash: string;
+  };
   'mandate.replaced': Names & { readonly by: string; readonly theme: string };
   /** `left`: the themes that go on; `reason`: the opérateur's, whom nothing else obliges to say why. */
   'mandate.revoked': Names & {
@@ -184,6 +193,7 @@ export const KINDS: { readonly [T in EventType]: Kind } = {
   'consent.witnessed': { retention: 'mandate', shown: true },
   'consent.answered': { retention: 'mandate', shown: true },
   'mandate.created': { retention: 'mandate', shown: true },
+  'mandate.imported': { retention: 'mandate', shown: true },
   'mandate.replaced': { retention: 'mandate', shown: true },
   'mandate.revoked': { retention: 'mandate', shown: true },
   'mandate.renounced': { retention: 'mandate', shown: true },

@@ -19,6 +19,7 @@ export type Prefix =
   | 'rcs'
   | 'pap'
   | 'lnk'
+  | 'imp'
   | 'pky';
 
 /** An identifier such as `man_01k…`: prefix, 10 characters of time (ms), 16 characters of chance (80 bits), in Crockford base 32. */

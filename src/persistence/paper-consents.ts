@@ -1,4 +1,5 @@
 import type { AidantId, DraftId, OrganisationId, UsagerId } from '../kernel/ids.ts';
+import type { Transaction } from '../kernel/transaction.ts';
 import type { PaperConsent, PaperConsentId } from '../mandates/paper-consent.ts';
 import type { PaperConsentStore } from '../mandates/paper-consents.ts';
 import { displayName, type Usager } from '../usagers/usager.ts';
@@ -52,19 +53,21 @@ const read = (found: PaperRow): PaperConsent => ({
       : undefined,
 });
 
+/** People of an organisation's own mandates, live or ended less than a year ago, and those for whom nothing may stand any more, born one of those days. */
+export const bornOnAny = (tx: Transaction, organisationId: OrganisationId, birthdates: readonly string[], now: Date): Promise<Usager[]> =>
+  rows<Usager>(
+    tx,
+    sql`select u.id, u.given_name "givenName", u.family_name "familyName", u.preferred_username "preferredUsername", u.gender, u.birthdate, u.birthplace,
+        u.birthcountry, u.email from usager u
+      where u.birthdate = any (${birthdates}::text[]) and exists (select 1 from mandate m where m.usager_id = u.id and m.organisation_id = ${organisationId}
+        and (least(m.ends_at, m.ended_at) > ${now}::timestamptz - interval '365 days' or u.protection is not null))`,
+  );
+
 export const paperConsentStore: PaperConsentStore = {
   people: remoteConsentStore.people,
   isOfOrganisation: channelStore.isOfOrganisation,
   extendDraft: remoteConsentStore.extendDraft,
-  async bornOn(tx, organisationId, birthdate, now) {
-    return rows<Usager>(
-      tx,
-      sql`select u.id, u.given_name "givenName", u.family_name "familyName", u.preferred_username "preferredUsername", u.gender, u.birthdate, u.birthplace,
-          u.birthcountry, u.email from usager u
-        where u.birthdate = ${birthdate} and exists (select 1 from mandate m where m.usager_id = u.id and m.organisation_id = ${organisationId}
-          and (least(m.ends_at, m.ended_at) > ${now}::timestamptz - interval '365 days' or u.protection is not null))`,
-    );
-  },
+  bornOn: (tx, organisationId, birthdate, now) => bornOnAny(tx, organisationId, [birthdate], now),
   async add(tx, paper) {
     await run(
       tx,

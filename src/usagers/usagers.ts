@@ -41,6 +41,16 @@ export interface Usagers {
 /** Where an identity that an organisation typed comes from: nothing proves it outside that organisation. */
 const typedAt = (organisationId: OrganisationId): string => `urn:relais:paper:${organisationId}`;
 
+const typedAs = (identity: CivilIdentity): string => sha256('relais/usager/typed/v1\n', pivot(identity)).toString('base64url');
+
+/** The account that an organisation has typed for this identity, if any. */
+export const typedAccount = (
+  store: UsagerStore,
+  tx: Transaction,
+  organisationId: OrganisationId,
+  identity: CivilIdentity,
+): Promise<Usager | undefined> => store.byIdentity(tx, typedAt(organisationId), typedAs(identity));
+
 /**
  * Finds or makes the account of a person whose identity an organisation typed, in the caller's transaction. The account is that organisation's alone:
  * the same person at another organisation, or behind FranceConnect, is another account, so that typing a name tells nothing of anybody, and no
@@ -54,7 +64,7 @@ export const enterTyped = async (
   now: Date,
 ): Promise<Identified> => {
   const iss = typedAt(organisationId);
-  const sub = sha256('relais/usager/typed/v1\n', pivot(identity)).toString('base64url');
+  const sub = typedAs(identity);
   await store.lockIdentity(tx, iss, sub);
   const known = await store.byIdentity(tx, iss, sub);
   if (known) return { usager: known, created: false };

@@ -132,7 +132,7 @@ inEachWorld(({ world, kind }) => {
       it.sql(
         `insert into mandate (id, reference, draft_id, organisation_id, usager_id, template, text_hash, days, starts_at, ends_at, consent_method, consent_acr, consent_evidence,
           consented_at, accepted_by, accepted_at, acceptance_means)
-        select 'man_copy', 'M-COPY', d.id, m.organisation_id, m.usager_id, m.template, m.text_hash, m.days, m.starts_at, m.ends_at, 'paper', m.consent_acr, m.consent_evidence,
+        select 'man_copy', 'M-COPY', d.id, m.organisation_id, m.usager_id, m.template, m.text_hash, d.days, m.starts_at, m.ends_at, 'paper', m.consent_acr, m.consent_evidence,
           m.consented_at, m.accepted_by, m.accepted_at, m.acceptance_means
         from mandate m, mandate_draft d where m.id = $1 and ${more} limit 1`,
         [mandate?.['id']],

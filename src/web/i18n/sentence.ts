@@ -1,6 +1,6 @@
 import type { Details, EventType } from '../../journal/event.ts';
 import type { StoredEntry } from '../../journal/journal.ts';
-import { exactTime, until } from './dates.ts';
+import { birthday, exactTime, until } from './dates.ts';
 import type { Line } from './fr/journal.ts';
 import { type Lang, t } from './language.ts';
 import { lookUp } from './look-up.ts';
@@ -40,6 +40,7 @@ type Shown =
   | 'consent.witnessed'
   | 'consent.answered'
   | 'mandate.created'
+  | 'mandate.imported'
   | 'mandate.replaced'
   | 'mandate.revoked'
   | 'mandate.renounced'
@@ -148,6 +149,16 @@ const WRITERS: { readonly [T in Shown]: Detail<T> } = {
   },
   'mandate.created': (detail, entry, lang) => ({
     ...t(lang).journal.lines.created(actor(detail, lang), themeList(detail.themes, lang), until(new Date(detail.endsAt), entry.at, lang)),
+    reference: t(lang).journal.mandateReference(detail.reference),
+  }),
+  'mandate.imported': (detail, entry, lang) => ({
+    ...t(lang).journal.lines.imported(
+      organisation(detail, lang),
+      themeList(detail.themes, lang),
+      birthday(detail.signedOn, lang),
+      [detail.aidantName ?? t(lang).journal.someone, detail.witnessName],
+      until(new Date(detail.endsAt), entry.at, lang),
+    ),
     reference: t(lang).journal.mandateReference(detail.reference),
   }),
   'mandate.replaced': (detail, _, lang) => t(lang).journal.lines.replaced(organisation(detail, lang), themeLabel(detail.theme, lang)),

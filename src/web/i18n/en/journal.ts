@@ -67,6 +67,11 @@ export const journal: Catalogue['journal'] = {
     consentExpired: () => line('A request for your agreement by text message', 'is over, without your agreement. No mandate was created.'),
     mandateRefused: (why) => line('A mandate was not created.', why),
     created: (actor, themes, until) => line(`${actor} signed`, `your mandate, for: ${themes}. It lasts ${until}.`),
+    imported: (organisation, themes, signed, [aidant, witness], until) =>
+      line(
+        'Relais took over',
+        `the mandate that you signed on paper on ${signed} with ${organisation}, for: ${themes}. Helper: ${aidant}. Witness: ${witness}. It lasts ${until}.`,
+      ),
     replaced: (organisation, theme) => line('A new mandate replaced', `the one with ${organisation}, for: ${theme}.`),
     revokedByYou: (organisation, themes) => line('You stopped', `the mandate with ${organisation}, for: ${themes}.`),
     revokedBy: (who, organisation, themes) => line(`${who} stopped`, `your mandate with ${organisation}, for: ${themes}.`),

@@ -71,6 +71,11 @@ export const journal = {
     consentExpired: () => line('Une demande d’accord par SMS', 'est terminée, sans votre accord. Aucun mandat n’a été créé.'),
     mandateRefused: (why: string) => line('Un mandat n’a pas été créé.', why),
     created: (actor: string, themes: string, until: string) => line(`${actor} a signé`, `votre mandat, pour : ${themes}. Il dure ${until}.`),
+    imported: (organisation: string, themes: string, signed: string, [aidant, witness]: readonly [string, string], until: string) =>
+      line(
+        'Relais a repris',
+        `le mandat que vous avez signé sur papier le ${signed} avec ${organisation}, pour : ${themes}. Aidant : ${aidant}. Témoin : ${witness}. Il dure ${until}.`,
+      ),
     replaced: (organisation: string, theme: string) => line('Un nouveau mandat a remplacé', `l’ancien avec ${organisation}, pour : ${theme}.`),
     revokedByYou: (organisation: string, themes: string) => line('Vous avez arrêté', `le mandat avec ${organisation}, pour : ${themes}.`),
     revokedBy: (who: string, organisation: string, themes: string) => line(`${who} a arrêté`, `votre mandat avec ${organisation}, pour : ${themes}.`),
