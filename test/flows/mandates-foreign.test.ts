@@ -89,6 +89,11 @@ const tries = (foreign: Foreign, own: { uid: string; organisation: string; servi
       ),
     ),
     mandateTry(
+      'GET /aidant/mandats/:id/recu',
+      1,
+      get((id) => `/aidant/mandats/${id}/recu`),
+    ),
+    mandateTry(
       'GET /aidant/mandats/:id/renonce',
       1,
       get((id) => `/aidant/mandats/${id}/renonce`),
@@ -413,6 +418,7 @@ for (const kind of databases())
         ['GET /usager/mandats/:id', (id: string) => [path(id)] as const],
         ['GET /usager/mandats/:id/attestation.pdf', (id: string) => [`${path(id)}/attestation.pdf`] as const],
         ['GET /usager/mandats/:id/arreter', (id: string) => [`${path(id)}/arreter`] as const],
+        ['GET /usager/mandats/:id/recu', (id: string) => [`${path(id)}/recu`] as const],
         ['GET /usager/mandats/:id/arrete', (id: string) => [`${path(id)}/arrete`] as const],
         ['POST /usager/mandats/:id/arreter', (id: string, token: string) => [`${path(id)}/arreter`, { _csrf: token }] as const],
       ].map(([route, ask]) => ({ route: route as string, foreign: foreign.mandate.id, unknown: man, lines: 1, ask: ask as Try['ask'] }));

@@ -18,6 +18,7 @@ import { MandatePage } from '../../src/web/views/mandate-text.tsx';
 import { MandatesPage, RenouncedPage, RenouncePage } from '../../src/web/views/mandates.tsx';
 import { OthersPage } from '../../src/web/views/others.tsx';
 import { PhoneAnsweredPage, PhoneAskPage, PhoneWaitPage } from '../../src/web/views/phone-consent.tsx';
+import { ReceiptPage } from '../../src/web/views/receipt.tsx';
 import { RemoteAskPage, RemoteWaitPage, UsagerPhonePage } from '../../src/web/views/remote-consent.tsx';
 import { NewPasskeyPage, RecoveryCodesPage, RecoverySignInPage, SecurityPage, StepUpPage } from '../../src/web/views/security.tsx';
 import { StopByPaperPage, StoppedByPaperPage } from '../../src/web/views/stop.tsx';
@@ -463,6 +464,27 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
       />
     ),
     'mandate-altered': <MandatePage frame={aidant} data={signed} backHref="/aidant" attestation="altered" />,
+    'end-receipt': (
+      <ReceiptPage
+        frame={usager}
+        reference={text('M-7K4Q-2F9D')}
+        organisation={text('Mairie de Thénac')}
+        person={colette}
+        ends={[
+          {
+            at: at('2026-03-03T14:31:01Z'),
+            who: text('Vous avez arrêté le mandat avec la mairie de Thénac, pour : Logement.'),
+            themes: ['logement'],
+            left: ['famille'],
+            index: 4811,
+            leaf: 'q5Wc0m2VbFvY1m4mPqJz9tI7sL3uX8nEwKZrT6yHdaA',
+          },
+        ]}
+        services={[{ name: text('La CAF'), knownAt: at('2026-03-03T14:31:02Z') }, { name: text('Impôts de démonstration') }]}
+        origin={text('relais.example/log')}
+        backHref="/x"
+      />
+    ),
     'stop-by-paper': <StopByPaperPage frame={open} post={post('/arreter')} spaceHref="/x" backHref="/" />,
     'stop-by-paper-received': (
       <StopByPaperPage
@@ -639,7 +661,9 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
         backHref="/x"
       />
     ),
-    renounced: <RenouncedPage frame={aidant} person={text('Madame Colette Martin')} stopped={['logement']} left={['famille']} backHref="/x" />,
+    renounced: (
+      <RenouncedPage frame={aidant} person={text('Madame Colette Martin')} stopped={['logement']} left={['famille']} receiptHref="/x" backHref="/x" />
+    ),
     'usager-stopped-part': (
       <MandateStoppedPage
         frame={usager}

@@ -395,6 +395,7 @@ export const mandat =
           {...(mandate.state.kind === 'active' && mandate.endsAt > site.clock.now()
             ? { renounceHref: `/aidant/mandats/${mandate.id}/renoncer` }
             : {})}
+          {...(mandate.themes.some((each) => each.endedAt) ? { receiptHref: `/aidant/mandats/${mandate.id}/recu` } : {})}
           backHref="/aidant"
         />,
       );

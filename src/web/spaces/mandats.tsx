@@ -5,6 +5,8 @@ import { isTheme, THEMES } from '../../organisations/theme.ts';
 import { type AidantHere, requireAidant } from '../guards.ts';
 import type { Kit } from '../kit.tsx';
 import { MandatesPage, RenouncedPage, RenouncePage } from '../views/mandates.tsx';
+import { ReceiptPage } from '../views/receipt.tsx';
+import { receiptOf } from './receipt.ts';
 
 const PAGE = 20;
 const SOON_MS = 30 * 86_400_000;
@@ -136,8 +138,18 @@ export const mandats =
           person={mandate.usagerName}
           stopped={stopped(mandate)}
           left={live(mandate)}
+          receiptHref={`${LIST}/${mandate.id}/recu`}
           backHref={LIST}
         />,
       );
+    });
+    app.get<Params>('/aidant/mandats/:id/recu', async (request, reply) => {
+      const here = await requireAidant(kit, request, reply);
+      if (!here) return reply;
+      const mandate = await own(here, request.params.id);
+      if (!mandate || !stopped(mandate).length) return unknown(request, reply, here);
+      const frame = kit.frame(request, here.session, here.who);
+      const receipt = await receiptOf(site, mandate, 'structure', frame.lang);
+      return kit.page(reply, <ReceiptPage frame={frame} {...receipt} backHref={`${LIST}/${mandate.id}`} />);
     });
   };

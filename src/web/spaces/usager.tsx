@@ -8,9 +8,11 @@ import { displayName, shortName } from '../../usagers/usager.ts';
 import { requireUsager, type UsagerSession } from '../guards.ts';
 import type { Kit } from '../kit.tsx';
 import { MandatePage } from '../views/mandate-text.tsx';
+import { ReceiptPage } from '../views/receipt.tsx';
 import { UsagerHomePage } from '../views/usager.tsx';
 import { EntryPage, MandateStoppedPage, StopMandatePage } from '../views/usager-detail.tsx';
 import { attestedPage, sendPdf } from './attested.ts';
+import { ENDS, receiptOf } from './receipt.ts';
 
 const PAGE = 30;
 const SHOWN = (Object.keys(KINDS) as EventType[]).filter((type) => KINDS[type].shown === true);
@@ -123,6 +125,7 @@ export const usagerSpace =
           {...(checkpoint && checkpoint.size > index ? { checkpoint: { size: checkpoint.size, at: checkpoint.at } } : {})}
           withoutReport={entry.session !== undefined && silent.has(entry.session)}
           {...(reference ? { mandateReference: reference } : {})}
+          {...(entry.mandate && (ENDS as readonly string[]).includes(entry.type) ? { receiptHref: `/usager/mandats/${entry.mandate}/recu` } : {})}
           backHref="/usager"
         />,
       );
@@ -193,11 +196,21 @@ export const usagerSpace =
           at={mandate.state.kind === 'ended' ? mandate.state.at : mandate.endsAt}
           {...(mandate.state.kind === 'active' ? { part: partOf(mandate) } : {})}
           services={told.map(({ serviceName, acknowledgedAt }) => ({ name: serviceName, ...(acknowledgedAt ? { knownAt: acknowledgedAt } : {}) }))}
+          receiptHref={`/usager/mandats/${mandate.id}/recu`}
           refreshHref={`/usager/mandats/${mandate.id}/arrete`}
           backHref="/usager"
         />,
       );
     };
+    app.get<Params>('/usager/mandats/:id/recu', async (request, reply) => {
+      const session = await requireUsager(kit, request, reply);
+      if (!session) return reply;
+      const mandate = await ownMandate(session, request.params.id);
+      const { name } = await whoIs(session);
+      if (!mandate || !partOf(mandate).stopped.length) return kit.refuse(request, reply, 'not_found', { session, who: { name } });
+      const frame = kit.frame(request, session, { name });
+      return kit.page(reply, <ReceiptPage frame={frame} {...(await receiptOf(site, mandate, 'person', frame.lang))} backHref="/usager" />);
+    });
     app.get<Params>('/usager/mandats/:id/arrete', async (request, reply) => {
       const session = await requireUsager(kit, request, reply);
       if (!session) return reply;

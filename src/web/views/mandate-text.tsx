@@ -114,10 +114,12 @@ interface PageProps {
   readonly renew?: Post;
   /** Where the structure gives the mandate up, while it lives. */
   readonly renounceHref?: string;
+  /** The receipt of its end, once it or a part of it has ended. */
+  readonly receiptHref?: string;
 }
 
 /** The mandate alone on its page, with its attestation once it is signed, to read or to print. */
-export const MandatePage = ({ frame, data, backHref, attestation, renew, renounceHref }: PageProps): JSX.Element => {
+export const MandatePage = ({ frame, data, backHref, attestation, renew, renounceHref, receiptHref }: PageProps): JSX.Element => {
   const { lang } = frame;
   const words = t(lang);
   return (
@@ -156,6 +158,11 @@ export const MandatePage = ({ frame, data, backHref, attestation, renew, renounc
           {renounceHref === undefined ? null : (
             <ButtonLink kind="quiet" href={renounceHref} id="renounce">
               {words.mandates.renounce.open}
+            </ButtonLink>
+          )}
+          {receiptHref === undefined ? null : (
+            <ButtonLink kind="secondary" href={receiptHref} id="receipt">
+              {words.ending.receipt.link}
             </ButtonLink>
           )}
         </Actions>

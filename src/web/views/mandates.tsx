@@ -210,10 +210,11 @@ interface RenouncedProps {
   readonly person: string;
   readonly stopped: readonly string[];
   readonly left: readonly string[];
+  readonly receiptHref: string;
   readonly backHref: string;
 }
 
-export const RenouncedPage = ({ frame, person, stopped, left, backHref }: RenouncedProps): JSX.Element => {
+export const RenouncedPage = ({ frame, person, stopped, left, receiptHref, backHref }: RenouncedProps): JSX.Element => {
   const words = t(frame.lang).mandates.renounce;
   return (
     <Layout {...frame} title={words.doneTitle} width="narrow">
@@ -225,6 +226,9 @@ export const RenouncedPage = ({ frame, person, stopped, left, backHref }: Renoun
       <Actions>
         <ButtonLink href={backHref} id="back">
           {words.back}
+        </ButtonLink>
+        <ButtonLink kind="secondary" href={receiptHref} id="receipt">
+          {t(frame.lang).ending.receipt.link}
         </ButtonLink>
       </Actions>
     </Layout>

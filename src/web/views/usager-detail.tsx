@@ -18,6 +18,8 @@ interface EntryProps {
   readonly checkpoint?: { readonly size: number; readonly at: Date };
   readonly withoutReport?: boolean;
   readonly mandateReference?: string;
+  /** For an end: its receipt. */
+  readonly receiptHref?: string;
   readonly backHref: string;
 }
 
@@ -88,6 +90,11 @@ export const EntryPage = (props: EntryProps): JSX.Element => {
         </p>
       </div>
       <Actions>
+        {props.receiptHref === undefined ? null : (
+          <ButtonLink href={props.receiptHref} id="receipt">
+            {t(lang).ending.receipt.link}
+          </ButtonLink>
+        )}
         <ButtonLink kind="secondary" href={props.backHref} id="back">
           {words.back}
         </ButtonLink>
@@ -154,12 +161,13 @@ interface StoppedProps {
   readonly part?: { readonly stopped: readonly string[]; readonly left: readonly string[] };
   /** Services that relied on the mandate, and when each acknowledged. */
   readonly services: readonly { readonly name: string; readonly knownAt?: Date }[];
+  readonly receiptHref?: string;
   readonly refreshHref: string;
   readonly backHref: string;
 }
 
 /** The mandate is stopped: who has been told, to the second. */
-export const MandateStoppedPage = ({ frame, organisation, at, part, services, refreshHref, backHref }: StoppedProps): JSX.Element => {
+export const MandateStoppedPage = ({ frame, organisation, at, part, services, receiptHref, refreshHref, backHref }: StoppedProps): JSX.Element => {
   const { lang } = frame;
   const words = t(lang).usager.stopped;
   const waiting = services.some((service) => service.knownAt === undefined);
@@ -191,6 +199,11 @@ export const MandateStoppedPage = ({ frame, organisation, at, part, services, re
         <ButtonLink href={backHref} id="back">
           {words.back}
         </ButtonLink>
+        {receiptHref === undefined ? null : (
+          <ButtonLink kind="secondary" href={receiptHref} id="receipt">
+            {t(lang).ending.receipt.link}
+          </ButtonLink>
+        )}
         {waiting ? (
           <ButtonLink kind="secondary" href={refreshHref} id="refresh">
             {words.refresh}
