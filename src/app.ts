@@ -1,4 +1,5 @@
 import { createActions } from './actions/actions.ts';
+import { createLosses } from './aidants/losses.ts';
 import { partyOf } from './aidants/passkey.ts';
 import { createPasskeys } from './aidants/passkeys.ts';
 import { createRecovery, type Told } from './aidants/recovery.ts';
@@ -18,7 +19,7 @@ import { createRemoteConsents } from './mandates/remote-consents.ts';
 import { createStopping } from './mandates/stopping.ts';
 import { createDeliveries, type Deliveries, type Message } from './notices/deliveries.ts';
 import { createEndTelling } from './notices/ends.ts';
-import { meansMail } from './notices/means.ts';
+import { lossMail, meansMail, referentMail, suspendedMail } from './notices/means.ts';
 import { createHttpSmsGateway, createTexting, sendThrough } from './notices/sms.ts';
 import { actionStore } from './persistence/actions.ts';
 import { aidantStore, meansStore } from './persistence/aidants.ts';
@@ -31,6 +32,7 @@ import { checkFingerprint } from './persistence/fingerprints.ts';
 import { createJournal, readOrigin } from './persistence/journal.ts';
 import { startSealing } from './persistence/journal-sealing.ts';
 import { startSequencer } from './persistence/journal-sequencer.ts';
+import { lossStore } from './persistence/losses.ts';
 import { createMandateStore } from './persistence/mandates.ts';
 import { passkeyStore, recoveryStore } from './persistence/means.ts';
 import { paperConsentStore } from './persistence/paper-consents.ts';
@@ -98,9 +100,10 @@ export const createApp = async (parts: AppParts): Promise<App> => {
   const common = { transactions: database, journal, clock };
   const sessions = createSessions({ ...common, store: createSessionStore(), pairwiseKey: keys.raw('pairwise').reveal() });
   const endMandateSessions: EndSessions = async (tx, which, reason, now) => ({ ended: (await sessions.endIn(tx, which, reason, now)).length });
+  const lossUrl = (token: string): string => `${config.publicUrl}/connexion/perdu/${token}`;
   const told: Told = async (tx, staffId, news) => {
     const dossier = await aidantStore.findDossier(tx, staffId);
-    if (dossier) await deliveries.queue(tx, 'mail', meansMail(news, dossier.staff, config.helpNumber));
+    if (dossier) await deliveries.queue(tx, 'mail', meansMail(news, dossier.staff, config.helpNumber, lossUrl(await losses.linkFor(tx, staffId))));
   };
   const tellEnd: TellEnd = (tx, news) => endTelling(tx, news);
   const domain = createDomain({
@@ -212,6 +215,20 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     mandates,
     acceptFactor,
   });
+  const losses = createLosses({
+    ...common,
+    store: lossStore,
+    aidants: domain.aidants,
+    kek: keys.raw('payload-kek'),
+    key: keys.raw('cookies'),
+    mails: {
+      link: (tx, to, token) => deliveries.queue(tx, 'mail', lossMail(to, config.helpNumber, lossUrl(token))),
+      suspended: (tx, to, ended) => deliveries.queue(tx, 'mail', suspendedMail(to, config.helpNumber, ended)),
+      referent: (tx, to, who, ended) =>
+        deliveries.queue(tx, 'mail', referentMail(to, `${who.givenName} ${who.familyName}`, config.helpNumber, ended)),
+    },
+    capped: (scope) => notice({ code: 'loss_capped', detail: scope }),
+  });
   const webSessions = createWebSessions({
     transactions: database,
     store: webSessionStore as WebSessionStore,
@@ -220,13 +237,18 @@ export const createApp = async (parts: AppParts): Promise<App> => {
   });
   const jobs = startJobs(
     [
+      { name: 'losses', everyMs: 500, work: losses.work },
       { name: 'deliver', everyMs: 500, work: deliveries.work },
       { name: 'expire-sessions', everyMs: 5_000, work: async () => (await sessions.end({ expiredAt: clock.now() }, 'time')).length },
       { name: 'expire-mandates', everyMs: 30_000, work: mandates.expireOverdue },
       { name: 'expire-questions', everyMs: 30_000, work: consents.expireOverdue },
       { name: 'purge-calls', everyMs: 3_600_000, work: consents.purge },
       { name: 'purge-tries', everyMs: 3_600_000, work: stopping.purge },
-      { name: 'purge', everyMs: 60_000, work: async () => (await store.purge(clock.now())) + (await webSessions.purge()) + (await passkeys.purge()) },
+      {
+        name: 'purge',
+        everyMs: 60_000,
+        work: async () => (await store.purge(clock.now())) + (await webSessions.purge()) + (await passkeys.purge()) + (await losses.purge()),
+      },
     ],
     (name, error) => log('error', { event: 'job', name, fault: error instanceof Error ? error.name : 'error' }),
   );
@@ -259,6 +281,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     means: domain.means,
     passkeys,
     recovery,
+    losses,
     usagers: createUsagers({ ...common, store: createUsagerStore() }),
     mandates,
     phoneLinks: createPhoneLinks({

@@ -21,7 +21,8 @@ export type StaffRefusal =
   | 'not_member'
   | 'reason_malformed'
   | 'not_active'
-  | 'not_invited';
+  | 'not_invited'
+  | 'not_suspended';
 
 type Answer<T> = Promise<T | { readonly refused: StaffRefusal }>;
 
@@ -45,6 +46,9 @@ export interface Aidants extends EnrolmentUseCases {
   remove(aidantId: string, organisationId: string, by: By): Answer<{ readonly sessions: number }>;
   /** Suspends someone everywhere, at once (claim S7). */
   suspend(staffId: string, by: By): Answer<{ readonly sessions: number }>;
+  suspendIn(tx: Transaction, staffId: StaffId, by: By): Answer<{ readonly sessions: number }>;
+  /** Lets someone who is suspended come back: their means are taken away, and they enrol anew by the link, with the upstream account they had. */
+  reinstate(staffId: string, by: By, deliver?: Deliver): Answer<Invitation>;
   /** Finds who holds an upstream account and what they may do now. Never by e-mail. */
   recognise(iss: string, sub: string): Promise<Standing>;
   /** What someone may do now: asked again at each request and inside each transaction that depends on it. */
@@ -144,18 +148,32 @@ const remove = (parts: Parts, aidantId: string, organisationId: string, by: By):
     return { sessions };
   });
 
-const suspend = (parts: Parts, staffId: string, by: By): ReturnType<Aidants['suspend']> =>
+/** An agent or an opérateur is named in `outcome`: `actor` says who decided. */
+const decidedFor = (id: StaffId): { readonly aidant: AidantId } | { readonly outcome: StaffId } =>
+  isId('aid', id) ? { aidant: id } : { outcome: id };
+
+const suspendIn = async (parts: Parts, tx: Transaction, staffId: StaffId, by: By): ReturnType<Aidants['suspend']> => {
+  const reason = readReason(by.reason);
+  if (reason === undefined) return { refused: 'reason_malformed' };
+  if (!(await parts.store.setStatus(tx, staffId, 'active', 'suspended'))) return { refused: 'not_active' };
+  const sessions = isId('aid', staffId) ? await parts.endSessions(tx, { aidantId: staffId }, 'suspended') : 0;
+  await parts.store.endBrowserSessions(tx, staffId, parts.clock.now()); // none of them comes back with the person
+  await parts.journal.record(tx, { type: 'staff.suspended', ...decidedFor(staffId), actor: by.actor, detail: { reason } });
+  return { sessions };
+};
+
+const reinstate = (parts: Parts, staffId: string, by: By, deliver?: Deliver): Answer<Invitation> =>
   parts.transactions.run(async (tx) => {
     const reason = readReason(by.reason);
     if (reason === undefined) return { refused: 'reason_malformed' };
-    if (!isStaffId(staffId)) return { refused: 'unknown_staff' };
-    if (!(await parts.store.setStatus(tx, staffId, 'active', 'suspended'))) return { refused: 'not_active' };
-    const aidantId = isId('aid', staffId) ? staffId : undefined;
-    const sessions = aidantId ? await parts.endSessions(tx, { aidantId }, 'suspended') : 0;
-    // An agent or an opérateur is named in `outcome`: `actor` says who decided.
-    const whose = aidantId ? { aidant: aidantId } : { outcome: staffId };
-    await parts.journal.record(tx, { type: 'staff.suspended', ...whose, actor: by.actor, detail: { reason } });
-    return { sessions };
+    const dossier = isStaffId(staffId) ? await parts.store.findDossier(tx, staffId) : undefined;
+    if (!dossier) return { refused: 'unknown_staff' };
+    const { staff } = dossier;
+    if (!(await parts.store.setStatus(tx, staff.id, 'suspended', 'invited'))) return { refused: 'not_suspended' };
+    await parts.store.endBrowserSessions(tx, staff.id, parts.clock.now());
+    await parts.store.clearMeans(tx, staff.id, parts.clock.now());
+    await parts.journal.record(tx, { type: 'staff.reinstated', ...decidedFor(staff.id), actor: by.actor, detail: { reason } });
+    return makeLink(parts, tx, { ...staff, status: 'invited' }, deliver);
   });
 
 /** Makes the use cases of staff: habilitation, enrolment, recognition, removal. */
@@ -174,7 +192,10 @@ export const createAidants = (parts: Parts): Aidants => {
     reinvite: (staffId, deliver) => reinvite(parts, staffId, deliver),
     join: (aidantId, asked) => then(join(parts, aidantId, asked)),
     remove: (aidantId, organisationId, by) => then(remove(parts, aidantId, organisationId, by)),
-    suspend: (staffId, by) => then(suspend(parts, staffId, by)),
+    suspend: (staffId, by) =>
+      then(parts.transactions.run(async (tx) => (isStaffId(staffId) ? suspendIn(parts, tx, staffId, by) : { refused: 'unknown_staff' as const }))),
+    suspendIn: (tx, staffId, by) => suspendIn(parts, tx, staffId, by),
+    reinstate: (staffId, by, deliver) => then(reinstate(parts, staffId, by, deliver)),
     recognise: async (iss, sub) => standing(await store.findDossierByIdentity(transactions.auto, { iss, sub } satisfies Identity)),
     standing: async (staffId, tx = transactions.auto) => standing(await store.findDossier(tx, staffId)),
     find: (staffId) => store.findDossier(transactions.auto, staffId),

@@ -103,7 +103,10 @@ const begin = (parts: EnrolmentParts, token: string, identity: Identity): Promis
     const now = parts.clock.now();
     const found = usable(await parts.store.findEnrolment(tx, hashOf(token)), now);
     if ('refused' in found) return found;
-    if (await parts.store.findDossierByIdentity(tx, identity)) return { refused: 'identity_taken' };
+    const known = await parts.store.findDossierByIdentity(tx, identity);
+    if (known && known.staff.id !== found.staff.id) return { refused: 'identity_taken' };
+    // Who comes back after a loss proves the account that was theirs: their mailbox alone is not enough.
+    if (!known && (await parts.store.hasIdentity(tx, found.staff.id))) return { refused: 'identity_differs' };
     if (!(await parts.store.useEnrolment(tx, hashOf(token), now))) return { refused: 'link_used' };
     const seed = randomBytes(SEED_BYTES);
     const { staff } = found;

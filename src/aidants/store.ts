@@ -19,8 +19,14 @@ export interface AidantStore {
   list(tx: Transaction, kind: StaffKind): Promise<Dossier[]>;
   /** Goes from one status to another; false when it was not there. */
   setStatus(tx: Transaction, id: StaffId, from: Staff['status'], to: Staff['status']): Promise<boolean>;
-  /** Links an upstream account; false when it already belongs to someone. */
+  /** Links an upstream account, the first and only one of someone; false when it belongs to another, or they have another. */
   link(tx: Transaction, id: StaffId, identity: Identity, at: Date): Promise<boolean>;
+  /** Says whether an upstream account was ever linked. */
+  hasIdentity(tx: Transaction, id: StaffId): Promise<boolean>;
+  /** Ends every browser session that someone holds; returns how many. */
+  endBrowserSessions(tx: Transaction, id: StaffId, now: Date): Promise<number>;
+  /** Takes every means away: passkeys revoked, recovery codes gone, the one-time code to be enrolled anew. */
+  clearMeans(tx: Transaction, id: StaffId, now: Date): Promise<void>;
 
   /** Writes a membership, or revives one that had ended; false when one is already active. */
   putMembership(

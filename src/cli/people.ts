@@ -171,6 +171,26 @@ const invite: HouseCommand = {
   },
 };
 
+const reinstate: HouseCommand = {
+  name: 'staff reinstate',
+  where: 'house',
+  summary: 'let somebody who is suspended come back: new means, by a new enrolment link',
+  flags: [
+    { name: 'id', kind: 'text', value: 'ID', help: 'who; the means they had stop working', required: true },
+    { name: 'reason', kind: 'text', value: 'TEXT', help: 'why; goes into the journal', required: true },
+    PRINT_LINK,
+    ...AS_FLAGS,
+    JSON_FLAG,
+  ],
+  notes: ['They enrol with the ProConnect account that they had.'],
+  run: async (input, context, io) => {
+    const domain = await context.domain();
+    const actor = await actorOf(input, domain, io);
+    if (typeof actor !== 'string') return refuse(io, actor, input.on('json'));
+    return tell(await domain.aidants.reinstate(input.must('id'), { reason: input.must('reason'), actor }, context.deliver), input, context, io);
+  },
+};
+
 export const peopleCommands: readonly HouseCommand[] = [
   aidantAdd,
   aidantRemove,
@@ -180,4 +200,5 @@ export const peopleCommands: readonly HouseCommand[] = [
   operatorAdd,
   list('operator list', 'operateur', 'list the opérateurs'),
   invite,
+  reinstate,
 ];

@@ -26,6 +26,7 @@ const SENTENCES: Readonly<Record<string, string>> = {
   unknown_staff: 'nobody has this id',
   already_member: 'they are a member of this organisation already',
   not_member: 'they are not an active member of this organisation',
+  not_suspended: 'they are not suspended: nothing changed',
   not_invited: 'they have enrolled already',
   unknown_administration: 'no administration has this id or name: see `relais administration list`',
   name_known: 'an administration has this name already',

@@ -143,6 +143,9 @@ export interface Details {
   'approval.given': { readonly kind: string; readonly subject: string; readonly hash: string };
   'message.sent': { readonly channel: string; readonly template: string };
   'staff.suspended': { readonly reason: string };
+  'staff.reinstated': { readonly reason: string };
+  /** Somebody reported that a member of staff lost their means: a mail left with a link, and nothing else happened. */
+  'loss.reported': Record<string, never>;
   'checkpoint.trusted': { readonly reason: string; readonly size: number; readonly root: string };
   'keys.made': { readonly names: readonly string[] };
   'log.heartbeat': Record<string, never>;
@@ -217,6 +220,8 @@ export const KINDS: { readonly [T in EventType]: Kind } = {
   'approval.given': { retention: 'staff', shown: 'concerns no usager' },
   'message.sent': { retention: 'access', shown: 'concerns no usager' },
   'staff.suspended': { retention: 'staff', shown: 'concerns no usager' },
+  'staff.reinstated': { retention: 'staff', shown: 'concerns no usager' },
+  'loss.reported': { retention: 'access', shown: 'concerns no usager' },
   'checkpoint.trusted': { retention: 'log', shown: 'concerns no usager' },
   'keys.made': { retention: 'log', shown: 'concerns no usager' },
   'log.heartbeat': { retention: 'log', shown: 'concerns no usager' },

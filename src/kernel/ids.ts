@@ -20,7 +20,8 @@ export type Prefix =
   | 'pap'
   | 'lnk'
   | 'imp'
-  | 'pky';
+  | 'pky'
+  | 'los';
 
 /** An identifier such as `man_01k…`: prefix, 10 characters of time (ms), 16 characters of chance (80 bits), in Crockford base 32. */
 export type Id<P extends Prefix> = `${P}_${string}`;

@@ -7,7 +7,7 @@ import type { Theme } from '../organisations/theme.ts';
 import { isAuto, row, rows, run } from './database.ts';
 import { sql } from './sql.ts';
 
-interface StaffRow {
+export interface StaffRow {
   id: StaffId;
   kind: Staff['kind'];
   email: string;
@@ -32,7 +32,7 @@ export interface DossierRow extends StaffRow {
   }[];
 }
 
-const toStaff = (found: StaffRow): Staff => ({
+export const toStaff = (found: StaffRow): Staff => ({
   id: found.id,
   kind: found.kind,
   email: found.email,
@@ -111,11 +111,23 @@ export const aidantStore: AidantStore = {
     return dossiers(tx, ids, null, null);
   },
   setStatus: async (tx, id, from, to) => (await run(tx, sql`update staff set status = ${to} where id = ${id} and status = ${from}`)) === 1,
-  link: async (tx, id, { iss, sub }, at) =>
-    (await run(
+  link: async (tx, id, { iss, sub }, at) => {
+    await run(
       tx,
-      sql`insert into staff_identity (iss, sub, staff_id, linked_at) values (${iss}, ${sub}, ${id}, ${at}) on conflict (iss, sub) do nothing`,
-    )) === 1,
+      sql`insert into staff_identity (iss, sub, staff_id, linked_at)
+          select ${iss}, ${sub}, ${id}, ${at}::timestamptz where not exists (select 1 from staff_identity where staff_id = ${id})
+          on conflict (iss, sub) do nothing`,
+    );
+    return (await row(tx, sql`select 1 from staff_identity where iss = ${iss} and sub = ${sub} and staff_id = ${id}`)) !== undefined;
+  },
+  hasIdentity: async (tx, id) => (await row(tx, sql`select 1 from staff_identity where staff_id = ${id}`)) !== undefined,
+  endBrowserSessions: (tx, id, now) =>
+    run(tx, sql`update web_session set ended_at = ${now}, data = '{}' where kind = 'staff' and holder_id = ${id} and ended_at is null`),
+  clearMeans: async (tx, id, now) => {
+    await run(tx, sql`update passkey set revoked_at = ${now} where staff_id = ${id} and revoked_at is null`);
+    await run(tx, sql`delete from recovery_code where staff_id = ${id}`);
+    await run(tx, sql`update totp set confirmed_at = null, last_step = 0, failures = 0, locked_until = null where staff_id = ${id}`);
+  },
 
   putMembership: async (tx, aidantId, it) =>
     (await run(

@@ -21,6 +21,7 @@ import { mandat } from './spaces/mandat.tsx';
 import { mandats } from './spaces/mandats.tsx';
 import { otherMandates } from './spaces/others.tsx';
 import { papier } from './spaces/papier.tsx';
+import { perdu } from './spaces/perdu.tsx';
 import { publicPages } from './spaces/public.tsx';
 import { secondFactor } from './spaces/second-factor.tsx';
 import { securite } from './spaces/securite.tsx';
@@ -124,6 +125,7 @@ const pages =
     await app.register(arret(kit));
     await app.register(connexion(kit));
     await app.register(secondFactor(kit));
+    await app.register(perdu(kit));
     await app.register(securite(kit));
     await app.register(inscription(kit));
     await app.register(aidantSpace(kit));

@@ -1,5 +1,6 @@
 import type { Actions } from '../actions/actions.ts';
 import type { Aidants } from '../aidants/aidants.ts';
+import type { Losses } from '../aidants/losses.ts';
 import type { Means } from '../aidants/means.ts';
 import type { Passkeys } from '../aidants/passkeys.ts';
 import type { Recovery } from '../aidants/recovery.ts';
@@ -54,6 +55,7 @@ export interface Site {
   readonly means: Means;
   readonly passkeys: Passkeys;
   readonly recovery: Recovery;
+  readonly losses: Losses;
   readonly usagers: Usagers;
   readonly mandates: Mandates;
   readonly papers: PaperConsents;

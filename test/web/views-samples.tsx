@@ -11,6 +11,7 @@ import { HomePage } from '../../src/web/views/home.tsx';
 import { ConfirmPage, PickPersonPage, PickThemePage } from '../../src/web/views/interaction.tsx';
 import type { Frame } from '../../src/web/views/layout.tsx';
 import { InfoPage, LogoutPage, SignedOutPage } from '../../src/web/views/leaving.tsx';
+import { LostConfirmPage, LostDonePage, LostPage, LostSentPage } from '../../src/web/views/lost.tsx';
 import { MandateDaysPage, MandateReadPage, MandateThemesPage } from '../../src/web/views/mandate.tsx';
 import type { AttestationData, MandateTextData } from '../../src/web/views/mandate-blocks.ts';
 import { MandateCreatedPage, MandateSignPage } from '../../src/web/views/mandate-sign.tsx';
@@ -265,6 +266,11 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
     'factor-passkey-error': <SecondFactorPage {...factor} passkey={asked} errors={[{ field: 'code', code: 'passkey_refused' }]} />,
     'factor-recovery': <RecoverySignInPage {...factor} />,
     'factor-recovery-error': <RecoverySignInPage {...factor} errors={[{ field: 'recovery-code', code: 'wrong_recovery_code' }]} />,
+    'lost-report': <LostPage frame={open} post={post('/connexion/perdu')} />,
+    'lost-error': <LostPage frame={open} post={post('/connexion/perdu')} errors={[{ field: 'email', code: 'email_malformed' }]} />,
+    'lost-sent': <LostSentPage frame={open} />,
+    'lost-confirm': <LostConfirmPage frame={open} post={post('/connexion/perdu/x')} />,
+    'lost-done': <LostDonePage frame={open} />,
     'security-none': <SecurityPage {...security} keys={[]} left={0} />,
     'security-fresh': <SecurityPage {...security} change={change} done="ajoutee" />,
     'security-error': <SecurityPage {...security} change={change} errors={[{ field: 'name', code: 'name_malformed' }]} />,

@@ -4,6 +4,7 @@ import { attestation } from './en/attestation.ts';
 import { delegation } from './en/delegation.ts';
 import { ending } from './en/ending.ts';
 import { journal } from './en/journal.ts';
+import { lost } from './en/lost.ts';
 import { mandate } from './en/mandate.ts';
 import { mandates } from './en/mandates.ts';
 import { paper } from './en/paper.ts';
@@ -22,6 +23,7 @@ export const en: Catalogue = {
   themes,
   signIn,
   security,
+  lost,
   aidant,
   mandate,
   mandates,

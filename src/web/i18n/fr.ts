@@ -4,6 +4,7 @@ import { attestation } from './fr/attestation.ts';
 import { delegation } from './fr/delegation.ts';
 import { ending } from './fr/ending.ts';
 import { journal } from './fr/journal.ts';
+import { lost } from './fr/lost.ts';
 import { mandate } from './fr/mandate.ts';
 import { mandates } from './fr/mandates.ts';
 import { paper } from './fr/paper.ts';
@@ -22,6 +23,7 @@ const source = {
   themes,
   signIn,
   security,
+  lost,
   aidant,
   mandate,
   mandates,

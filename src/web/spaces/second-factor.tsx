@@ -131,7 +131,8 @@ const arrive = async (
       );
     },
   );
-  await site.transactions.run((tx) => site.recovery.prove(tx, fresh.hash)); // were this lost, a change would only ask again
+  // A recovery code is no fresh factor: whoever found the list of them changes no means with it (claim S16). Were this lost, a change would only ask again.
+  if (!first) await site.transactions.run((tx) => site.recovery.prove(tx, fresh.hash));
   site.journal.nudge();
   kit.keep(request, reply, fresh);
   if (standing.staff.kind === 'operateur') return kit.refuse(request, reply, 'operateur_space');

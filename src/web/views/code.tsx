@@ -5,6 +5,7 @@ import { CodeField, ErrorSummary, errorOf, type FieldError } from './fields.tsx'
 import { type Frame, Layout } from './layout.tsx';
 import { Actions, Alert, Button, ButtonLink, Link, type Post, PostForm } from './parts.tsx';
 import { PasskeyButton } from './passkey.tsx';
+import { PATHS } from './paths.ts';
 
 interface FactorProps {
   readonly frame: Frame;
@@ -51,6 +52,11 @@ export const SecondFactorPage = ({ frame, post, errors, passkey, recoveryHref }:
           </Link>
         </p>
       )}
+      <p>
+        <Link href={PATHS.lost} id="lost">
+          {t(frame.lang).lost.title}
+        </Link>
+      </p>
       <p class="soft">{words.lost(frame.helpNumber)}</p>
     </Layout>
   );

@@ -50,7 +50,7 @@ interface InputProps {
   readonly hint?: string;
   readonly value?: string;
   readonly error?: FieldError | undefined;
-  readonly type?: 'text' | 'search';
+  readonly type?: 'text' | 'search' | 'email';
   readonly required?: boolean;
   readonly autocomplete?: string;
   readonly inputmode?: 'numeric' | 'text';

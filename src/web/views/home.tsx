@@ -2,7 +2,8 @@ import type { JSX } from 'hono/jsx/jsx-runtime';
 import { t } from '../i18n/language.ts';
 import { Icon, type IconName } from './icons.tsx';
 import { type Frame, Layout } from './layout.tsx';
-import { ButtonLink } from './parts.tsx';
+import { ButtonLink, Link } from './parts.tsx';
+import { PATHS } from './paths.ts';
 
 interface HomeProps {
   readonly frame: Frame;
@@ -42,6 +43,11 @@ export const HomePage = ({ frame, doors }: HomeProps): JSX.Element => {
           </li>
         ))}
       </ul>
+      <p>
+        <Link href={PATHS.lost} id="lost">
+          {t(frame.lang).lost.title}
+        </Link>
+      </p>
     </Layout>
   );
 };

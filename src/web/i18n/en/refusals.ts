@@ -32,6 +32,18 @@ export const refusals: Catalogue['refusals'] = {
     NOTHING_CHANGED,
     'Ask the lead contact of your organisation for a new link.',
   ),
+  loss_link_invalid: refusal(
+    'This link no longer works',
+    'It has been used already, or it is too old.',
+    NOTHING_CHANGED,
+    'Still in doubt? Go back to the home page and choose “I lost my sign-in device”, or call the help line.',
+  ),
+  too_many_reports: refusal(
+    'Too many requests',
+    'Relais has had too many reports of a loss in one hour, for this address or from you.',
+    'No e-mail left this time.',
+    'Look for an e-mail that you had before, wait an hour, or call the help line.',
+  ),
   upstream_unavailable: refusal(
     'The sign-in does not answer',
     (facts) => `${facts.service ?? 'The sign-in service'} did not answer in time.`,

@@ -11,7 +11,8 @@ export const security: Catalogue['security'] = {
   done: {
     ajoutee: 'The passkey is added. You can use it from your next sign-in.',
     retiree: 'The passkey is removed. It is of no use any more.',
-    secours: 'You signed in with a recovery code. It cannot be used again. Find your other means, or add a passkey.',
+    secours:
+      'You signed in with a recovery code. It cannot be used again. To change your means, a passkey or your code is needed. You have neither any more? Choose “I lost my sign-in device” on the home page.',
   },
   fresh: {
     title: 'To change something here, first confirm that it is you',

@@ -61,6 +61,7 @@ export const signIn: Catalogue['signIn'] = {
     birthdate_format: 'Write the date of birth in figures, for example 12/04/1946.',
     signed_stop_required: 'Tick the box once the person has signed their request.',
     keep_or_stop: 'Choose: keep or stop.',
+    email_malformed: 'Write an e-mail address, for example first.last@mairie.example.',
     code_expired: 'This code is too old. Ask for a new one.',
     recap_asked_required: 'Tick the box once the person has asked for the text message.',
     phone_missing: 'Relais knows no number for this person.',

@@ -31,6 +31,18 @@ export const refusals = {
     NOTHING_CHANGED,
     'Demandez un nouveau lien au référent de votre structure.',
   ),
+  loss_link_invalid: refusal(
+    'Ce lien ne marche plus',
+    'Il a déjà servi, ou il est trop vieux.',
+    NOTHING_CHANGED,
+    'Vous avez toujours un doute ? Revenez à l’accueil et choisissez « J’ai perdu mon moyen de connexion », ou appelez l’aide.',
+  ),
+  too_many_reports: refusal(
+    'Trop de demandes',
+    'Relais a reçu trop de signalements de perte en une heure, pour cette adresse ou venant de vous.',
+    'Aucun e-mail n’est parti cette fois.',
+    'Cherchez un e-mail déjà reçu, attendez une heure, ou appelez l’aide.',
+  ),
   upstream_unavailable: refusal(
     'La connexion ne répond pas',
     (facts) => `${facts.service ?? 'Le service de connexion'} n’a pas répondu à temps.`,

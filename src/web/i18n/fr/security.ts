@@ -10,7 +10,8 @@ export const security = {
   done: {
     ajoutee: 'La clé d’accès est ajoutée. Vous pouvez l’utiliser dès la prochaine connexion.',
     retiree: 'La clé d’accès est retirée. Elle ne sert plus à rien.',
-    secours: 'Vous êtes entré avec un code de secours. Il ne peut plus servir. Retrouvez vos autres moyens, ou ajoutez une clé d’accès.',
+    secours:
+      'Vous êtes entré avec un code de secours. Il ne peut plus servir. Pour changer vos moyens, il faut une clé d’accès ou votre code. Vous n’avez plus ni l’un ni l’autre ? Choisissez « J’ai perdu mon moyen de connexion » à l’accueil.',
   } as Record<string, string>,
   fresh: {
     title: 'Pour changer quelque chose ici, confirmez d’abord que c’est vous',

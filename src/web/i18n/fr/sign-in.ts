@@ -64,6 +64,7 @@ export const signIn = {
     birthdate_format: 'Écrivez la date de naissance avec des chiffres, par exemple 12/04/1946.',
     signed_stop_required: 'Cochez la case quand la personne a signé sa demande.',
     keep_or_stop: 'Choisissez : garder ou arrêter.',
+    email_malformed: 'Écrivez une adresse e-mail, par exemple prenom.nom@mairie.example.',
     code_expired: 'Ce code est trop vieux. Demandez un nouveau code.',
     recap_asked_required: 'Cochez la case quand la personne a demandé le SMS.',
     phone_missing: 'Relais ne connaît pas de numéro pour cette personne.',
