@@ -291,7 +291,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
       mandates,
       key: keys.raw('cookies').reveal(),
     }),
-    sms: smsKey && { consents, channels: createChannels({ ...smsParts, store: channelStore }), key: smsKey },
+    sms: smsKey && { consents, channels: createChannels({ ...smsParts, store: channelStore, fresh: recoveryStore }), key: smsKey },
     papers,
     stopping,
     attestations,

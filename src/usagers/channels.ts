@@ -1,3 +1,4 @@
+import { FRESH_MS, type FreshStore } from '../aidants/recovery.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { equal, hmacSha256, randomBelow } from '../kernel/crypto.ts';
@@ -55,12 +56,15 @@ export interface Channels {
   /** The person enters her own number: a code is sent to it, and nothing counts before it came back. */
   addOwn(usagerId: UsagerId, phone: string): Promise<{ channel: Channel } | { refused: AddRefusal }>;
   confirm(usagerId: UsagerId, code: string): Promise<{ channel: Channel } | { refused: ConfirmRefusal }>;
-  /** An aidant notes a number for a person of the organisation. It stays weak, and the number that the person proved is told. */
+  /**
+   * An aidant notes a number for a person of the organisation, within five minutes of a factor in this browser session (claim S9). It stays weak, and
+   * the number that the person proved is told.
+   */
   enterFor(
-    who: { aidantId: AidantId; organisationId: OrganisationId },
+    who: { aidantId: AidantId; organisationId: OrganisationId; webSession: Buffer },
     usagerId: UsagerId,
     phone: string,
-  ): Promise<{ channel: Channel } | { refused: AddRefusal | 'not_found' }>;
+  ): Promise<{ channel: Channel } | { refused: AddRefusal | 'factor_not_fresh' | 'not_found' }>;
 }
 
 const CODE_MINUTES = 10;
@@ -81,6 +85,7 @@ export const phoneFor = async (
 export const createChannels = (parts: {
   transactions: Transactions;
   store: ChannelStore;
+  fresh: Pick<FreshStore, 'isFresh'>;
   journal: Journal;
   clock: Clock;
   kek: Secret<Buffer>;
@@ -151,8 +156,10 @@ export const createChannels = (parts: {
     async enterFor(who, usagerId, phone) {
       const read = readPhone(phone);
       if ('refused' in read) return read;
-      const done = await transactions.run(async (tx): Promise<{ channel: Channel } | { refused: AddRefusal | 'not_found' }> => {
+      const done = await transactions.run(async (tx): ReturnType<Channels['enterFor']> => {
         await store.lock(tx, usagerId);
+        const since = new Date(clock.now().getTime() - FRESH_MS);
+        if (!(await parts.fresh.isFresh(tx, who.webSession, who.aidantId, since))) return { refused: 'factor_not_fresh' };
         if (!(await store.isOfOrganisation(tx, usagerId, who.organisationId, clock.now()))) return { refused: 'not_found' };
         const live = (await store.ofUsager(tx, usagerId)).filter((each) => each.kind === 'phone');
         const mine = live.filter((each) => each.organisationId === who.organisationId);
@@ -160,7 +167,11 @@ export const createChannels = (parts: {
         if (same) return { channel: same };
         const told = live.find((each) => each.verifiedAt) ?? live[0];
         if (told && told.address !== read.phone) {
-          const sent = await queueSms(tx, { to: told.address, text: texts.otherNumber() }, { usagerId, ...who });
+          const sent = await queueSms(
+            tx,
+            { to: told.address, text: texts.otherNumber() },
+            { usagerId, aidantId: who.aidantId, organisationId: who.organisationId },
+          );
           if ('refused' in sent) return sent;
         }
         for (const each of mine) await store.end(tx, each.id, clock.now());

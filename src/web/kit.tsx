@@ -35,7 +35,7 @@ export interface Kit {
   sessionOrNew(request: FastifyRequest, reply: FastifyReply): Promise<Session>;
   keep(request: FastifyRequest, reply: FastifyReply, session: Session | undefined): void;
   lang(request: FastifyRequest): Lang;
-  frame(request: FastifyRequest, session?: Session, who?: Omit<Who, 'signOut'>): Frame;
+  frame(request: FastifyRequest, session?: Session, who?: Omit<Who, 'signOut' | 'stay'>): Frame;
   post(session: Session, action: string, hidden?: readonly (readonly [string, string])[]): Post;
   page(reply: FastifyReply, node: JSX.Element, options?: PageOptions): FastifyReply;
   /** A page that says what happened, what it changes, what to do. */
@@ -43,7 +43,7 @@ export interface Kit {
     request: FastifyRequest,
     reply: FastifyReply,
     code: string,
-    options?: { facts?: RefusalFacts; actions?: readonly { href: string; label: string }[]; who?: Omit<Who, 'signOut'>; session?: Session },
+    options?: { facts?: RefusalFacts; actions?: readonly { href: string; label: string }[]; who?: Omit<Who, 'signOut' | 'stay'>; session?: Session },
   ): FastifyReply;
   fields(request: FastifyRequest): Fields;
   query(request: FastifyRequest, name: string): string | undefined;
@@ -77,10 +77,18 @@ const otherLanguage = (request: FastifyRequest, lang: Lang): string => {
     : `/?lang=${search.get('lang')}`;
 };
 
+/** What a page says of the end of its session. */
+export const remaining = (session: Session, now: Date): { readonly endsAt: Date; readonly seconds: number; readonly last: boolean } => ({
+  endsAt: session.endsAt,
+  seconds: Math.max(0, Math.floor((session.endsAt.getTime() - now.getTime()) / 1000)),
+  last: session.last,
+});
+
 /** Makes the kit of a site. The session is read once a request, when a handler asks for it. */
 export const createKit = (site: Site): Kit => {
   const cookie = site.secure ? NAMES.secure : NAMES.plain;
   const sessions = new WeakMap<FastifyRequest, Promise<Session | undefined>>();
+  const signedIn = new WeakSet<FastifyRequest>(); // their pages load the script that warns before the session ends
   const upstream = [site.connectors.proconnect, site.connectors.franceconnect].map((connector) => new URL(connector.federation.issuer).origin);
 
   const kit: Kit = {
@@ -108,12 +116,20 @@ export const createKit = (site: Site): Kit => {
     },
     frame(request, session, who) {
       const lang = kit.lang(request);
+      if (session && who) signedIn.add(request);
       return {
         lang,
         helpNumber: site.helpNumber,
         languageHref: otherLanguage(request, lang),
         ...(session && who
-          ? { who: { ...who, signOut: kit.post(session, '/deconnexion'), ...(session.kind === 'staff' ? { meansHref: PATHS.security } : {}) } }
+          ? {
+              who: {
+                ...who,
+                signOut: kit.post(session, '/deconnexion'),
+                ...(session.kind === 'staff' ? { meansHref: PATHS.security } : {}),
+                stay: { ...remaining(session, site.clock.now()), post: kit.post(session, PATHS.stay) },
+              },
+            }
           : {}),
       };
     },
@@ -123,7 +139,10 @@ export const createKit = (site: Site): Kit => {
         .code(options.status ?? 200)
         .header(
           'content-security-policy',
-          contentSecurityPolicy([...upstream, ...(options.formOrigins ?? [])], options.follows ? 'reading' : options.script ? 'alone' : 'none'),
+          contentSecurityPolicy(
+            [...upstream, ...(options.formOrigins ?? [])],
+            options.follows || signedIn.has(reply.request) ? 'reading' : options.script ? 'alone' : 'none',
+          ),
         )
         .type('text/html; charset=utf-8')
         .send(render(node));

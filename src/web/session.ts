@@ -56,25 +56,21 @@ export interface Data {
   readonly returns?: Readonly<Record<string, string>>;
 }
 
+interface AnySession {
+  readonly token: string;
+  readonly hash: Buffer;
+  readonly data: Data;
+  readonly createdAt: Date;
+  /** When it ends if nobody uses it: 15 minutes after it was last seen, and 8 hours after it began at the latest. */
+  readonly endsAt: Date;
+  /** True when those 8 hours come first: then no use of it puts the end off. */
+  readonly last: boolean;
+}
+
 export type Session =
-  | { readonly kind: 'anonymous'; readonly token: string; readonly hash: Buffer; readonly data: Data; readonly createdAt: Date }
-  | {
-      readonly kind: 'staff';
-      readonly token: string;
-      readonly hash: Buffer;
-      readonly data: Data;
-      readonly createdAt: Date;
-      readonly staffId: StaffId;
-      readonly organisationId: OrganisationId | undefined;
-    }
-  | {
-      readonly kind: 'usager';
-      readonly token: string;
-      readonly hash: Buffer;
-      readonly data: Data;
-      readonly createdAt: Date;
-      readonly usagerId: UsagerId;
-    };
+  | ({ readonly kind: 'anonymous' } & AnySession)
+  | ({ readonly kind: 'staff'; readonly staffId: StaffId; readonly organisationId: OrganisationId | undefined } & AnySession)
+  | ({ readonly kind: 'usager'; readonly usagerId: UsagerId } & AnySession);
 
 export interface StoredSession {
   readonly kind: Session['kind'];
@@ -106,6 +102,8 @@ export interface WebSessions {
   /** Makes a session without a holder. */
   start(data: Data): Promise<Session>;
   save(session: Session, data: Data): Promise<Session>;
+  /** Counts as a use, now: the 15 minutes begin again. */
+  stay(session: Session): Promise<Session>;
   /**
    * Ends the session and makes another, with another id, for its holder (claim S3). Nothing that was in the old one is in the new one.
    */
@@ -122,8 +120,13 @@ export type Holder =
   | { readonly kind: 'staff'; readonly staffId: StaffId; readonly organisationId: OrganisationId | undefined }
   | { readonly kind: 'usager'; readonly usagerId: UsagerId };
 
+const endOf = ({ createdAt, seenAt }: Pick<StoredSession, 'createdAt' | 'seenAt'>): Pick<AnySession, 'endsAt' | 'last'> => {
+  const [idle, absolute] = [seenAt.getTime() + IDLE_MS, createdAt.getTime() + ABSOLUTE_MS];
+  return { endsAt: new Date(Math.min(idle, absolute)), last: absolute <= idle };
+};
+
 const build = (token: string, hash: Buffer, stored: StoredSession): Session => {
-  const common = { token, hash, data: stored.data, createdAt: stored.createdAt };
+  const common = { token, hash, data: stored.data, createdAt: stored.createdAt, ...endOf(stored) };
   if (stored.kind === 'staff' && stored.holderId)
     return { kind: 'staff', ...common, staffId: stored.holderId as StaffId, organisationId: stored.organisationId };
   if (stored.kind === 'usager' && stored.holderId) return { kind: 'usager', ...common, usagerId: stored.holderId as UsagerId };
@@ -153,14 +156,20 @@ export const createWebSessions = (parts: { transactions: Transactions; store: We
       const stored = await store.find(transactions.auto, hash);
       if (!stored) return undefined;
       const now = clock.now();
-      if (now.getTime() - stored.seenAt.getTime() > IDLE_MS || now.getTime() - stored.createdAt.getTime() > ABSOLUTE_MS) return undefined;
-      if (now.getTime() - stored.seenAt.getTime() > TOUCH_MS) await store.touch(transactions.auto, hash, now);
-      return build(token, hash, stored);
+      if (now > endOf(stored).endsAt) return undefined;
+      if (now.getTime() - stored.seenAt.getTime() <= TOUCH_MS) return build(token, hash, stored);
+      await store.touch(transactions.auto, hash, now);
+      return build(token, hash, { ...stored, seenAt: now });
     },
     start: (data) => add(transactions.auto, { kind: 'anonymous', holderId: undefined, organisationId: undefined, data }),
     async save(session, data) {
       await store.save(transactions.auto, session.hash, data);
       return { ...session, data };
+    },
+    async stay(session) {
+      const now = clock.now();
+      await store.touch(transactions.auto, session.hash, now);
+      return { ...session, ...endOf({ createdAt: session.createdAt, seenAt: now }) };
     },
     async renew(session, holder, data, before) {
       return transactions.run(async (tx) => {

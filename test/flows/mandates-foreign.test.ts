@@ -334,7 +334,7 @@ const answerTo = async (world: World, walker: Walker, one: Try, id: string, csrf
     const from = { entries: await mark(world), security: world.logged.length };
     const before = statements.total(); // read before the request, compared after its answer
     const response = fields ? await post(world, walker, path, fields) : await walker.ask(new URL(path, world.places.relais));
-    const text = (await response.text()).replaceAll(id, '«id»');
+    const text = (await response.text()).replaceAll(id, '«id»').replace(/ data-session="\d+".*?<\/p>/, ''); // the end of the session moves on
     const answer = {
       status: response.status,
       body: text,

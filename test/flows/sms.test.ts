@@ -1,7 +1,7 @@
 import { signSms } from '../../src/notices/sms.ts';
 import { declareProfessionalNumber } from '../../src/persistence/channels.ts';
 import { signInUsager, signMandate } from '../../src/practice/story.ts';
-import { textOf, Walker } from '../../src/practice/walker.ts';
+import { formOf, textOf, Walker } from '../../src/practice/walker.ts';
 import { inTheMorning, personOf } from '../support/acting.ts';
 import { assert, test } from '../support/check.ts';
 import { inEachWorld } from '../support/protocol.ts';
@@ -156,7 +156,7 @@ inEachWorld(({ world, kind }) => {
     assert.equal((await consentOf(it, at))['state'], 'yes');
   });
 
-  test('M11 a number that an aidant noted, the structure’s own, or one that four people share cannot carry consent', on, async () => {
+  test('S9 M11 a number that an aidant noted, the structure’s own, or one that four people share cannot carry consent', on, async () => {
     const it = world();
     const at = await draft(it, karim, ['travail']);
     const refused = async (why: RegExp): Promise<void> => {
@@ -178,7 +178,19 @@ inEachWorld(({ world, kind }) => {
     await refused(/plus de 3 personnes/i);
     await it.sql("delete from channel where added_by like 'aid%'");
     await it.sql('delete from sms_quota'); // another day, for what counts messages
-    await karim.open(`${at}/sms`);
+
+    // S9: a number is noted within five minutes of a factor, and not after.
+    it.advance(5 * 60_000 + 1000);
+    const stale = await karim.open(`${at}/sms`);
+    assert.doesNotMatch(stale.html, /id="note-phone"/);
+    const channels = async () => (await it.sql('select 1 from channel')).length;
+    const count = await channels();
+    const forced = await karim.ask(`${at}/sms/numero`, { ...formOf(stale, 'ask-by-sms').fields, person: jean, phone: '06 39 98 00 77' });
+    assert.match(forced.headers.get('location') ?? '', /^\/aidant\/securite\/confirmer\?vers=.*sms$/);
+    assert.equal(await channels(), count, 'the guard is in the transaction');
+    await karim.open(new URL(forced.headers.get('location') ?? '', stale.url));
+    const back = await karim.send('step-up', { code: await it.code(it.places, 'Karim Benali') });
+    assert.match(back.url.pathname, /\/sms$/);
     const before = smsTo(it, JEAN).length;
     const noted = await karim.send('note-phone', { person: jean, phone: '06 39 98 00 77' });
     assert.match(textOf(noted), /Le numéro est noté/);

@@ -40,6 +40,8 @@ export const stage = async (world: World): Promise<Stage> => {
   const [lea] = await world.app.aidants.findByEmail('aidant', 'lea@demonstration.example');
   const invited = await world.app.aidants.reinvite(lea?.id ?? '');
   const token = 'token' in invited ? invited.token : '';
+  const [camille] = await world.app.aidants.findByEmail('aidant', 'courriel@demonstration.example');
+  const lost = camille ? await world.app.site.transactions.run((tx) => world.app.site.losses.linkFor(tx, camille.id)) : '';
   const organisation = String((await world.sql('select organisation_id from mandate where id = $1', [mandate]))[0]?.['organisation_id']);
   const paper = String((await world.sql('select code from attestation where mandate_id = $1', [mandate]))[0]?.['code']);
   const code = await world.code(world.places, 'Karim Benali');
@@ -61,7 +63,7 @@ export const stage = async (world: World): Promise<Stage> => {
       .replace(':mandate', mandate)
       .replace(':service', service.id)
       .replace(':uid', uid)
-      .replace(':token', token)
+      .replace(':token', route.includes('perdu') ? lost : token)
       .replace(':code', paper);
     const walker = route.startsWith('/usager') ? usager : route.startsWith('/administration') ? agent : aidant;
     return { walker, path, fields };

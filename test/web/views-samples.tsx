@@ -10,7 +10,7 @@ import { ErrorPage } from '../../src/web/views/error.tsx';
 import { HomePage } from '../../src/web/views/home.tsx';
 import { ConfirmPage, PickPersonPage, PickThemePage } from '../../src/web/views/interaction.tsx';
 import type { Frame } from '../../src/web/views/layout.tsx';
-import { InfoPage, LogoutPage, SignedOutPage } from '../../src/web/views/leaving.tsx';
+import { InfoPage, LogoutPage, SignedOutPage, StayedPage } from '../../src/web/views/leaving.tsx';
 import { LostConfirmPage, LostDonePage, LostPage, LostSentPage } from '../../src/web/views/lost.tsx';
 import { MandateDaysPage, MandateReadPage, MandateThemesPage } from '../../src/web/views/mandate.tsx';
 import type { AttestationData, MandateTextData } from '../../src/web/views/mandate-blocks.ts';
@@ -42,9 +42,10 @@ const LOGOUT_FORM =
 export const samples = (lang: Lang, text: Text = (value) => value): Record<string, JSX.Element> => {
   const post = (action: string) => ({ action, csrf: text('csrf-token-0001') });
   const open: Frame = { lang, helpNumber: text('0 800 00 00 00') };
+  const stay = (seconds: number, last = false) => ({ endsAt: at('2026-03-03T13:39:00Z'), seconds, last, post: post('/rester-connecte') });
   const aidant: Frame = {
     ...open,
-    who: { name: text('Karim Benali'), organisation: text('Mairie de Thénac'), canSwitch: true, signOut: post('/deconnexion') },
+    who: { name: text('Karim Benali'), organisation: text('Mairie de Thénac'), canSwitch: true, signOut: post('/deconnexion'), stay: stay(900) },
   };
   const usager: Frame = { ...open, who: { name: text('Madame Colette Martin'), signOut: post('/deconnexion') } };
   const agent: Frame = {
@@ -115,6 +116,7 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
     frame: aidant,
     post: post('/aidant/mandats/1/sms'),
     note: post('/aidant/mandats/1/sms/numero'),
+    proveHref: '/x',
     backHref: '/aidant/mandats/1',
     people: [
       { id: 'usg_1', name: colette, birthdate: '1946-04-12', phone: text('06 •• •• •• 01'), weak: [] },
@@ -266,6 +268,9 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
     'factor-passkey-error': <SecondFactorPage {...factor} passkey={asked} errors={[{ field: 'code', code: 'passkey_refused' }]} />,
     'factor-recovery': <RecoverySignInPage {...factor} />,
     'factor-recovery-error': <RecoverySignInPage {...factor} errors={[{ field: 'recovery-code', code: 'wrong_recovery_code' }]} />,
+    'session-warned': <SecurityPage {...security} frame={{ ...open, ...(aidant.who ? { who: { ...aidant.who, stay: stay(100) } } : {}) }} />,
+    'session-last': <SecurityPage {...security} frame={{ ...open, ...(aidant.who ? { who: { ...aidant.who, stay: stay(100, true) } } : {}) }} />,
+    'session-stayed': <StayedPage frame={open} end={text('14 h 54')} />,
     'lost-report': <LostPage frame={open} post={post('/connexion/perdu')} />,
     'lost-error': <LostPage frame={open} post={post('/connexion/perdu')} errors={[{ field: 'email', code: 'email_malformed' }]} />,
     'lost-sent': <LostSentPage frame={open} />,
@@ -394,6 +399,7 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
         ]}
       />
     ),
+    'remote-ask-stale': <RemoteAskPage {...remoteAsk} note={undefined} />,
     'remote-ask-nobody': <RemoteAskPage {...remoteAsk} people={[]} />,
     ...Object.fromEntries(
       (['sending', 'gateway_silent', 'unclear', 'yes', 'no', 'expired'] as const).map((state) => [

@@ -1,6 +1,6 @@
 import { KINDS } from '../../src/journal/event.ts';
 import { endOfMandate } from '../../src/kernel/calendar.ts';
-import { PASSKEY_SCRIPT, WAIT_SCRIPT } from '../../src/web/assets/assets.ts';
+import { PASSKEY_SCRIPT, SESSION_SCRIPT, WAIT_SCRIPT } from '../../src/web/assets/assets.ts';
 import { birthday, day, exactTime, plainDay, time, until } from '../../src/web/i18n/dates.ts';
 import { en } from '../../src/web/i18n/en.ts';
 import { fr } from '../../src/web/i18n/fr.ts';
@@ -141,16 +141,20 @@ test('every page has its title, one h1, the help number once at the top and once
       assert.equal(html.match(/0 800 00 00 00/g)?.slice(0, 2).length, 2, name);
       for (const landmark of ['<header', '<main', '<footer']) assert.equal(html.split(landmark).length, 2, `${name} ${landmark}`);
       for (const [, target] of html.matchAll(/href="#([^"]+)"/g)) assert.ok(html.includes(`id="${target}"`), `${name} #${target}`);
-      // One script, ours, on the pages that ask for a passkey; another on those that wait; none on any other.
+      // Scripts of ours: on the pages that ask for a passkey, on those that wait, and where somebody is signed in; none on any other.
       const scripts = html.match(/<script[^>]*>/g) ?? [];
       const waits = html.includes('data-wait="open"') && !html.includes('http-equiv="refresh"');
-      const expected = [...(html.includes('data-passkey=') ? [PASSKEY_SCRIPT] : []), ...(waits ? [WAIT_SCRIPT] : [])];
+      const expected = [
+        ...(html.includes('data-passkey=') ? [PASSKEY_SCRIPT] : []),
+        ...(waits ? [WAIT_SCRIPT] : []),
+        ...(html.includes('data-session=') ? [SESSION_SCRIPT] : []),
+      ];
       assert.deepEqual(
         scripts,
         expected.map((script) => `<script src="${script}" defer="">`),
         name,
       );
-      assert.doesNotMatch(html, /<script(?! src="\/assets\/(passkey|wait)\.js\?v=)|<style|\sstyle=|\son[a-z]+=|javascript:/i, name);
+      assert.doesNotMatch(html, /<script(?! src="\/assets\/(passkey|wait|session)\.js\?v=)|<style|\sstyle=|\son[a-z]+=|javascript:/i, name);
     }
     assert.ok(titles.size > 60);
   }

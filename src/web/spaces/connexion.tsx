@@ -5,10 +5,13 @@ import { isId } from '../../kernel/ids.ts';
 import { type Connector, usagerLevel, type VerifiedIdentity } from '../../upstream/connector.ts';
 import { safeReturn } from '../guards.ts';
 import { openLink } from '../hint.ts';
-import type { Kit } from '../kit.tsx';
+import { time } from '../i18n/dates.ts';
+import { t } from '../i18n/language.ts';
+import { type Kit, remaining } from '../kit.tsx';
 import { answerLink, keepOutcome, linkOf, OUTCOME } from '../phone-outcome.ts';
 import type { Data, Purpose, Session } from '../session.ts';
-import { SignedOutPage } from '../views/leaving.tsx';
+import { SignedOutPage, StayedPage } from '../views/leaving.tsx';
+import { PATHS } from '../views/paths.ts';
 import { afterConsent, askAboutOthers, OTHERS } from './others.tsx';
 
 /** Attempts kept in one session: more than the tabs of one person, few enough for a row. */
@@ -111,6 +114,19 @@ export const connexion =
       const { [state]: _used, ...others } = returns;
       kit.keep(request, reply, await site.webSessions.save(session, { ...session.data, returns: others }));
       return reply.redirect(to, 303);
+    });
+
+    app.post(PATHS.stay, async (request, reply) => {
+      const found = await kit.session(request); // the guard against forgery has seen one
+      if (!found || found.kind === 'anonymous') return kit.refuse(request, reply, 'session_expired');
+      const session = await site.webSessions.stay(found);
+      const lang = kit.lang(request);
+      const words = t(lang).shared.session;
+      const { seconds, last, endsAt } = remaining(session, site.clock.now());
+      const end = time(endsAt, lang);
+      if (request.headers.accept === 'application/json')
+        return reply.send({ seconds, last, text: last ? words.last(end) : words.until(end), warning: last ? words.soonLast : words.soon });
+      return kit.page(reply, <StayedPage frame={kit.frame(request)} end={end} />);
     });
 
     app.post('/deconnexion', async (request, reply) => {

@@ -6,6 +6,7 @@ import { displayName } from '../../usagers/usager.ts';
 import { type AidantHere, requireAidant } from '../guards.ts';
 import type { Kit } from '../kit.tsx';
 import { RemoteAskPage, RemoteWaitPage } from '../views/remote-consent.tsx';
+import { proveFor } from './securite.tsx';
 
 const draftPath = (id: string): string => `/aidant/mandats/brouillon/${id}`;
 
@@ -45,13 +46,14 @@ export const consentement =
       more: { errors?: readonly { field: string; code: string }[]; chosen?: string; noted?: boolean } = {},
     ): Promise<FastifyReply> => {
       const path = draftPath(found.draft.id);
-      const people = await sms.consents.people(here.organisationId);
+      const [people, fresh] = await Promise.all([sms.consents.people(here.organisationId), site.recovery.isFresh(here.aidantId, here.session.hash)]);
       return kit.page(
         reply,
         <RemoteAskPage
           frame={kit.frame(request, here.session, here.who)}
           post={kit.post(here.session, `${path}/sms`)}
-          note={kit.post(here.session, `${path}/sms/numero`)}
+          note={fresh ? kit.post(here.session, `${path}/sms/numero`) : undefined}
+          proveHref={proveFor(`${path}/sms`)}
           backHref={path}
           people={people.map(({ usager, phone }) => ({
             id: usager.id,
@@ -99,10 +101,15 @@ export const consentement =
       const fields = kit.fields(request);
       const person = fields.text('person');
       const done = isId('usg', person)
-        ? await sms.channels.enterFor({ aidantId: it.here.aidantId, organisationId: it.here.organisationId }, person, fields.text('phone'))
+        ? await sms.channels.enterFor(
+            { aidantId: it.here.aidantId, organisationId: it.here.organisationId, webSession: it.here.session.hash },
+            person,
+            fields.text('phone'),
+          )
         : { refused: 'not_found' as const };
       site.nudgeDeliveries();
       if (!('refused' in done)) return askPage(request, reply, it, { noted: true });
+      if (done.refused === 'factor_not_fresh') return reply.redirect(proveFor(`${draftPath(it.found.draft.id)}/sms`), 303);
       if (done.refused === 'not_found') return kit.refuse(request, reply, 'not_found', { session: it.here.session, who: it.here.who });
       return askPage(request, reply, it, { errors: [{ field: 'phone', code: done.refused }] });
     });

@@ -9,7 +9,8 @@ import { errorStatus, passkeyError } from './second-factor.tsx';
 
 const HOME = PATHS.security;
 const PROVE = `${HOME}/confirmer`;
-const proveFor = (to: string): string => `${PROVE}?vers=${encodeURIComponent(to)}`;
+/** Where a factor is asked again, and then goes on to one of our pages. */
+export const proveFor = (to: string): string => `${PROVE}?vers=${encodeURIComponent(to)}`;
 
 const holderOf = (here: StaffHere): Holder => ({
   id: here.session.staffId,

@@ -1,6 +1,7 @@
 import type { Child } from 'hono/jsx';
 import type { JSX } from 'hono/jsx/jsx-runtime';
-import { ICON, PASSKEY_SCRIPT, STYLE_SHEET, WAIT_SCRIPT } from '../assets/assets.ts';
+import { ICON, PASSKEY_SCRIPT, SESSION_SCRIPT, STYLE_SHEET, WAIT_SCRIPT } from '../assets/assets.ts';
+import { time } from '../i18n/dates.ts';
 import { type Lang, t } from '../i18n/language.ts';
 import { Icon, Logo } from './icons.tsx';
 import { Hidden, Link, type Post, PostForm } from './parts.tsx';
@@ -13,6 +14,17 @@ export interface Who {
   /** Where a member of staff looks after their means of signing in. */
   readonly meansHref?: string;
   readonly signOut: Post;
+  /** The end of the session, and the form that puts it off. */
+  readonly stay?: Stay;
+}
+
+interface Stay {
+  readonly endsAt: Date;
+  /** From when the page was made: the clock of a browser may be wrong. */
+  readonly seconds: number;
+  /** True when nothing puts the end off. */
+  readonly last: boolean;
+  readonly post: Post;
 }
 
 /** What every page needs to know besides its own content. */
@@ -51,6 +63,32 @@ const SkipLinks = ({ lang, signedIn }: { lang: Lang; signedIn: boolean }): JSX.E
   );
 };
 
+/** Says when the session ends. The form opens another page, so that what is typed in this one stays; the script warns 2 minutes before (RGAA 13.1). */
+const SessionEnd = ({ lang, stay }: { lang: Lang; stay: Stay }): JSX.Element => {
+  const words = t(lang).shared.session;
+  const end = time(stay.endsAt, lang);
+  return (
+    <div
+      class="session"
+      id="session"
+      data-session={String(stay.seconds)}
+      data-session-warn={stay.last ? words.soonLast : words.soon}
+      data-session-over={words.over}
+    >
+      <p data-session-text="">{stay.last ? words.last(end) : words.until(end)}</p>
+      {stay.last ? null : (
+        <PostForm post={stay.post} id="stay" newWindow>
+          <button type="submit" class="link">
+            {words.stay}
+            <span data-session-window=""> {words.newWindow}</span>
+          </button>
+        </PostForm>
+      )}
+      <div class="session__alert" role="alert" data-session-alert="" />
+    </div>
+  );
+};
+
 const Account = ({ lang, who }: { lang: Lang; who: Who }): JSX.Element => {
   const words = t(lang).shared;
   return (
@@ -78,6 +116,7 @@ const Account = ({ lang, who }: { lang: Lang; who: Who }): JSX.Element => {
             {words.signOut}
           </button>
         </PostForm>
+        {who.stay === undefined ? null : <SessionEnd lang={lang} stay={who.stay} />}
       </div>
     </nav>
   );
@@ -140,6 +179,7 @@ export const Layout = ({ title, error, width, dense, script, follows, refreshSec
         <link rel="stylesheet" href={STYLE_SHEET} />
         {script ? <script src={PASSKEY_SCRIPT} defer /> : null}
         {follows ? <script src={WAIT_SCRIPT} defer /> : null}
+        {who?.stay === undefined ? null : <script src={SESSION_SCRIPT} defer />}
       </head>
       <body class={dense ? 'dense' : undefined}>
         <SkipLinks lang={lang} signedIn={who !== undefined} />

@@ -44,6 +44,20 @@ export const SignedOutPage = ({ frame }: { frame: Frame }): JSX.Element => {
   );
 };
 
+/** The session goes on; the page where it was asked for is still open, as it was. */
+export const StayedPage = ({ frame, end }: { frame: Frame; end: string }): JSX.Element => {
+  const words = t(frame.lang).shared.session;
+  return (
+    <Layout {...frame} title={words.stayed} width="narrow">
+      <h1>{words.stayed}</h1>
+      <p class="lead" role="status">
+        {words.stayedText(end)}
+      </p>
+      <p>{words.stayedNext}</p>
+    </Layout>
+  );
+};
+
 interface InfoProps {
   readonly frame: Frame;
   readonly page: 'accessibility' | 'personalData' | 'verify';

@@ -61,8 +61,16 @@ export const ButtonLink = ({ kind = 'primary', ...rest }: { kind?: Kind } & Omit
 );
 
 /** A form that changes something. It says nothing by itself: our own messages replace the browser's. */
-export const PostForm = ({ post, id, class: className, children }: { post: Post; id: string; class?: string; children?: Child }): JSX.Element => (
-  <form method="post" action={safeHref(post.action)} id={id} class={className} novalidate>
+interface PostFormProps {
+  readonly post: Post;
+  readonly id: string;
+  readonly class?: string;
+  /** Answers in another window; its button says so. */
+  readonly newWindow?: boolean;
+  readonly children?: Child;
+}
+export const PostForm = ({ post, id, class: className, newWindow, children }: PostFormProps): JSX.Element => (
+  <form method="post" action={safeHref(post.action)} id={id} class={className} target={newWindow ? '_blank' : undefined} novalidate>
     <input type="hidden" name="_csrf" value={post.csrf} />
     {(post.hidden ?? []).map(([name, value]) => (
       <input type="hidden" name={name} value={value} />

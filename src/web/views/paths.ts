@@ -6,6 +6,7 @@ export const PATHS = {
   verify: '/verifier-le-journal',
   verifyAttestation: '/verifier',
   stop: '/arreter',
+  stay: '/rester-connecte',
   lost: '/connexion/perdu',
   security: '/aidant/securite',
   switchOrganisation: '/aidant/structures',

@@ -1,6 +1,6 @@
 import type { JSX } from 'hono/jsx/jsx-runtime';
 import { birthday, dayAndTime } from '../i18n/dates.ts';
-import { t } from '../i18n/language.ts';
+import { type Lang, t } from '../i18n/language.ts';
 import { lookUp } from '../i18n/look-up.ts';
 import { Choice, Choices, ErrorSummary, errorOf, type FieldError, Input, Select } from './fields.tsx';
 import { type Frame, Layout } from './layout.tsx';
@@ -19,7 +19,9 @@ export interface CandidateLine {
 interface AskProps {
   readonly frame: Frame;
   readonly post: Post;
-  readonly note: Post;
+  /** Absent when no factor was accepted in the last five minutes: then no number is noted before `proveHref` (claim S9). */
+  readonly note?: Post | undefined;
+  readonly proveHref: string;
   readonly backHref: string;
   readonly people: readonly CandidateLine[];
   readonly chosen?: string;
@@ -43,8 +45,22 @@ const Person = ({ frame, person, index, chosen }: { frame: Frame; person: Candid
   );
 };
 
+const ProveFirst = ({ lang, href }: { lang: Lang; href: string }): JSX.Element => {
+  const words = t(lang).security.fresh;
+  return (
+    <Alert title={words.title}>
+      <p>{words.text}</p>
+      <Actions>
+        <ButtonLink kind="secondary" href={href} id="prove">
+          {words.button}
+        </ButtonLink>
+      </Actions>
+    </Alert>
+  );
+};
+
 /** Whom to ask by SMS, among the people of the organisation. Sends `person` and `recap_asked`; the second form, `person` and `phone`. */
-export const RemoteAskPage = ({ frame, post, note, backHref, people, chosen, noted, errors }: AskProps): JSX.Element => {
+export const RemoteAskPage = ({ frame, post, note, proveHref, backHref, people, chosen, noted, errors }: AskProps): JSX.Element => {
   const words = t(frame.lang).remote;
   return (
     <Layout {...frame} title={words.ask.title} error={(errors?.length ?? 0) > 0} width="narrow">
@@ -77,24 +93,28 @@ export const RemoteAskPage = ({ frame, post, note, backHref, people, chosen, not
           </PostForm>
           <h2>{words.note.title}</h2>
           <p>{words.note.text}</p>
-          <PostForm post={note} id="note-phone">
-            <Select id="person" label={words.note.person} options={people.map(({ id, name }) => [id, name] as const)} />
-            <Input
-              lang={frame.lang}
-              id="phone"
-              label={words.note.phone}
-              hint={words.note.example}
-              error={errorOf(errors, 'phone')}
-              autocomplete="off"
-              maxlength={40}
-              required
-            />
-            <Actions>
-              <Button kind="secondary" id="note-phone-send">
-                {words.note.button}
-              </Button>
-            </Actions>
-          </PostForm>
+          {note === undefined ? (
+            <ProveFirst lang={frame.lang} href={proveHref} />
+          ) : (
+            <PostForm post={note} id="note-phone">
+              <Select id="person" label={words.note.person} options={people.map(({ id, name }) => [id, name] as const)} />
+              <Input
+                lang={frame.lang}
+                id="phone"
+                label={words.note.phone}
+                hint={words.note.example}
+                error={errorOf(errors, 'phone')}
+                autocomplete="off"
+                maxlength={40}
+                required
+              />
+              <Actions>
+                <Button kind="secondary" id="note-phone-send">
+                  {words.note.button}
+                </Button>
+              </Actions>
+            </PostForm>
+          )}
         </>
       )}
       <Actions>
