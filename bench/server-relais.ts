@@ -37,6 +37,7 @@ const config: Config = {
   franceconnect: upstream('franceconnect'),
   smtpUrl: undefined,
   mailFrom: 'relais@demonstration.example',
+  translations: [],
   helpNumber: '0 800 00 00 00',
   trustedProxies: [],
   allowLoopback: true,

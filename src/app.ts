@@ -270,6 +270,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     issuer: config.issuer,
     secure: config.publicUrl.startsWith('https:'),
     helpNumber: config.helpNumber,
+    translations: config.translations,
     pairwiseKey: keys.raw('pairwise'),
     cookieKey: keys.raw('cookies'),
     clock,

@@ -1,4 +1,5 @@
 import type { Secret } from '../kernel/secret.ts';
+import type { Translation } from '../web/translations.ts';
 import type { Keys } from './keys.ts';
 
 /** One upstream federation, as its registration with Relais says (federations.md §2.1, §2.2). */
@@ -33,6 +34,8 @@ export interface Config {
   readonly smsUrl?: string | undefined;
   /** Number shown on every page. */
   readonly helpNumber: string;
+  /** The mandate's text in other languages, for people who read French badly. */
+  readonly translations: readonly Translation[];
   /** Addresses of proxies whose X-Forwarded-* headers count; none by default. */
   readonly trustedProxies: readonly string[];
   /** True only in the demonstration: services may live on loopback addresses. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Failure } from '../kernel/failure.ts';
 import { Secret } from '../kernel/secret.ts';
+import { readTranslations, type Translation } from '../web/translations.ts';
 import type { Config } from './config.ts';
 import { readKeys } from './keys.ts';
 
@@ -68,6 +69,15 @@ export const productionConfig = (env: Environment = environment): Config => {
     }
   }
   if (smsUrl && keys && !keys.has('sms-gateway')) faults.push(`RELAIS_SMS_URL needs the key ${keysFolder}/sms-gateway`);
+  let translations: Translation[] = [];
+  const translationsFolder = env['RELAIS_TRANSLATIONS'];
+  if (translationsFolder) {
+    try {
+      translations = readTranslations(translationsFolder);
+    } catch (error) {
+      faults.push(`RELAIS_TRANSLATIONS: ${error instanceof Failure ? (error.detail ?? error.code) : `${translationsFolder} cannot be read`}`);
+    }
+  }
   const config = {
     mode: 'production' as const,
     publicUrl,
@@ -92,6 +102,7 @@ export const productionConfig = (env: Environment = environment): Config => {
     mailFrom: text('RELAIS_MAIL_FROM'),
     smsUrl,
     helpNumber: text('RELAIS_HELP_NUMBER'),
+    translations,
     trustedProxies: (env['RELAIS_TRUSTED_PROXIES'] ?? '')
       .split(',')
       .map((part) => part.trim())

@@ -15,6 +15,7 @@ import { meansStore } from '../persistence/aidants.ts';
 import { type Database, openPglite, openPostgres } from '../persistence/database.ts';
 import { createMandateStore } from '../persistence/mandates.ts';
 import { migrate } from '../persistence/migrate.ts';
+import { readTranslations } from '../web/translations.ts';
 import { ALLOWANCES } from './allowances.ts';
 import { startFranceConnect } from './franceconnect.ts';
 import { franceConnectSub } from './identities.ts';
@@ -27,6 +28,8 @@ import { ensureService, seed, staffIds } from './seed.ts';
 import { originFor } from './server.ts';
 import { type SmsGateway, startSmsGateway } from './sms-gateway.ts';
 import { TAXES } from './taxes.ts';
+
+const TRANSLATIONS = new URL('../../translations/', import.meta.url).pathname;
 
 export interface DemonstrationOptions {
   /** An open and migrated database, which stays open at the end; otherwise `databaseUrl`, otherwise the embedded one in `varFolder`. */
@@ -110,6 +113,7 @@ const configOf = (
   smsUrl: origins.sms,
   mailFrom: 'relais@demonstration.example',
   helpNumber: '0 800 00 00 00',
+  translations: readTranslations(TRANSLATIONS),
   trustedProxies: [],
   allowLoopback: true,
   logLevel: 'warn',

@@ -17,6 +17,7 @@ import { arret } from './spaces/arret.tsx';
 import { connexion } from './spaces/connexion.tsx';
 import { consentement } from './spaces/consentement.tsx';
 import { inscription } from './spaces/inscription.tsx';
+import { lecture } from './spaces/lecture.tsx';
 import { mandat } from './spaces/mandat.tsx';
 import { mandats } from './spaces/mandats.tsx';
 import { otherMandates } from './spaces/others.tsx';
@@ -130,6 +131,7 @@ const pages =
     await app.register(inscription(kit));
     await app.register(aidantSpace(kit));
     await app.register(mandat(kit));
+    await app.register(lecture(kit));
     await app.register(otherMandates(kit));
     await app.register(consentement(kit));
     await app.register(papier(kit));

@@ -22,6 +22,7 @@ import type { Connector } from '../upstream/connector.ts';
 import type { Channels } from '../usagers/channels.ts';
 import type { Usagers } from '../usagers/usagers.ts';
 import type { WebSessions } from './session.ts';
+import type { Translation } from './translations.ts';
 
 /** A line of the security log: a code and identifiers, never a value that a person typed or a name. */
 export interface SecurityEvent {
@@ -44,6 +45,7 @@ export interface Site {
   readonly issuer: string;
   readonly secure: boolean;
   readonly helpNumber: string;
+  readonly translations: readonly Translation[];
   readonly pairwiseKey: Secret<Buffer>;
   readonly cookieKey: Secret<Buffer>;
   readonly clock: Clock;

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
@@ -67,6 +67,21 @@ test('C5 in production an empty environment refuses to start and names every mis
       name,
     );
   assert.equal(faults.length, REQUIRED.length);
+});
+
+test('C5 a folder of translations is optional; one that is missing, or holds a file that cannot be read, refuses the start and names the line', () => {
+  assert.deepEqual(productionConfig(complete).translations, []);
+  const folderOf = join(folder, 'translations');
+  named({ ...complete, RELAIS_TRANSLATIONS: folderOf }, `RELAIS_TRANSLATIONS: ${folderOf} cannot be read`);
+  mkdirSync(folderOf);
+  writeFileSync(join(folderOf, 'README.md'), '# Not a translation');
+  writeFileSync(join(folderOf, '2026-11.pt-BR.md'), '---\nlang: pt-BR\ndir: ltr\nname: Português\n---\n## O que autorizo\n');
+  assert.deepEqual(
+    productionConfig({ ...complete, RELAIS_TRANSLATIONS: folderOf }).translations.map(({ lang, html }) => [lang, html.trim()]),
+    [['pt-BR', '<h2>O que autorizo</h2>']],
+  );
+  writeFileSync(join(folderOf, '2026-11.fa.md'), '---\nlang: fa\ndir: droite\nname: فارسی\n---\nمتن\n');
+  named({ ...complete, RELAIS_TRANSLATIONS: folderOf }, 'RELAIS_TRANSLATIONS: 2026-11.fa.md, line 3: must be ltr or rtl');
 });
 
 test('C5 each setting alone, missing or empty, refuses the start and is named', () => {

@@ -30,6 +30,7 @@ const configOf = (options: ChildOptions): Config => ({
   franceconnect: { issuer: options.franceconnect, clientId: 'relais-franceconnect', clientSecret: new Secret('not used here') },
   smtpUrl: undefined,
   mailFrom: 'relais@demonstration.example',
+  translations: [],
   helpNumber: '0 800 00 00 00',
   trustedProxies: [],
   allowLoopback: true,

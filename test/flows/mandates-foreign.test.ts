@@ -173,6 +173,16 @@ const tries = (foreign: Foreign, own: { uid: string; organisation: string; servi
       1,
       get((id) => `${draft(id)}/attente`),
     ),
+    mandateTry(
+      'GET /aidant/mandats/:id/lecture',
+      1,
+      get((id) => `/aidant/mandats/${id}/lecture?langue=ar`),
+    ),
+    ...draftTries(
+      'GET /aidant/mandats/brouillon/:id/lecture',
+      1,
+      get((id) => `${draft(id)}/lecture`),
+    ),
     ...draftTries(
       'GET /aidant/mandats/brouillon/:id/telephone',
       1,

@@ -3,6 +3,7 @@ import { endOfMandate } from '../../src/kernel/calendar.ts';
 import { WHOLE } from '../../src/mandates/narrowing.ts';
 import { fr } from '../../src/web/i18n/fr.ts';
 import type { Lang } from '../../src/web/i18n/language.ts';
+import { readTranslations } from '../../src/web/translations.ts';
 import { AuditPage, type AuditRow } from '../../src/web/views/administration.tsx';
 import { AidantHomePage, OrganisationPage } from '../../src/web/views/aidant.tsx';
 import { EnrolmentDonePage, EnrolmentKeyPage, EnrolmentStartPage, SecondFactorPage } from '../../src/web/views/code.tsx';
@@ -19,6 +20,7 @@ import { MandatePage } from '../../src/web/views/mandate-text.tsx';
 import { MandatesPage, RenouncedPage, RenouncePage } from '../../src/web/views/mandates.tsx';
 import { OthersPage } from '../../src/web/views/others.tsx';
 import { PhoneAnsweredPage, PhoneAskPage, PhoneWaitPage } from '../../src/web/views/phone-consent.tsx';
+import { ReadAloudPage } from '../../src/web/views/read-aloud.tsx';
 import { ReceiptPage } from '../../src/web/views/receipt.tsx';
 import { RemoteAskPage, RemoteWaitPage, UsagerPhonePage } from '../../src/web/views/remote-consent.tsx';
 import { NewPasskeyPage, RecoveryCodesPage, RecoverySignInPage, SecurityPage, StepUpPage } from '../../src/web/views/security.tsx';
@@ -188,6 +190,7 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
     textHref: '/mon-espace/mandats/1',
     narrowing: WHOLE,
   };
+  const languages = readTranslations(new URL('../../translations/', import.meta.url).pathname);
   const phoneCode = {
     qrSvg: QR,
     address: 'relais.exemple.fr/accord/',
@@ -347,6 +350,7 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
       <MandateReadPage
         {...step}
         text={mandateText}
+        aloudHref="/aidant/mandats/1/lecture"
         phone={post('/aidant/mandats/1/telephone')}
         refuse={post('/aidant/mandats/1/abandon')}
         smsHref="/aidant/mandats/1/sms"
@@ -368,6 +372,22 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
           signHref="/aidant/mandats/1/signer"
           otherWayHref="/aidant/mandats/1"
           restartHref="/aidant/mandats/nouveau"
+        />,
+      ]),
+    ),
+    'read-aloud': (
+      <ReadAloudPage frame={aidant} data={mandateText} languages={languages} selfHref="/aidant/mandats/1/lecture" backHref="/aidant/mandats/1" />
+    ),
+    ...Object.fromEntries(
+      languages.map((translation) => [
+        `read-aloud-${translation.lang}`,
+        <ReadAloudPage
+          frame={aidant}
+          data={mandateText}
+          languages={languages}
+          translation={translation}
+          selfHref="/aidant/mandats/1/lecture"
+          backHref="/aidant/mandats/1"
         />,
       ]),
     ),

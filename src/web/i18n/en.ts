@@ -1,5 +1,6 @@
 import { administration } from './en/administration.ts';
 import { aidant } from './en/aidant.ts';
+import { aloud } from './en/aloud.ts';
 import { attestation } from './en/attestation.ts';
 import { delegation } from './en/delegation.ts';
 import { ending } from './en/ending.ts';
@@ -28,6 +29,7 @@ export const en: Catalogue = {
   mandate,
   mandates,
   ending,
+  aloud,
   attestation,
   remote,
   paper,

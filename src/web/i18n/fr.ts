@@ -1,5 +1,6 @@
 import { administration } from './fr/administration.ts';
 import { aidant } from './fr/aidant.ts';
+import { aloud } from './fr/aloud.ts';
 import { attestation } from './fr/attestation.ts';
 import { delegation } from './fr/delegation.ts';
 import { ending } from './fr/ending.ts';
@@ -28,6 +29,7 @@ const source = {
   mandate,
   mandates,
   ending,
+  aloud,
   attestation,
   remote,
   paper,

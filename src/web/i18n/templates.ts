@@ -15,9 +15,11 @@ const TEMPLATES: Readonly<Record<string, (lang: Lang) => Catalogue['mandate']['t
   '2026-11': (lang) => t(lang).mandate.text,
 };
 
+export const isTemplate = (name: string): boolean => Object.hasOwn(TEMPLATES, name);
+
 /** Gives the words of a template. Fails as `template_unknown`: a text that was never written cannot be shown. */
 export const templateWords = (template: string, lang: Lang): Catalogue['mandate']['text'] => {
-  const words = Object.hasOwn(TEMPLATES, template) ? TEMPLATES[template] : undefined;
+  const words = isTemplate(template) ? TEMPLATES[template] : undefined;
   if (!words) throw new Failure('template_unknown', `no template ${template}`);
   return words(lang);
 };

@@ -214,6 +214,7 @@ export const mandat =
           phone={kit.post(here.session, `${draftPath(draft.id)}/telephone`)}
           refuse={kit.post(here.session, `${draftPath(draft.id)}/abandon`)}
           backHref={`${NEW}/duree${queryOf({ themes: draft.themes, demarches: (draft.narrowing.demarches ?? []).map(({ code }) => code) })}`}
+          aloudHref={`${draftPath(draft.id)}/lecture`}
           text={textOfDraft(site, draft, actor, undefined)}
           paperHref={`${draftPath(draft.id)}/papier`}
           {...(site.sms ? { smsHref: `${draftPath(draft.id)}/sms` } : {})}
@@ -391,6 +392,7 @@ export const mandat =
         <MandatePage
           frame={kit.frame(request, here.session, here.who)}
           {...(await attestedPage(site, mandate, siret, await site.usagers.find(mandate.usagerId), `/aidant/mandats/${mandate.id}`))}
+          aloudHref={`/aidant/mandats/${mandate.id}/lecture`}
           {...('refused' in renewal(mandate, site.clock.now()) ? {} : { renew: kit.post(here.session, `/aidant/mandats/${mandate.id}/renouveler`) })}
           {...(mandate.state.kind === 'active' && mandate.endsAt > site.clock.now()
             ? { renounceHref: `/aidant/mandats/${mandate.id}/renoncer` }

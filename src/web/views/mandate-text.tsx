@@ -110,6 +110,8 @@ interface PageProps {
   readonly backHref: string;
   /** `altered` when the mandate is no longer what was sealed: nothing is attested then. */
   readonly attestation?: (AttestationData & { readonly qrSvg: string; readonly pdfHref: string }) | 'altered';
+  /** Where the text is shown to be read aloud, and in other languages. */
+  readonly aloudHref?: string;
   /** Drafts the renewal. */
   readonly renew?: Post;
   /** Where the structure gives the mandate up, while it lives. */
@@ -119,7 +121,7 @@ interface PageProps {
 }
 
 /** The mandate alone on its page, with its attestation once it is signed, to read or to print. */
-export const MandatePage = ({ frame, data, backHref, attestation, renew, renounceHref, receiptHref }: PageProps): JSX.Element => {
+export const MandatePage = ({ frame, data, backHref, attestation, aloudHref, renew, renounceHref, receiptHref }: PageProps): JSX.Element => {
   const { lang } = frame;
   const words = t(lang);
   return (
@@ -148,6 +150,11 @@ export const MandatePage = ({ frame, data, backHref, attestation, renew, renounc
           <ButtonLink kind="secondary" href={backHref} id="back">
             {words.shared.back}
           </ButtonLink>
+          {aloudHref === undefined ? null : (
+            <ButtonLink kind="secondary" href={aloudHref} id="read-aloud">
+              {words.aloud.open}
+            </ButtonLink>
+          )}
           {renew === undefined ? null : (
             <PostForm post={renew} id="renew-mandate">
               <Button kind="secondary" id="renew">

@@ -189,6 +189,8 @@ export const MandateDaysPage = ({
 
 interface ReadProps extends StepProps {
   readonly text: MandateTextData;
+  /** Where the text is shown to be read aloud, and in other languages. */
+  readonly aloudHref: string;
   /** Makes the code for the person's own telephone. */
   readonly phone: Post;
   /** Abandons the draft. */
@@ -231,7 +233,7 @@ const Way = ({ id, words, to }: WayProps): JSX.Element => {
 };
 
 /** Step 3: the mandate is read aloud; then the person chooses how to agree, by herself. */
-export const MandateReadPage = ({ frame, post, backHref, text, phone, refuse, smsHref, paperHref }: ReadProps): JSX.Element => {
+export const MandateReadPage = ({ frame, post, backHref, aloudHref, text, phone, refuse, smsHref, paperHref }: ReadProps): JSX.Element => {
   const words = t(frame.lang);
   const { ways } = words.mandate.read;
   return (
@@ -240,6 +242,11 @@ export const MandateReadPage = ({ frame, post, backHref, text, phone, refuse, sm
       <Alert>
         <p>{words.mandate.read.intro}</p>
       </Alert>
+      <Actions>
+        <ButtonLink kind="secondary" href={aloudHref} id="read-aloud">
+          {words.aloud.open}
+        </ButtonLink>
+      </Actions>
       <div class="fr-card">
         <MandateText data={text} lang={frame.lang} titleAs="h2" />
       </div>
