@@ -61,6 +61,8 @@ export interface Details {
   'usager.sign-in-refused': { readonly reason: string };
   'usager.identified': { readonly acr: string; readonly created: boolean };
   'usager.linked': { readonly acr: string };
+  /** A known upstream account came with other civil traits than ours: their names, never their values. */
+  'usager.drifted': { readonly acr: string; readonly traits: readonly string[] };
   /** Her identity was typed by an aidant, for a mandate on paper. */
   'usager.entered': Names;
   'usager.protected': { readonly protection: 'death' | 'guardianship' };
@@ -175,6 +177,7 @@ export const KINDS: { readonly [T in EventType]: Kind } = {
   'usager.sign-in-refused': { retention: 'access', shown: 'concerns no usager that is known' },
   'usager.identified': { retention: 'access', shown: 'mandate.consented or usager.signed-in says it' },
   'usager.linked': { retention: 'mandate', shown: true },
+  'usager.drifted': { retention: 'mandate', shown: 'who signed in may be somebody else: the opérateur looks first' },
   'usager.entered': { retention: 'mandate', shown: true },
   'usager.protected': { retention: 'mandate', shown: 'mandate.ended says it' },
   'factor.enrolled': { retention: 'staff', shown: 'concerns no usager' },

@@ -80,6 +80,11 @@ const fold = (text: string): string =>
 export const pivot = (identity: CivilIdentity): string =>
   [fold(identity.givenName), fold(identity.familyName), identity.gender, identity.birthdate, identity.birthplace, identity.birthcountry].join('|');
 
+const PIVOT = ['givenName', 'familyName', 'gender', 'birthdate', 'birthplace', 'birthcountry'] as const satisfies readonly (keyof CivilIdentity)[];
+
+/** Names the traits of the pivot by which two identities differ (claim U8): accents, capitals and hyphens make no difference. */
+export const drift = (known: CivilIdentity, now: CivilIdentity): string[] => PIVOT.filter((trait) => fold(known[trait]) !== fold(now[trait]));
+
 /**
  * Says whether the person may be the aidant himself (claim M23): same address, or same first given name and same name. A namesake is
  * refused too; a colleague can then accompany that person.

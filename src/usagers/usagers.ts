@@ -3,7 +3,7 @@ import type { Clock } from '../kernel/clock.ts';
 import { sha256 } from '../kernel/crypto.ts';
 import { newId, type OrganisationId, type UsagerId } from '../kernel/ids.ts';
 import type { Transaction, Transactions } from '../kernel/transaction.ts';
-import { type CivilIdentity, pivot, readIdentity, type Usager } from './usager.ts';
+import { type CivilIdentity, drift, pivot, readIdentity, type Usager } from './usager.ts';
 
 export interface UsagerStore {
   find(tx: Transaction, id: UsagerId): Promise<Usager | undefined>;
@@ -26,7 +26,8 @@ export interface Usagers {
   find(id: UsagerId): Promise<Usager | undefined>;
   findByIdentity(iss: string, sub: string): Promise<Usager | undefined>;
   /**
-   * Recognises the person behind an upstream identity, or makes an account. Traits that changed for a known identity are not merged.
+   * Recognises the person behind an upstream identity, or makes an account. An identity whose civil
+   * traits are no longer those that are known is refused, and nothing of it is kept but which traits differ: somebody must look (claim U8).
    * Exactly one usager without upstream identity and with the same complete pivot is linked; anything else is a separate account.
    * Leaves `usager.identified` or `usager.linked` in the same transaction.
    */
@@ -35,7 +36,7 @@ export interface Usagers {
     sub: string;
     acr: string;
     claims: Readonly<Record<string, unknown>>;
-  }): Promise<Identified | { refused: 'identity_incomplete' }>;
+  }): Promise<Identified | { refused: 'identity_incomplete' | 'identity_drift' }>;
 }
 
 /** Where an identity that an organisation typed comes from: nothing proves it outside that organisation. */
@@ -96,9 +97,14 @@ export const createUsagers = (parts: { transactions: Transactions; store: Usager
     async identify({ iss, sub, acr, claims }) {
       const identity = readIdentity(claims);
       if ('refused' in identity) return identity;
-      const identified = await transactions.run(async (tx) => {
+      const identified = await transactions.run(async (tx): ReturnType<Usagers['identify']> => {
         await store.lockIdentity(tx, iss, sub);
         const known = await store.byIdentity(tx, iss, sub);
+        const traits = known ? drift(known, identity) : [];
+        if (known && traits.length) {
+          await journal.record(tx, { type: 'usager.drifted', usager: known.id, detail: { acr, traits } });
+          return { refused: 'identity_drift' };
+        }
         const found = known ? { usager: known, created: false, linked: false } : await firstTime(tx, iss, sub, identity);
         await journal.record(
           tx,

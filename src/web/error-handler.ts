@@ -35,6 +35,7 @@ const STATUS: Readonly<Record<string, number>> = {
   service_disabled: 403,
   unmet_level: 403,
   identity_incomplete: 403,
+  identity_drift: 403,
   other_organisation_selected: 409,
   usager_mismatch: 409,
   already_agreed: 409,

@@ -28,6 +28,7 @@ const REFUSALS = [
   'minor',
   'self_dealing',
   'identity_incomplete',
+  'identity_drift',
   'draft_expired',
   'theme_not_covered',
   'organisation_suspended',

@@ -109,6 +109,7 @@ export const journal: Catalogue['journal'] = {
     protected_person: 'A legal protection was declared.',
     self_dealing: 'A helper cannot make a mandate with themselves.',
     identity_incomplete: 'FranceConnect did not give all the information.',
+    identity_drift: 'The identity given by FranceConnect had changed.',
     usager_mismatch: 'The person who signed in was not the one expected.',
     draft_expired: 'The time to sign had passed.',
     demarche_not_covered: 'The procedure was not in the mandate.',

@@ -218,6 +218,12 @@ export const refusals: Catalogue['refusals'] = {
     NO_MANDATE,
     'The person can try with another FranceConnect account.',
   ),
+  identity_drift: refusal(
+    'This identity has changed',
+    'FranceConnect gives a name, a first name or a birth that is no longer the one Relais knows for this account.',
+    'No mandate is created. The mandates already given do not change.',
+    'Call the help line: somebody checks this change. To stop a mandate at once, they can do that too.',
+  ),
   usager_mismatch: refusal(
     'This is not the same person',
     'The person signed in is not the one of the mandate you are preparing.',

@@ -118,6 +118,7 @@ export const journal = {
     protected_person: 'Une protection juridique a été déclarée.',
     self_dealing: 'Un aidant ne peut pas faire un mandat avec lui-même.',
     identity_incomplete: 'FranceConnect n’a pas donné toutes les informations.',
+    identity_drift: 'L’identité donnée par FranceConnect avait changé.',
     usager_mismatch: 'La personne connectée n’était pas celle attendue.',
     draft_expired: 'Le délai pour signer était passé.',
     demarche_not_covered: 'La démarche n’était pas dans le mandat.',

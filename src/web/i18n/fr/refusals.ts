@@ -217,6 +217,12 @@ export const refusals = {
     NO_MANDATE,
     'La personne peut essayer avec un autre compte de FranceConnect.',
   ),
+  identity_drift: refusal(
+    'Cette identité a changé',
+    'FranceConnect donne un nom, un prénom ou une naissance qui n’est plus celui que Relais connaît pour ce compte.',
+    'Aucun mandat n’est créé. Les mandats déjà donnés ne changent pas.',
+    'Appelez l’aide : une personne vérifie ce changement. Pour arrêter un mandat tout de suite, elle peut le faire aussi.',
+  ),
   usager_mismatch: refusal(
     'Ce n’est pas la même personne',
     'La personne connectée n’est pas celle du mandat que vous préparez.',
