@@ -153,6 +153,8 @@ export const openPostgres = async (connectionString: string, options: { max?: nu
   });
   const pool = new pg.Pool({ ...withRole('relais_app'), max: options.max ?? 10, statement_timeout: 15_000 });
   pool.on('error', () => undefined);
+  // A connection that breaks while it is lent fails its query; without a listener the event would end the process as well.
+  pool.on('connect', (client) => void client.on('error', () => undefined));
   const connect = async (role: Role | undefined): Promise<{ client: pg.Client; lost: () => boolean }> => {
     const client = new pg.Client(withRole(role));
     let gone = false;
