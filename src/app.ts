@@ -20,6 +20,7 @@ import { createStopping } from './mandates/stopping.ts';
 import { createDeliveries, type Deliveries, type Message } from './notices/deliveries.ts';
 import { createEndTelling } from './notices/ends.ts';
 import { lossMail, meansMail, referentMail, suspendedMail } from './notices/means.ts';
+import { createReminders } from './notices/reminders.ts';
 import { createHttpSmsGateway, createTexting, sendThrough } from './notices/sms.ts';
 import { actionStore } from './persistence/actions.ts';
 import { aidantStore, meansStore } from './persistence/aidants.ts';
@@ -37,6 +38,7 @@ import { createMandateStore } from './persistence/mandates.ts';
 import { passkeyStore, recoveryStore } from './persistence/means.ts';
 import { paperConsentStore } from './persistence/paper-consents.ts';
 import { phoneLinkStore } from './persistence/phone-links.ts';
+import { reminderStore } from './persistence/reminders.ts';
 import { remoteConsentStore } from './persistence/remote-consents.ts';
 import { createSessionStore } from './persistence/sessions.ts';
 import { createStoppingStore, referentsOf } from './persistence/stopping.ts';
@@ -205,6 +207,14 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     texts: smsParts.texts,
     clock,
   });
+  const reminders = createReminders({
+    ...common,
+    store: reminderStore,
+    channels: channelStore,
+    deliveries,
+    queueSms: carrySms && smsParts.queueSms,
+    texts: smsParts.texts,
+  });
   const stopping = createStopping({ ...common, store: createStoppingStore(), endings: mandates });
   const consents = createRemoteConsents({ ...smsParts, store: remoteConsentStore, mandateStore: createMandateStore(), channelStore, mandates });
   const papers = createPaperConsents({
@@ -243,6 +253,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
       { name: 'expire-mandates', everyMs: 30_000, work: mandates.expireOverdue },
       { name: 'expire-questions', everyMs: 30_000, work: consents.expireOverdue },
       { name: 'purge-calls', everyMs: 3_600_000, work: consents.purge },
+      { name: 'remind', everyMs: 600_000, work: reminders.remind },
       { name: 'purge-tries', everyMs: 3_600_000, work: stopping.purge },
       {
         name: 'purge',

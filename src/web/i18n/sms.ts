@@ -2,6 +2,7 @@ import { endOfMandate } from '../../kernel/calendar.ts';
 import type { Narrowing } from '../../mandates/narrowing.ts';
 import type { ConsentTexts } from '../../mandates/remote-consents.ts';
 import type { EndTexts } from '../../notices/ends.ts';
+import type { ReminderTexts } from '../../notices/reminders.ts';
 import type { ChannelTexts } from '../../usagers/channels.ts';
 import { lastDay, plainDay } from './dates.ts';
 import { insideSentence } from './names.ts';
@@ -20,13 +21,13 @@ const short = (text: string): string =>
  * Every SMS that Relais writes, in French. A lock screen may show them to anybody: none names a theme, a service or a procedure (claim V10), except
  * `recap`, which the person on the phone asked for.
  */
-export const smsTexts = (helpNumber: string): ConsentTexts & ChannelTexts & EndTexts => {
+export const smsTexts = (helpNumber: string): ConsentTexts & ChannelTexts & EndTexts & ReminderTexts => {
   const help = `Aide : ${helpNumber}.`;
   const only = (narrowing: Narrowing): string => {
     const said = narrowingList(narrowing, 'fr');
     return said.length ? ` Seulement : ${said.join(', ')}.` : '';
   };
-  const texts: ConsentTexts & ChannelTexts & EndTexts = {
+  const texts: ConsentTexts & ChannelTexts & EndTexts & ReminderTexts = {
     recap: ({ organisation, aidant, themes, narrowing, from, days }) =>
       `Relais : ${aidant}, ${insideSentence(organisation)}, vous propose un mandat pour faire des démarches en ligne à votre place. Pour : ${themeList(themes, 'fr')}.${only(narrowing)} Jusqu'au ${plainDay(lastDay(endOfMandate(from, days)), 'fr')}. Vous pourrez l'arrêter quand vous voulez.`,
     question: () => `Relais : êtes-vous d'accord ? Répondez OUI ou NON, aujourd'hui avant minuit. Sans réponse, rien n'est fait. ${help}`,
@@ -43,6 +44,9 @@ export const smsTexts = (helpNumber: string): ConsentTexts & ChannelTexts & EndT
         : `Relais : c'est arrêté. ${count === 1 ? 'Votre mandat est terminé' : `Vos ${count} mandats sont terminés`}. Plus personne ne peut agir pour vous. Pour donner un nouveau mandat, voyez un aidant habilité. ${help}`,
     howToStop: () => `Relais : nous n'avons rien changé. Pour arrêter tous vos mandats, répondez STOP. ${help}`,
     whoIsIt: () => `Relais : ce numéro ne suffit pas pour savoir qui vous êtes. Rien n'est changé. Pour arrêter un mandat, appelez le ${helpNumber}.`,
+    day: (endsAt) => plainDay(lastDay(endsAt), 'fr'),
+    ending: (endsAt) =>
+      `Relais : un de vos mandats se termine le ${plainDay(lastDay(endsAt), 'fr')}. Pour le continuer, voyez un aidant de la structure avant ce jour. Sinon, il n'y a rien à faire. ${help}`,
     ended: () =>
       `Relais : un de vos mandats est arrêté. Vous pouvez le voir dans votre espace. Ce n'est pas ce que vous vouliez ? Appelez le ${helpNumber}.`,
     code: (code) => `Relais : votre code est ${code}. Ne le donnez à personne. Valable 10 minutes.`,
@@ -60,6 +64,8 @@ export const smsTexts = (helpNumber: string): ConsentTexts & ChannelTexts & EndT
     howToStop: () => short(texts.howToStop()),
     whoIsIt: () => short(texts.whoIsIt()),
     ended: () => short(texts.ended()),
+    day: texts.day,
+    ending: (endsAt) => short(texts.ending(endsAt)),
     code: (code) => short(texts.code(code)),
     otherNumber: () => short(texts.otherNumber()),
     replaced: () => short(texts.replaced()),
