@@ -16,6 +16,7 @@ import { type AcceptFactor, createMandates } from './mandates/mandates.ts';
 import { createPaperConsents } from './mandates/paper-consents.ts';
 import { createPhoneLinks } from './mandates/phone-links.ts';
 import { createRemoteConsents } from './mandates/remote-consents.ts';
+import { createScans } from './mandates/scans.ts';
 import { createStopping } from './mandates/stopping.ts';
 import { createDeliveries, type Deliveries, type Message } from './notices/deliveries.ts';
 import { createEndTelling } from './notices/ends.ts';
@@ -40,6 +41,7 @@ import { paperConsentStore } from './persistence/paper-consents.ts';
 import { phoneLinkStore } from './persistence/phone-links.ts';
 import { reminderStore } from './persistence/reminders.ts';
 import { remoteConsentStore } from './persistence/remote-consents.ts';
+import { scanStore } from './persistence/scans.ts';
 import { createSessionStore } from './persistence/sessions.ts';
 import { createStoppingStore, referentsOf } from './persistence/stopping.ts';
 import { createUsagerStore } from './persistence/usagers.ts';
@@ -239,6 +241,13 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     },
     capped: (scope) => notice({ code: 'loss_capped', detail: scope }),
   });
+  const scans = createScans({
+    ...common,
+    store: scanStore,
+    paperStore: paperConsentStore,
+    mandateStore: createMandateStore(),
+    kek: keys.raw('payload-kek'),
+  });
   const webSessions = createWebSessions({
     transactions: database,
     store: webSessionStore as WebSessionStore,
@@ -305,6 +314,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     }),
     sms: smsKey && { consents, channels: createChannels({ ...smsParts, store: channelStore, fresh: recoveryStore }), key: smsKey },
     papers,
+    scans,
     stopping,
     attestations,
     sessions,

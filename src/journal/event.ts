@@ -87,6 +87,9 @@ export interface Details {
   'consent.asked': Names & { readonly themes: readonly string[]; readonly days: number; readonly method: 'sms' | 'paper' | 'franceconnect' };
   /** A second aidant said that she saw the person sign. */
   'consent.witnessed': Names & { readonly reference: string };
+  /** A copy of a signed sheet was kept, then looked at. */
+  'paper.copied': Names & { readonly reference: string };
+  'paper.copy-read': Names & { readonly reference: string };
   'consent.answered': { readonly answer: 'no' | 'expired'; readonly method: 'sms' | 'franceconnect' };
   'mandate.created': Names &
     Held & {
@@ -197,6 +200,8 @@ export const KINDS: { readonly [T in EventType]: Kind } = {
   'number.declared': { retention: 'staff', shown: 'concerns no usager' },
   'consent.asked': { retention: 'mandate', shown: true },
   'consent.witnessed': { retention: 'mandate', shown: true },
+  'paper.copied': { retention: 'mandate', shown: true },
+  'paper.copy-read': { retention: 'mandate', shown: true },
   'consent.answered': { retention: 'mandate', shown: true },
   'mandate.created': { retention: 'mandate', shown: true },
   'mandate.imported': { retention: 'mandate', shown: true },

@@ -20,6 +20,7 @@ export type Prefix =
   | 'pap'
   | 'lnk'
   | 'imp'
+  | 'scn'
   | 'pky'
   | 'los';
 

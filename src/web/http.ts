@@ -16,6 +16,7 @@ import { aidantSpace } from './spaces/aidant.tsx';
 import { arret } from './spaces/arret.tsx';
 import { connexion } from './spaces/connexion.tsx';
 import { consentement } from './spaces/consentement.tsx';
+import { copie } from './spaces/copie.ts';
 import { inscription } from './spaces/inscription.tsx';
 import { lecture } from './spaces/lecture.tsx';
 import { mandat } from './spaces/mandat.tsx';
@@ -135,6 +136,7 @@ const pages =
     await app.register(otherMandates(kit));
     await app.register(consentement(kit));
     await app.register(papier(kit));
+    await app.register(copie(kit));
     await app.register(temoin(kit));
     await app.register(accord(kit));
     await app.register(telephone(kit));

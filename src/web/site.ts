@@ -15,6 +15,7 @@ import type { Mandates } from '../mandates/mandates.ts';
 import type { PaperConsents } from '../mandates/paper-consents.ts';
 import type { PhoneLinks } from '../mandates/phone-links.ts';
 import type { RemoteConsents } from '../mandates/remote-consents.ts';
+import type { Scans } from '../mandates/scans.ts';
 import type { Stopping } from '../mandates/stopping.ts';
 import type { OpenIdProvider } from '../provider/provider.ts';
 import type { Services } from '../services/services.ts';
@@ -61,6 +62,7 @@ export interface Site {
   readonly usagers: Usagers;
   readonly mandates: Mandates;
   readonly papers: PaperConsents;
+  readonly scans: Scans;
   readonly stopping: Stopping;
   readonly phoneLinks: PhoneLinks;
   readonly attestations: Attestations;

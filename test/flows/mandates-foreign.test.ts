@@ -226,6 +226,20 @@ const tries = (foreign: Foreign, own: { uid: string; organisation: string; servi
       form((id) => `${draft(id)}/papier/identite`),
     ),
     {
+      route: 'GET /aidant/papiers/:id/copie',
+      foreign: foreign.sheet,
+      unknown: newId('pap'),
+      lines: 1,
+      ask: get((id) => `/aidant/papiers/${id}/copie`),
+    },
+    {
+      route: 'POST /aidant/papiers/:id/copie',
+      foreign: foreign.sheet,
+      unknown: newId('pap'),
+      lines: 1,
+      ask: form((id) => `/aidant/papiers/${id}/copie`),
+    },
+    {
       route: 'GET /aidant/temoin/:id',
       foreign: foreign.sheet,
       unknown: newId('pap'),
@@ -339,16 +353,17 @@ after(() => statements.stop());
 /** Asks several times and keeps the smallest number of statements: a service is read again when its second in the cache is over. */
 const answerTo = async (world: World, walker: Walker, one: Try, id: string, csrf: string, times: number): Promise<Answer> => {
   const [path, fields] = one.ask(id, csrf);
+  const whole = new RegExp(`(?<![0-9a-z])${id}(?![0-9a-z])`, 'g'); // a short number also stands in the version of a style sheet
   let best: Answer | undefined;
   for (let i = 0; i < times; i++) {
     const from = { entries: await mark(world), security: world.logged.length };
     const before = statements.total(); // read before the request, compared after its answer
     const response = fields ? await post(world, walker, path, fields) : await walker.ask(new URL(path, world.places.relais));
-    const text = (await response.text()).replaceAll(id, '«id»').replace(/ data-session="\d+".*?<\/p>/, ''); // the end of the session moves on
+    const text = (await response.text()).replaceAll(whole, '«id»').replace(/ data-session="\d+".*?<\/p>/, ''); // the end of the session moves on
     const answer = {
       status: response.status,
       body: text,
-      location: response.headers.get('location')?.replaceAll(id, '«id»') ?? null,
+      location: response.headers.get('location')?.replaceAll(whole, '«id»') ?? null,
       statements: Math.min(statements.total() - before, best?.statements ?? Number.POSITIVE_INFINITY),
       lines: i === 0 ? await lined(world, from) : (best?.lines ?? 0),
     };

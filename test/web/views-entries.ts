@@ -80,6 +80,8 @@ export const sampleEntries = (text: Text): StoredEntry[] => {
     }),
     entry('mandate.replaced', '2026-02-20T08:28:00Z', { ...karim, by: 'man_x', theme: 'logement' }),
     entry('consent.asked', '2026-02-20T08:27:50Z', { ...karim, method: 'sms', themes: ['logement'], days: 31 }),
+    entry('paper.copy-read', '2026-02-20T08:27:49Z', { ...karim, reference: text('P-7K4Q-2F9D') }),
+    entry('paper.copied', '2026-02-20T08:27:49Z', { ...karim, reference: text('P-7K4Q-2F9D') }),
     entry('consent.witnessed', '2026-02-20T08:27:48Z', { ...karim, aidantName: text('Inès'), reference: text('P-7K4Q-2F9D') }),
     entry('consent.asked', '2026-02-20T08:27:46Z', { ...karim, method: 'paper', themes: ['logement'], days: 31 }),
     entry('usager.entered', '2026-02-20T08:27:44Z', karim),

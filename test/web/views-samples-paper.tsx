@@ -55,7 +55,7 @@ export const paperSamples = (_lang: Lang, text: Text, { frame, post, text: data,
         ]}
       />
     ),
-    'paper-sheet': <PaperSheetPage {...sheet} state="waiting" />,
+    'paper-sheet': <PaperSheetPage {...sheet} state="waiting" copy={{ post: post('/x'), count: 1, readHref: '/x' }} />,
     'paper-sheet-seen': <PaperSheetPage {...sheet} state="seen" witness={text('Inès Moreau')} />,
     'paper-sheet-ended': <PaperSheetPage {...sheet} state="ended" />,
     'paper-print': (

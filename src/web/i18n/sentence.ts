@@ -38,6 +38,8 @@ type Shown =
   | 'channel.added'
   | 'consent.asked'
   | 'consent.witnessed'
+  | 'paper.copied'
+  | 'paper.copy-read'
   | 'consent.answered'
   | 'mandate.created'
   | 'mandate.imported'
@@ -140,6 +142,14 @@ const WRITERS: { readonly [T in Shown]: Detail<T> } = {
   },
   'consent.witnessed': (detail, _, lang) => ({
     ...t(lang).journal.lines.witnessed(actor(detail, lang)),
+    reference: t(lang).journal.paperReference(detail.reference),
+  }),
+  'paper.copied': (detail, _, lang) => ({
+    ...t(lang).journal.lines.paperCopied(actor(detail, lang)),
+    reference: t(lang).journal.paperReference(detail.reference),
+  }),
+  'paper.copy-read': (detail, _, lang) => ({
+    ...t(lang).journal.lines.paperCopyRead(actor(detail, lang)),
     reference: t(lang).journal.paperReference(detail.reference),
   }),
   'consent.answered': (detail, _, lang) => {

@@ -387,6 +387,7 @@ export const mandat =
       if (!here) return reply;
       const mandate = await ownMandate(here, request.params.id);
       if (!mandate) return kit.refuse(request, reply, 'not_found', { session: here.session, who: here.who });
+      const copied = mandate.consent.method === 'paper' ? await site.scans.ofMandate(mandate.id) : undefined;
       const siret = here.dossier.memberships.find((each) => each.organisation.id === here.organisationId)?.organisation.siret;
       return kit.page(
         reply,
@@ -399,6 +400,7 @@ export const mandat =
             ? { renounceHref: `/aidant/mandats/${mandate.id}/renoncer` }
             : {})}
           {...(mandate.themes.some((each) => each.endedAt) ? { receiptHref: `/aidant/mandats/${mandate.id}/recu` } : {})}
+          {...(copied ? { copyHref: `/aidant/papiers/${copied}/copie` } : {})}
           backHref="/aidant"
         />,
       );

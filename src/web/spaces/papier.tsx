@@ -146,6 +146,11 @@ export const papier =
           selfHref={`${path}/feuille`}
           signHref={`${draftPath(it.found.draft.id)}/signer`}
           otherHref={`${path}?autre=1`}
+          copy={{
+            post: kit.post(it.here.session, `/aidant/papiers/${paper.id}/copie`),
+            count: await site.scans.count(paper.id),
+            readHref: `/aidant/papiers/${paper.id}/copie`,
+          }}
         />,
       );
     });

@@ -118,10 +118,22 @@ interface PageProps {
   readonly renounceHref?: string;
   /** The receipt of its end, once it or a part of it has ended. */
   readonly receiptHref?: string;
+  /** The copy of the sheet that was signed by hand. */
+  readonly copyHref?: string;
 }
 
 /** The mandate alone on its page, with its attestation once it is signed, to read or to print. */
-export const MandatePage = ({ frame, data, backHref, attestation, aloudHref, renew, renounceHref, receiptHref }: PageProps): JSX.Element => {
+export const MandatePage = ({
+  frame,
+  data,
+  backHref,
+  attestation,
+  aloudHref,
+  renew,
+  renounceHref,
+  receiptHref,
+  copyHref,
+}: PageProps): JSX.Element => {
   const { lang } = frame;
   const words = t(lang);
   return (
@@ -161,6 +173,11 @@ export const MandatePage = ({ frame, data, backHref, attestation, aloudHref, ren
                 {words.mandates.renew}
               </Button>
             </PostForm>
+          )}
+          {copyHref === undefined ? null : (
+            <ButtonLink kind="quiet" href={copyHref} id="read-copy">
+              {words.paper.sheet.copyRead}
+            </ButtonLink>
           )}
           {renounceHref === undefined ? null : (
             <ButtonLink kind="quiet" href={renounceHref} id="renounce">

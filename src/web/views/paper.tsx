@@ -107,7 +107,47 @@ export const PaperPersonPage = (props: WhoProps): JSX.Element => {
   );
 };
 
+interface CopyProps {
+  readonly frame: Frame;
+  readonly post: Post;
+  readonly count: number;
+  readonly readHref: string;
+}
+
+/** Sends the file `scan`, and leads to the copy that is kept. */
+const CopyForm = ({ frame, post, count, readHref }: CopyProps): JSX.Element => {
+  const words = t(frame.lang).paper.sheet;
+  return (
+    <section aria-labelledby="copy-title" class="no-print">
+      <h2 id="copy-title">{words.copyTitle}</h2>
+      <p>
+        {words.copies(count)} {words.copyNote}
+      </p>
+      <form method="post" action={post.action} id="paper-copy" enctype="multipart/form-data" novalidate>
+        <input type="hidden" name="_csrf" value={post.csrf} />
+        <div class="fr-input-group">
+          <label class="fr-label" for="scan">
+            {words.copyFile}
+          </label>
+          <input class="fr-input" type="file" id="scan" name="scan" accept=".pdf,.jpg,.jpeg,.png" required />
+        </div>
+        <Actions>
+          <Button kind="secondary" id="send-copy">
+            {words.copySend}
+          </Button>
+          {count === 0 ? null : (
+            <ButtonLink kind="quiet" href={readHref} id="read-copy">
+              {words.copyRead}
+            </ButtonLink>
+          )}
+        </Actions>
+      </form>
+    </section>
+  );
+};
+
 interface SheetProps {
+  readonly copy?: Omit<CopyProps, 'frame'>;
   readonly frame: Frame;
   readonly state: 'waiting' | 'seen' | 'ended';
   readonly person: string;
@@ -180,6 +220,7 @@ export const PaperSheetPage = (props: SheetProps): JSX.Element => {
           {words.home}
         </ButtonLink>
       </Actions>
+      {props.copy === undefined ? null : <CopyForm frame={frame} {...props.copy} />}
     </Layout>
   );
 };

@@ -285,6 +285,37 @@ export const refusals: Catalogue['refusals'] = {
     'No mandate was created by this code.',
     'Ask the helper for a new code.',
   ),
+  scan_missing: refusal(
+    'There is no file',
+    'No file arrived, or it is empty.',
+    NOTHING_CHANGED,
+    'Go back, choose the copy of the sheet, then send it.',
+  ),
+  scan_too_large: refusal(
+    'This file is too large',
+    'Relais keeps a copy of at most 10 MB.',
+    NOTHING_CHANGED,
+    'Scan the sheet with a lower quality, then send it.',
+  ),
+  scan_kind: refusal(
+    'This file is not accepted',
+    'Relais keeps a PDF, JPEG or PNG file, complete and with nothing else in it.',
+    NOTHING_CHANGED,
+    'Scan the sheet again, as PDF, JPEG or PNG.',
+  ),
+  scan_one_file: refusal('There are too many files', 'Relais takes one file at a time.', NOTHING_CHANGED, 'Send the copy in one file.'),
+  scan_unreadable: refusal(
+    'What you sent arrived damaged',
+    'The file did not arrive whole, or the form is badly written.',
+    NOTHING_CHANGED,
+    'Go back, then send the copy again.',
+  ),
+  scan_enough: refusal(
+    'There are already 5 copies of this sheet',
+    'Relais keeps at most 5 copies of one sheet.',
+    NOTHING_CHANGED,
+    'The last copy sent is the one that is shown.',
+  ),
   draft_closed: refusal(
     'This mandate in preparation is already closed',
     'It has already been signed or given up.',

@@ -284,6 +284,42 @@ export const refusals = {
     'Aucun mandat n’a été créé par ce code.',
     'Demandez un nouveau code à l’aidant.',
   ),
+  scan_missing: refusal(
+    'Il n’y a pas de fichier',
+    'Aucun fichier n’est arrivé, ou il est vide.',
+    NOTHING_CHANGED,
+    'Revenez en arrière, choisissez la copie de la feuille, puis envoyez-la.',
+  ),
+  scan_too_large: refusal(
+    'Ce fichier est trop grand',
+    'Relais garde une copie de 10 Mo au plus.',
+    NOTHING_CHANGED,
+    'Scannez la feuille avec une qualité plus basse, puis envoyez-la.',
+  ),
+  scan_kind: refusal(
+    'Ce fichier n’est pas accepté',
+    'Relais garde un fichier PDF, JPEG ou PNG, complet et sans rien d’autre dedans.',
+    NOTHING_CHANGED,
+    'Scannez la feuille encore une fois, en PDF, en JPEG ou en PNG.',
+  ),
+  scan_one_file: refusal(
+    'Il y a trop de fichiers',
+    'Relais prend un seul fichier à la fois.',
+    NOTHING_CHANGED,
+    'Envoyez la copie dans un seul fichier.',
+  ),
+  scan_unreadable: refusal(
+    'L’envoi est arrivé abîmé',
+    'Le fichier n’est pas arrivé en entier, ou l’envoi est mal écrit.',
+    NOTHING_CHANGED,
+    'Revenez en arrière, puis envoyez la copie encore une fois.',
+  ),
+  scan_enough: refusal(
+    'Il y a déjà 5 copies de cette feuille',
+    'Relais garde 5 copies au plus d’une même feuille.',
+    NOTHING_CHANGED,
+    'La dernière copie envoyée est celle qui est montrée.',
+  ),
   draft_closed: refusal(
     'Ce mandat en préparation est déjà fermé',
     'Il a déjà été signé ou abandonné.',
