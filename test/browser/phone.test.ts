@@ -44,6 +44,7 @@ test('M11 Madame Martin agrees on her telephone, and Karim’s page moves on by 
   await karim.locator('#code').fill(await world.code(world.places, 'Karim Benali'));
   await press(karim, '#check-code');
   await karim.goto(`${world.places.relais}/aidant/mandats/nouveau`);
+  await karim.locator('#whole-themes').click();
   await karim.locator('#theme-logement').check();
   await press(karim, '#continue');
   await press(karim, '#continue');

@@ -14,7 +14,7 @@ export const paper: Catalogue['paper'] = {
     other: 'Another person',
     otherText: 'Copy their identity card or passport. This identity serves in your organisation only: it is not linked to FranceConnect.',
     givenName: 'Given names',
-    givenNameHint: 'All given names, for example: Colette Marie',
+    givenNameHint: 'All given names, for example: Jeanne Marie',
     familyName: 'Birth name',
     usedName: 'Name in use, if different',
     birthdate: 'Date of birth',

@@ -67,7 +67,7 @@ export const signIn: Catalogue['signIn'] = {
     phone_missing: 'Relais knows no number for this person.',
     phone_weak: 'This number cannot carry the person’s agreement. The reason is beside the name.',
     already_asked: 'A text message has already left. Wait for the answer.',
-    person_name_malformed: 'Write the name in letters, as on the identity card, for example: Colette Marie.',
+    person_name_malformed: 'Write the name in letters, as on the identity card, for example: Jeanne Marie.',
     birthdate_malformed: 'Write a date of birth that exists, for example 12/04/1946.',
     birth_code_malformed: 'Write the 5 signs of the code, for example 17415, or 2A004, or 99350 for another country.',
     gender_required: 'Choose Madame or Monsieur.',

@@ -14,7 +14,7 @@ export const paper = {
     otherText:
       'Recopiez sa carte d’identité ou son passeport. Cette identité ne sert que dans votre structure : elle n’est pas reliée à FranceConnect.',
     givenName: 'Prénoms',
-    givenNameHint: 'Tous les prénoms, par exemple : Colette Marie',
+    givenNameHint: 'Tous les prénoms, par exemple : Jeanne Marie',
     familyName: 'Nom de naissance',
     usedName: 'Nom d’usage, s’il est différent',
     birthdate: 'Date de naissance',

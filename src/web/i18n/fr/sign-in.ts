@@ -70,7 +70,7 @@ export const signIn = {
     phone_missing: 'Relais ne connaît pas de numéro pour cette personne.',
     phone_weak: 'Ce numéro ne peut pas porter l’accord de la personne. La raison est écrite à côté de son nom.',
     already_asked: 'Un SMS est déjà parti. Attendez la réponse.',
-    person_name_malformed: 'Écrivez le nom en lettres, comme sur la carte d’identité, par exemple : Colette Marie.',
+    person_name_malformed: 'Écrivez le nom en lettres, comme sur la carte d’identité, par exemple : Jeanne Marie.',
     birthdate_malformed: 'Écrivez une date de naissance qui existe, par exemple 12/04/1946.',
     birth_code_malformed: 'Écrivez les 5 signes du code, par exemple 17415, ou 2A004, ou 99350 pour un pays étranger.',
     gender_required: 'Choisissez Madame ou Monsieur.',
