@@ -74,7 +74,6 @@ const look = async (name: string): Promise<void> => {
 const prepare = async (person: string, theme: string): Promise<void> => {
   await open('/aidant/mandats/nouveau');
   await page.locator('#whole-themes').click();
-  await page.locator('#whole-themes').click();
   await page.locator(`#theme-${theme}`).check();
   await press('#continue');
   await page.locator('#days-1').check();
