@@ -112,6 +112,7 @@ test('S14 after a sign-out on a shared computer nothing of the person is left: n
   const start = new Date();
   await signIn(page, 'karim', 'Karim Benali');
   await open(page, '/aidant/mandats/nouveau');
+  await page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })");
   await page.locator('#theme-logement').check();
   await press(page, '#continue');
   await page.locator('#days-1').check();
