@@ -121,10 +121,13 @@ const createAnswering = (parts: Parts): Omit<PhoneLinks, 'make' | 'find'> => {
     const read = readSecret(secret);
     return read === undefined ? undefined : store.byHash(tx, secretHash(read));
   };
-  /** Reads the link again once its draft is held: whatever changes either of them holds the draft first. */
+  /**
+   * Reads the link again once its draft is held: whatever changes either of them holds the draft first. One that is dead stays so and needs no hold:
+   * it costs what an unknown one costs (claim S11).
+   */
   const hold = async (tx: Transaction, secret: string): Promise<{ link: PhoneLink; live: boolean } | undefined> => {
     const found = await linkOf(tx, secret);
-    if (!found) return undefined;
+    if (!found || !isLive(found, clock.now())) return found && { link: found, live: false };
     await mandateStore.draft(tx, found.draftId, true);
     const link = await linkOf(tx, secret);
     return link && { link, live: isLive(link, clock.now()) };
