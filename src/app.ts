@@ -1,4 +1,5 @@
 import { createActions } from './actions/actions.ts';
+import { createContests } from './actions/contests.ts';
 import { createLosses } from './aidants/losses.ts';
 import { partyOf } from './aidants/passkey.ts';
 import { createPasskeys } from './aidants/passkeys.ts';
@@ -21,6 +22,7 @@ import { createStopping } from './mandates/stopping.ts';
 import { createDeliveries, type Deliveries, type Message } from './notices/deliveries.ts';
 import { createEndTelling } from './notices/ends.ts';
 import { lossMail, meansMail, referentMail, suspendedMail } from './notices/means.ts';
+import { createRemarkTelling } from './notices/remarks.ts';
 import { createReminders } from './notices/reminders.ts';
 import { createHttpSmsGateway, createTexting, sendThrough } from './notices/sms.ts';
 import { actionStore } from './persistence/actions.ts';
@@ -28,6 +30,7 @@ import { aidantStore, meansStore } from './persistence/aidants.ts';
 import { createArtefactStore } from './persistence/artefacts.ts';
 import { attestationStore } from './persistence/attestations.ts';
 import { channelStore, smsQuotaStore } from './persistence/channels.ts';
+import { contestStore } from './persistence/contests.ts';
 import type { Database } from './persistence/database.ts';
 import { deliveryStore, tellings } from './persistence/deliveries.ts';
 import { checkFingerprint } from './persistence/fingerprints.ts';
@@ -320,6 +323,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     sessions,
     services: domain.services,
     actions: createActions({ ...common, store: actionStore }),
+    contests: createContests({ ...common, store: contestStore, tell: createRemarkTelling({ deliveries, referents: referentsOf }) }),
     provider,
     origin: () => origin,
     checkpoint: () => lastSigned(database.auto),

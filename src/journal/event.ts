@@ -49,6 +49,13 @@ interface Held {
   readonly singleUse?: boolean;
 }
 
+interface Remark extends Names {
+  readonly entry: number;
+  readonly event: string;
+  readonly demarcheLabel?: string;
+  readonly demarcheLabelEn?: string;
+}
+
 type FactorKind = 'totp' | 'passkey' | 'recovery';
 
 /** The sealed part of each kind of entry. */
@@ -136,6 +143,9 @@ export interface Details {
     readonly outsideMandate: boolean;
   };
   'action.refused': { readonly reason: string };
+  /** Said of the entry at index `entry`, whose event is `event`: by the person, or by whoever did it. */
+  'action.contested': Remark;
+  'action.error-declared': Remark;
   'revocation.delivered': Names & { readonly acknowledgedAt: string; readonly attempts: number };
   'journal.read': Names & { readonly reason: string; readonly entries: number };
   'administration.added': { readonly name: string };
@@ -216,6 +226,8 @@ export const KINDS: { readonly [T in EventType]: Kind } = {
   'token.refused': { retention: 'access', shown: 'technical; session.refused says it in words' },
   'action.reported': { retention: 'mandate', shown: true },
   'action.refused': { retention: 'access', shown: 'nothing was done' },
+  'action.contested': { retention: 'mandate', shown: true },
+  'action.error-declared': { retention: 'mandate', shown: true },
   'revocation.delivered': { retention: 'mandate', shown: true },
   'journal.read': { retention: 'mandate', shown: true },
   'administration.added': { retention: 'staff', shown: 'concerns no usager' },

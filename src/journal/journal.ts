@@ -25,6 +25,7 @@ export interface Filter {
   readonly usager?: string;
   readonly administration?: string;
   readonly organisation?: string;
+  readonly aidant?: string;
   readonly session?: string;
   readonly types?: readonly EventType[];
   readonly service?: string;

@@ -178,6 +178,7 @@ const select = (filter: Filter): Statement => {
   add('p.usager = ', filter.usager);
   add('p.administration = ', filter.administration);
   add('p.organisation = ', filter.organisation);
+  add('p.aidant = ', filter.aidant);
   add('p.session = ', filter.session);
   add('p.type = any', filter.types as readonly EventType[] | undefined);
   add('p.service = ', filter.service);

@@ -17,6 +17,7 @@ import { arret } from './spaces/arret.tsx';
 import { connexion } from './spaces/connexion.tsx';
 import { consentement } from './spaces/consentement.tsx';
 import { copie } from './spaces/copie.ts';
+import { desaccord } from './spaces/desaccord.tsx';
 import { inscription } from './spaces/inscription.tsx';
 import { lecture } from './spaces/lecture.tsx';
 import { mandat } from './spaces/mandat.tsx';
@@ -142,6 +143,7 @@ const pages =
     await app.register(telephone(kit));
     await app.register(mandats(kit));
     await app.register(usagerSpace(kit));
+    await app.register(desaccord(kit));
     await app.register(administrationSpace(kit));
     await app.register(interactions(kit));
   };

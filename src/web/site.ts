@@ -1,4 +1,5 @@
 import type { Actions } from '../actions/actions.ts';
+import type { Contests } from '../actions/contests.ts';
 import type { Aidants } from '../aidants/aidants.ts';
 import type { Losses } from '../aidants/losses.ts';
 import type { Means } from '../aidants/means.ts';
@@ -71,6 +72,7 @@ export interface Site {
   readonly sessions: Sessions;
   readonly services: Services;
   readonly actions: Actions;
+  readonly contests: Contests;
   readonly provider: OpenIdProvider;
   /** Name of the log in receipts. */
   readonly origin: () => string;

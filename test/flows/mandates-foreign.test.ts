@@ -32,6 +32,8 @@ interface Foreign {
   readonly organisation: string;
   readonly interaction: string;
   readonly sheet: string;
+  /** Index of an entry of that session. */
+  readonly entry: string;
 }
 
 interface Try {
@@ -275,6 +277,20 @@ const tries = (foreign: Foreign, own: { uid: string; organisation: string; servi
       ),
     ),
     {
+      route: 'GET /aidant/actes/:id/erreur',
+      foreign: foreign.entry,
+      unknown: '123456789',
+      lines: 1,
+      ask: get((id) => `/aidant/actes/${id}/erreur`),
+    },
+    {
+      route: 'POST /aidant/actes/:id/erreur',
+      foreign: foreign.entry,
+      unknown: '123456789',
+      lines: 1,
+      ask: form((id) => `/aidant/actes/${id}/erreur`),
+    },
+    {
       route: 'POST /aidant/sessions/:id/arreter',
       foreign: foreign.session,
       unknown: newId('dls'),
@@ -397,7 +413,19 @@ for (const kind of databases())
       const session = sessionOf(tokens.claims());
       const { uid } = await begin(ines, service);
       const { id: sheet } = await sheetFor(world, there, typedPerson(), ['famille']);
-      foreign = { sheet, mandate, draft: draft.id, colleaguesDraft: colleagues.id, session, organisation: there.organisationId, interaction: uid };
+      await world.app.flushJournal();
+      const [opened] = await world.app.journal.read(world.database.auto, { session, types: ['session.opened'], limit: 1 });
+      const entry = String(opened?.index);
+      foreign = {
+        entry,
+        sheet,
+        mandate,
+        draft: draft.id,
+        colleaguesDraft: colleagues.id,
+        session,
+        organisation: there.organisationId,
+        interaction: uid,
+      };
     });
     after(() => world.close());
 
@@ -454,6 +482,11 @@ for (const kind of databases())
         lines: 1,
         ask: (id) => [`/usager/entrees/${id}`],
       });
+      for (const [route, ask] of [
+        ['GET /usager/entrees/:id/desaccord', (id: string) => [`/usager/entrees/${id}/desaccord`] as const],
+        ['POST /usager/entrees/:id/desaccord', (id: string, token: string) => [`/usager/entrees/${id}/desaccord`, { _csrf: token }] as const],
+      ] as const)
+        cases.push({ route, foreign: foreign.entry, unknown: '123456789', lines: 1, ask });
       for (const route of routesWithIds(world).filter((each) => each.includes('/usager/')))
         assert.ok(
           cases.some((one) => one.route === route),

@@ -41,6 +41,21 @@ export const sampleEntries = (text: Text): StoredEntry[] => {
       { ...party, verb: 'change' },
     ),
     entry('action.reported', '2026-03-03T13:20:00Z', { ...caf, ...action, demarcheLabel: text('vos paiements') }, { ...party, verb: 'read' }),
+    entry('action.error-declared', '2026-03-03T13:19:40Z', {
+      ...caf,
+      entry: 4714,
+      event: 'x',
+      demarcheLabel: text('vos paiements'),
+      demarcheLabelEn: text('your payments'),
+    }),
+    entry('action.contested', '2026-03-03T13:19:20Z', {
+      ...caf,
+      entry: 4713,
+      event: 'x',
+      demarcheLabel: text('Changer votre adresse'),
+      demarcheLabelEn: text('Change your address'),
+    }),
+    entry('action.contested', '2026-03-03T13:19:10Z', { ...caf, entry: 4712, event: 'x' }),
     entry(
       'session.opened',
       '2026-03-03T13:18:00Z',

@@ -29,6 +29,7 @@ import { UsagerHomePage } from '../../src/web/views/usager.tsx';
 import { EntryPage, MandateStoppedPage, StopMandatePage } from '../../src/web/views/usager-detail.tsx';
 import { VerdictPage, VerifyPage } from '../../src/web/views/verifier.tsx';
 import { sampleEntries, type Text } from './views-entries.ts';
+import { contestSamples } from './views-samples-contests.tsx';
 import { paperSamples } from './views-samples-paper.tsx';
 
 const NOW = new Date('2026-03-03T13:24:00Z');
@@ -176,8 +177,8 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
   const lines = entries.map((entry, position) => ({
     entry,
     detailHref: `/mon-espace/lignes/${entry.index}`,
-    withoutReport: position === 8,
-    ...(entry.type === 'action.reported' && { disagreeHref: '/mon-espace/desaccord' }),
+    withoutReport: position === 11,
+    ...(entry.type === 'action.reported' && { disagreeHref: '/mon-espace/desaccord', disagreed: position === 3 }),
   }));
   const card = {
     organisation: text('Mairie de Thénac'),
@@ -247,6 +248,7 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
     themes: ['famille', 'logement', 'social'],
     demarches: [['allocations.aide-logement', text('Demande d’aide au logement')]] as const,
   };
+  const remarked = { index: 4715, at: row.at, type: 'action.contested', theme: 'logement', about: 4714 };
   const opened = { index: 4712, at: row.at, type: 'session.opened', theme: 'logement' } as const;
   const codeError = [{ field: 'code', code: 'wrong_code' }];
   const asked = JSON.stringify({ challenge: text('AAAA'), allowCredentials: [] });
@@ -707,12 +709,13 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
         backHref="/mon-espace"
       />
     ),
+    ...contestSamples(text, { aidant, usager, post }),
     'audit-start': <AuditPage {...audit} values={{}} errors={[{ field: 'reason', code: 'reason_required' }]} />,
     'audit-results': (
       <AuditPage
         {...audit}
         results={{
-          rows: [row, { ...row, index: 4713, verb: 'read' }, { ...row, index: 4712, outcome: 'failure', outsideMandate: true }, opened],
+          rows: [remarked, row, { ...row, index: 4713, verb: 'read' }, { ...row, index: 4712, outcome: 'failure', outsideMandate: true }, opened],
           next: post('/administration/journal'),
         }}
       />

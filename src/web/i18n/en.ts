@@ -2,6 +2,7 @@ import { administration } from './en/administration.ts';
 import { aidant } from './en/aidant.ts';
 import { aloud } from './en/aloud.ts';
 import { attestation } from './en/attestation.ts';
+import { contests } from './en/contests.ts';
 import { delegation } from './en/delegation.ts';
 import { ending } from './en/ending.ts';
 import { journal } from './en/journal.ts';
@@ -34,6 +35,7 @@ export const en: Catalogue = {
   remote,
   paper,
   phone,
+  contests,
   delegation,
   usager,
   journal,

@@ -2,6 +2,7 @@ import { administration } from './fr/administration.ts';
 import { aidant } from './fr/aidant.ts';
 import { aloud } from './fr/aloud.ts';
 import { attestation } from './fr/attestation.ts';
+import { contests } from './fr/contests.ts';
 import { delegation } from './fr/delegation.ts';
 import { ending } from './fr/ending.ts';
 import { journal } from './fr/journal.ts';
@@ -34,6 +35,7 @@ const source = {
   remote,
   paper,
   phone,
+  contests,
   delegation,
   usager,
   journal,

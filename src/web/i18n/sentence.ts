@@ -50,6 +50,8 @@ type Shown =
   | 'session.opened'
   | 'session.refused'
   | 'action.reported'
+  | 'action.contested'
+  | 'action.error-declared'
   | 'revocation.delivered'
   | 'journal.read';
 
@@ -72,6 +74,11 @@ const site = (names: Names, lang: Lang): string => (names.serviceName === undefi
 /** A label that starts with its determiner stands in the sentence as it is: « votre demande d’aide au logement ». */
 const DETERMINER = /^(votre |vos |un |une |des |le |la |les |l['’]|your |the |an? )/;
 const demarche = (label: string, lang: Lang): string => (DETERMINER.test(label) ? label : t(lang).journal.demarche(label));
+
+const objectOf = ({ demarcheLabel, demarcheLabelEn }: Details['action.contested'], lang: Lang): string => {
+  const label = lang === 'en' ? demarcheLabelEn : demarcheLabel;
+  return label === undefined ? '' : demarche(label, lang);
+};
 
 const reporter: Detail<'action.reported'> = (detail, entry, lang) => {
   const words = t(lang).journal;
@@ -196,6 +203,14 @@ const WRITERS: { readonly [T in Shown]: Detail<T> } = {
   }),
   'session.refused': (detail, _, lang) => t(lang).journal.lines.sessionRefused(pick(t(lang).journal.because, detail.reason)),
   'action.reported': reporter,
+  'action.contested': (detail, _, lang) => ({
+    ...t(lang).journal.lines.contested(actor(detail, lang), site(detail, lang), objectOf(detail, lang), detail.entry),
+    badge: { tone: 'warning', word: t(lang).journal.badges.contested },
+  }),
+  'action.error-declared': (detail, _, lang) => ({
+    ...t(lang).journal.lines.errorDeclared(actor(detail, lang), site(detail, lang), objectOf(detail, lang), detail.entry),
+    badge: { tone: 'warning', word: t(lang).journal.badges.error },
+  }),
   'revocation.delivered': (detail, _, lang) =>
     t(lang).journal.lines.delivered(capital(site(detail, lang)), exactTime(new Date(detail.acknowledgedAt), lang)),
   'journal.read': (detail, _, lang) =>

@@ -85,7 +85,7 @@ export const administrationSpace =
 
     const toRow = (entry: StoredEntry, services: readonly Service[], references: Map<string, string>): AuditRow => {
       const sector = services.find((service) => service.id === entry.service)?.sector;
-      const detail = (entry.detail ?? {}) as Partial<Details['action.reported']>;
+      const detail = (entry.detail ?? {}) as Partial<Details['action.reported'] & Details['action.contested']>;
       return {
         index: entry.index,
         at: entry.at,
@@ -99,6 +99,7 @@ export const administrationSpace =
         ...(detail.outsideMandate ? { outsideMandate: true } : {}),
         ...(entry.mandate && references.has(entry.mandate) ? { mandateReference: references.get(entry.mandate) as string } : {}),
         ...(entry.session ? { session: entry.session } : {}),
+        ...(detail.entry === undefined ? {} : { about: detail.entry }),
       };
     };
 

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { REMARKABLE } from '../../actions/contests.ts';
 import { type EventType, KINDS } from '../../journal/event.ts';
 import type { StoredEntry } from '../../journal/journal.ts';
 import { isId } from '../../kernel/ids.ts';
@@ -21,6 +22,8 @@ const liveThemes = (mandate: Mandate): Theme[] => mandate.themes.flatMap((each) 
 /** Themes of a mandate for which another structure may act too (claim M22). */
 const sharedThemes = (mandate: Mandate, live: readonly Mandate[]): Theme[] =>
   liveThemes(mandate).filter((theme) => live.some((each) => each.organisationId !== mandate.organisationId && liveThemes(each).includes(theme)));
+
+const isRemarkable = ({ type, session }: StoredEntry): boolean => session !== undefined && (REMARKABLE as readonly EventType[]).includes(type);
 
 /** The usager's space: who can act, how to stop it, what was done. */
 export const usagerSpace =
@@ -63,7 +66,12 @@ export const usagerSpace =
       const shown = entries.slice(0, PAGE);
       const last = shown.at(-1);
       const live = mandates.filter((mandate) => mandate.state.kind === 'active' && mandate.endsAt > now);
-      const [silent, names] = await Promise.all([silentAmong(shown), site.aidantNames(live.map((mandate) => mandate.organisationId))]);
+      const remarkable = shown.filter(isRemarkable);
+      const [silent, names, said] = await Promise.all([
+        silentAmong(shown),
+        site.aidantNames(live.map((mandate) => mandate.organisationId)),
+        site.contests.said(remarkable.map((entry) => entry.eventId)),
+      ]);
       return kit.page(
         reply,
         <UsagerHomePage
@@ -74,6 +82,8 @@ export const usagerSpace =
             entry,
             detailHref: `/usager/entrees/${entry.index}`,
             withoutReport: entry.session !== undefined && entry.type === 'session.opened' && silent.has(entry.session),
+            ...(remarkable.includes(entry) ? { disagreeHref: `/usager/entrees/${entry.index}/desaccord` } : {}),
+            disagreed: said.get(entry.eventId)?.contest !== undefined,
           }))}
           mandates={live.map((mandate) => {
             const aidants = names.get(mandate.organisationId) ?? [];

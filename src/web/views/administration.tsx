@@ -36,6 +36,8 @@ export interface AuditRow {
   readonly outsideMandate?: boolean;
   readonly mandateReference?: string;
   readonly session?: string;
+  /** The line that this one speaks of. */
+  readonly about?: number;
 }
 interface AuditProps {
   readonly frame: Frame;
@@ -113,6 +115,7 @@ const QueryForm = ({ frame, post, values, services, themes, demarches, errors }:
 
 const Outcome = ({ row, lang }: { row: AuditRow; lang: Lang }): JSX.Element | null => {
   const words = t(lang).administration;
+  if (row.about !== undefined) return <Badge tone="warning">{words.about(row.about)}</Badge>;
   if (row.outsideMandate) return <Badge tone="error">{words.outsideMandate}</Badge>;
   const outcome = lookUp(words.outcomes, row.outcome);
   return outcome === undefined ? null : <Badge tone={row.outcome === 'success' ? 'success' : 'warning'}>{outcome}</Badge>;

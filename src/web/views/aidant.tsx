@@ -165,6 +165,16 @@ export const AidantHomePage = (props: AidantHomeProps): JSX.Element => {
         </Link>
       </p>
       <p>
+        <Link href="/aidant/actes" id="own-acts">
+          {t(frame.lang).contests.mine.link}
+        </Link>
+      </p>
+      <p>
+        <Link href="/aidant/desaccords" id="disagreements">
+          {t(frame.lang).contests.all.link}
+        </Link>
+      </p>
+      <p>
         <Link href="/aidant/arret" id="stop-by-paper-link">
           {t(frame.lang).ending.stop.link}
         </Link>

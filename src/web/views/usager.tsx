@@ -18,6 +18,8 @@ export interface UsagerLine {
   /** A delegated session that ended with no report. */
   readonly withoutReport?: boolean;
   readonly disagreeHref?: string;
+  /** She said so already: the same address says when. */
+  readonly disagreed?: boolean;
 }
 export interface MandateCard {
   readonly organisation: string;
@@ -77,7 +79,7 @@ const TimelineLine = ({ line, lang }: { line: UsagerLine; lang: Lang }): JSX.Ele
         </Link>
         {line.disagreeHref === undefined ? null : (
           <Link href={line.disagreeHref} more={about}>
-            {words.disagree}
+            {line.disagreed ? t(lang).contests.person.noted : words.disagree}
           </Link>
         )}
       </p>

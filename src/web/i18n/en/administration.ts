@@ -33,6 +33,8 @@ export const administration: Catalogue['administration'] = {
   },
   types: {
     'action.reported': 'Act reported',
+    'action.contested': 'Disagreement of the person',
+    'action.error-declared': 'Error declared by the helper',
     'session.opened': 'Session opened',
     'session.ended': 'Session ended',
     'session.refused': 'Session refused',
@@ -49,6 +51,7 @@ export const administration: Catalogue['administration'] = {
     'approval.asked': 'Approval asked',
     'approval.given': 'Approval given',
   },
+  about: (index) => `About line ${index}`,
   verbs: {
     open: 'opened',
     read: 'looked at',

@@ -42,6 +42,8 @@ export const journal: Catalogue['journal'] = {
     withoutReport: 'No report',
     stopped: 'Mandate stopped',
     agreed: 'Your agreement',
+    contested: 'Not agreed',
+    error: 'Error declared',
   },
   reference: (value) => `Number: ${value}`,
   mandateReference: (value) => `Mandate: ${value}`,
@@ -85,6 +87,10 @@ export const journal: Catalogue['journal'] = {
     opened: (actor, site, theme) => line(`${actor} opened`, `${site} for you${theme === '' ? '' : `, theme ${theme}`}.`),
     sessionRefused: (why) => line('A helper could not open', `a website for you. ${why}`),
     action: (actor, verb, object, site) => line(`${actor} ${verb}`, `${object} on ${site}.`),
+    contested: (actor, site, object, entry) =>
+      line('You did not agree', `with what ${actor} did on ${site}${object === '' ? '' : `, for ${object}`}. It is line ${entry}.`),
+    errorDeclared: (actor, site, object, entry) =>
+      line(`${actor} said it was a mistake`, `on ${site}${object === '' ? '' : `, for ${object}`}. It is line ${entry}.`),
     outside: 'Your mandate did not allow it.',
     delivered: (service, at) => line(`${service} knew`, `that the mandate is stopped, at ${at}.`),
     read: (administration, reason) => line(`${administration} queried`, `this log. Reason: “${reason}”.`),

@@ -32,6 +32,8 @@ export const administration = {
   },
   types: {
     'action.reported': 'Acte déclaré',
+    'action.contested': 'Désaccord de la personne',
+    'action.error-declared': 'Erreur déclarée par l’aidant',
     'session.opened': 'Session ouverte',
     'session.ended': 'Session terminée',
     'session.refused': 'Session refusée',
@@ -48,6 +50,7 @@ export const administration = {
     'approval.asked': 'Accord demandé',
     'approval.given': 'Accord donné',
   } as Record<string, string>,
+  about: (index: number) => `Sur la ligne ${index}`,
   verbs: {
     open: 'a ouvert',
     read: 'a regardé',

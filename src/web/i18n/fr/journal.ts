@@ -45,6 +45,8 @@ export const journal = {
     withoutReport: 'Sans compte rendu',
     stopped: 'Mandat arrêté',
     agreed: 'Votre accord',
+    contested: 'Désaccord',
+    error: 'Erreur déclarée',
   },
   reference: (value: string) => `Numéro : ${value}`,
   mandateReference: (value: string) => `Mandat : ${value}`,
@@ -94,6 +96,13 @@ export const journal = {
       line(`${actor} a ouvert`, `${site} pour vous${theme === '' ? '' : `, thématique ${theme}`}.`),
     sessionRefused: (why: string) => line('Un aidant n’a pas pu ouvrir', `un site pour vous. ${why}`),
     action: (actor: string, verb: string, object: string, site: string) => line(`${actor} ${verb}`, `${object} sur ${site}.`),
+    contested: (actor: string, site: string, object: string, entry: number) =>
+      line(
+        'Vous n’étiez pas d’accord',
+        `avec ce que ${actor} a fait sur ${site}${object === '' ? '' : `, pour ${object}`}. C’est la ligne ${entry}.`,
+      ),
+    errorDeclared: (actor: string, site: string, object: string, entry: number) =>
+      line(`${actor} a dit avoir fait une erreur`, `sur ${site}${object === '' ? '' : `, pour ${object}`}. C’est la ligne ${entry}.`),
     outside: 'Votre mandat ne le prévoyait pas.',
     delivered: (service: string, at: string) => line(`${service} a su`, `que le mandat est arrêté, à ${at}.`),
     read: (administration: string, reason: string) => line(`${administration} a consulté`, `ce journal. Motif : « ${reason} ».`),
