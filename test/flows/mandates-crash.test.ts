@@ -75,6 +75,7 @@ if (kind)
 
     test('C1 B3 a draft whose request is cut at any statement is whole or not there; another try makes one', { ...on, atLeast: 20 }, async () => {
       const cuts = await everywhere(async (cut, title) => {
+        await world.app.flushJournal();
         const [drafts, entries] = [await count('mandate_draft'), await count("journal.projection where type = 'mandate.drafted'")];
         const ask = quiet(() => post(world, karim, '/aidant/mandats/nouveau/duree', { _csrf: csrf, themes: ['logement'], days: '31' }));
         let status = 0;
@@ -207,6 +208,7 @@ if (kind)
       const mandate = await agreed(world, 'jean', ['logement'], 31);
       const cuts = await everywhere(async (cut, title) => {
         const begun = await begin(karim, service);
+        await world.app.flushJournal();
         const [sessions, entries] = [await count('delegated_session'), await count("journal.projection where type = 'session.opened'")];
         const ask = quiet(() => confirm(world, karim, begun, confirmation(mandate, 'logement', csrf)));
         let status = 0;

@@ -4,6 +4,7 @@ import {
   begin,
   confirm,
   confirmation,
+  consented,
   csrfOf,
   entriesSince,
   inesAt,
@@ -233,8 +234,12 @@ inEachWorld(({ world, kind }) => {
       birthplace: '17415',
       birthcountry: '99100',
     };
-    const known = await personOf(it, 'alexis', claims);
-    await agreed(it, 'alexis', ['famille'], 31, there);
+    const identified = await it.app.site.usagers.identify({ iss: it.demonstration.franceconnect.issuer, sub: 'mathilde', acr: 'eidas1', claims });
+    assert.ok('usager' in identified);
+    const known = identified.usager.id;
+    const mandates = mandatesOf(it.app, it);
+    const { id, hash } = await consented(it, mandates, there, known, ['famille']);
+    assert.ok('mandate' in (await mandates.accept(there, id, hash, '')));
     const typed = typedPerson({ givenName: 'Mathilde', familyName: 'Garcin', birthdate: '1944-08-08' });
     const paper = await sheetFor(it, await whoIs(it), typed, ['famille']);
     assert.notEqual(paper.usagerId, known, 'another account, whoever she is elsewhere');

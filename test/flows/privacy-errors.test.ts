@@ -294,7 +294,11 @@ inEachWorld(({ world, kind }) => {
     assert.ok(seen.length >= 15);
     for (const { html, url, headers } of seen) {
       assert.equal(url.origin, relais);
-      assert.doesNotMatch(html, /<script(?! src="\/assets\/)|<img src=x|<svg\/|<svg onload|\son(error|load)=(?!&)[^&]*>|href="javascript:|>49/, `${url.pathname}`);
+      assert.doesNotMatch(
+        html,
+        /<script(?! src="\/assets\/)|<img src=x|<svg\/|<svg onload|\son(error|load)=(?!&)[^&]*>|href="javascript:|>49/,
+        `${url.pathname}`,
+      );
       assert.doesNotMatch(headers.get('content-security-policy') ?? 'none', /script-src (?!'self'(;|$))|unsafe-inline/, url.pathname);
     }
   });

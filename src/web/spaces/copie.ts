@@ -26,6 +26,7 @@ export const copie =
     // Nothing is read from somebody who may not send it, nor more than is kept.
     app.addHook('onRequest', async (request, reply) => {
       if (request.method !== 'POST') return;
+      if (!(await kit.session(request))) return kit.refuse(request, reply, 'session_expired');
       const here = await requireAidant(kit, request, reply);
       if (!here) return reply;
       if (Number(request.headers['content-length'] ?? 0) > LARGEST_SCAN + AROUND)
