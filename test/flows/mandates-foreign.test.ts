@@ -471,6 +471,7 @@ for (const kind of databases())
         ['GET /usager/mandats/:id', (id: string) => [path(id)] as const],
         ['GET /usager/mandats/:id/attestation.pdf', (id: string) => [`${path(id)}/attestation.pdf`] as const],
         ['GET /usager/mandats/:id/arreter', (id: string) => [`${path(id)}/arreter`] as const],
+        ['GET /usager/mandats/:id/lecture', (id: string) => [`${path(id)}/lecture`] as const],
         ['GET /usager/mandats/:id/recu', (id: string) => [`${path(id)}/recu`] as const],
         ['GET /usager/mandats/:id/arrete', (id: string) => [`${path(id)}/arrete`] as const],
         ['POST /usager/mandats/:id/arreter', (id: string, token: string) => [`${path(id)}/arreter`, { _csrf: token }] as const],

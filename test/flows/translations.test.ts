@@ -1,4 +1,5 @@
-import { textOf } from '../../src/practice/walker.ts';
+import { signInUsager } from '../../src/practice/story.ts';
+import { textOf, Walker } from '../../src/practice/walker.ts';
 import { agreed } from '../support/acting.ts';
 import { assert, test } from '../support/check.ts';
 import { inEachWorld } from '../support/protocol.ts';
@@ -33,5 +34,21 @@ inEachWorld(({ world, kind }) => {
     } finally {
       first.template = template;
     }
+  });
+
+  test('a translation says beside it what narrows the mandate, to whoever reads it aloud and to the person herself', on, async () => {
+    const it = world();
+    const karim = await signedInAidant(it);
+    const mandate = await agreed(it, 'jean', ['logement'], 31, undefined, undefined, { readOnly: true, singleUse: true });
+    const limits = /La traduction ne le dit pas.*regarder.*une seule fois.*ما أسمح به/;
+    assert.match(textOf(await karim.open(`${it.places.relais}/aidant/mandats/${mandate.id}/lecture?langue=ar`)), limits);
+    const jean = new Walker();
+    await signInUsager(jean, it.places, 'jean');
+    const own = `${it.places.relais}/usager/mandats/${mandate.id}`;
+    assert.match((await jean.open(own)).html, /id="read-aloud"/);
+    assert.match(textOf(await jean.open(`${own}/lecture`)), /Lire mon mandat en grand/);
+    assert.match(textOf(await jean.open(`${own}/lecture?langue=ar`)), limits);
+    const whole = await agreed(it, 'jean', ['famille']);
+    assert.doesNotMatch(textOf(await jean.open(`${it.places.relais}/usager/mandats/${whole.id}/lecture?langue=ar`)), /ne le dit pas/);
   });
 });

@@ -380,12 +380,15 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
     'read-aloud': (
       <ReadAloudPage frame={aidant} data={mandateText} languages={languages} selfHref="/aidant/mandats/1/lecture" backHref="/aidant/mandats/1" />
     ),
+    'read-aloud-self': (
+      <ReadAloudPage frame={usager} self data={mandateText} languages={languages} selfHref="/usager/mandats/1/lecture" backHref="/usager/mandats/1" />
+    ),
     ...Object.fromEntries(
       languages.map((translation) => [
         `read-aloud-${translation.lang}`,
         <ReadAloudPage
           frame={aidant}
-          data={mandateText}
+          data={{ ...mandateText, narrowing }}
           languages={languages}
           translation={translation}
           selfHref="/aidant/mandats/1/lecture"
@@ -454,7 +457,7 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
       />
     ),
     'usager-phone-none': <UsagerPhonePage frame={usager} post={post('/usager/telephone')} confirm={post('/usager/telephone/code')} phones={[]} />,
-    'mandate-4-sign': <MandateSignPage {...sign} replaces={['logement']} otherOrganisations={[text('CCAS de Saintes')]} />,
+    'mandate-4-sign': <MandateSignPage {...sign} replaces={['logement']} />,
     'mandate-4-narrow': <MandateSignPage {...sign} narrowing={narrowing} />,
     'mandate-text-narrow': <MandatePage frame={aidant} data={{ ...signed, narrowing }} backHref="/aidant" />,
     'mandate-4-passkey': <MandateSignPage {...sign} passkey={asked} />,

@@ -269,8 +269,9 @@ export const mandat =
       const { draft, actor, usager } = found;
       if (!draft.consent) return reply.redirect(draftPath(draft.id), 303);
       const now = site.clock.now();
-      const live = (await site.mandates.ofUsager(usager.id)).filter((mandate) => mandate.state.kind === 'active' && mandate.endsAt > now);
-      const mine = live.filter((mandate) => mandate.organisationId === here.organisationId);
+      const mine = (await site.mandates.ofUsager(usager.id)).filter(
+        (mandate) => mandate.state.kind === 'active' && mandate.endsAt > now && mandate.organisationId === here.organisationId,
+      );
       const passkey = await site.passkeys.ask(here.aidantId, 'mandate', draft.consent.textHash);
       return kit.page(
         reply,
@@ -289,17 +290,6 @@ export const mandat =
           organisation={actor.organisationName}
           aidant={`${actor.givenName} ${actor.familyName}`}
           replaces={draft.themes.filter((theme) => mine.some((mandate) => mandate.themes.some((each) => each.theme === theme && !each.endedAt)))}
-          otherOrganisations={[
-            ...new Set(
-              live
-                .filter(
-                  (mandate) =>
-                    mandate.organisationId !== here.organisationId &&
-                    mandate.themes.some((each) => draft.themes.includes(each.theme) && !each.endedAt),
-                )
-                .map((mandate) => mandate.organisationName),
-            ),
-          ]}
           textHref={`${draftPath(draft.id)}/texte`}
           passkey={passkey}
         />,

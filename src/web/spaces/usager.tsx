@@ -151,6 +151,7 @@ export const usagerSpace =
         <MandatePage
           frame={kit.frame(request, session, { name: who.name })}
           {...(await attestedPage(site, mandate, undefined, who.usager, `/usager/mandats/${mandate.id}`))}
+          aloudHref={`/usager/mandats/${mandate.id}/lecture`}
           backHref="/usager"
         />,
       );
@@ -219,7 +220,10 @@ export const usagerSpace =
       const { name } = await whoIs(session);
       if (!mandate || !partOf(mandate).stopped.length) return kit.refuse(request, reply, 'not_found', { session, who: { name } });
       const frame = kit.frame(request, session, { name });
-      return kit.page(reply, <ReceiptPage frame={frame} {...(await receiptOf(site, mandate, 'person', frame.lang))} backHref="/usager" />);
+      return kit.page(
+        reply,
+        <ReceiptPage frame={frame} {...(await receiptOf(site, mandate, 'person', frame.lang))} backHref={`/usager/mandats/${mandate.id}`} />,
+      );
     });
     app.get<Params>('/usager/mandats/:id/arrete', async (request, reply) => {
       const session = await requireUsager(kit, request, reply);

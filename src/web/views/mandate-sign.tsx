@@ -28,8 +28,6 @@ interface SignProps {
   readonly aidant: string;
   /** Themes of this structure's own mandate that the new one replaces. */
   readonly replaces?: readonly string[];
-  /** Other structures that hold a live mandate of this person. */
-  readonly otherOrganisations?: readonly string[];
   readonly textHref: string;
   /** What a passkey is asked, bound to this text; absent when the aidant has none. */
   readonly passkey?: string | undefined;
@@ -103,7 +101,7 @@ const SignForm = (props: SignProps): JSX.Element => {
 export const MandateSignPage = (props: SignProps): JSX.Element => {
   const { lang } = props.frame;
   const words = t(lang).mandate;
-  const { replaces = [], otherOrganisations = [] } = props;
+  const { replaces = [] } = props;
   return (
     <Layout
       {...props.frame}
@@ -118,11 +116,6 @@ export const MandateSignPage = (props: SignProps): JSX.Element => {
       {replaces.length === 0 ? null : (
         <Alert tone="warning">
           <p>{words.sign.replaces(replaces.map((theme) => themeLabel(theme, lang)).join(' · '))}</p>
-        </Alert>
-      )}
-      {otherOrganisations.length === 0 ? null : (
-        <Alert>
-          <p>{words.sign.others(otherOrganisations.join(' · '))}</p>
         </Alert>
       )}
       <section class="aloud" aria-labelledby="aloud-title">

@@ -164,7 +164,7 @@ export const MandatePage = ({
           </ButtonLink>
           {aloudHref === undefined ? null : (
             <ButtonLink kind="secondary" href={aloudHref} id="read-aloud">
-              {words.aloud.open}
+              {words.aloud.large}
             </ButtonLink>
           )}
           {renew === undefined ? null : (

@@ -14,14 +14,18 @@ export interface SheetData {
   readonly hash: string;
 }
 
+/** The mandate's own text, with other words where it would say that nobody has signed it yet. */
+export const sheetText = (data: MandateTextData, lang: Lang, signing: string): Block[] => {
+  const { unsigned } = templateWords(data.template, lang);
+  return mandateBlocks(data, lang).map((block) => (block.kind === 'text' && block.text === unsigned ? { kind: 'text', text: signing } : block));
+};
+
 /** The sheet: the mandate's own text, then room for two signatures. Page and PDF are written from these pieces. */
 export const sheetBlocks = (data: MandateTextData, sheet: SheetData, lang: Lang): Block[] => {
   const words = t(lang).paper.print;
-  const { unsigned } = templateWords(data.template, lang);
   const lines = [words.place, words.date, words.signature];
   return [
-    ...mandateBlocks(data, lang).filter((block) => block.kind !== 'text' || block.text !== unsigned),
-    { kind: 'text', text: words.intro },
+    ...sheetText(data, lang, words.intro),
     { kind: 'signature', label: words.person(data.person?.name ?? ''), lines },
     { kind: 'signature', label: words.aidant(sheet.aidant, namedOrganisation(data.organisation.name, lang)), lines },
     { kind: 'text', text: words.unseen, tone: 'soft' },

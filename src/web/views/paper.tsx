@@ -3,7 +3,7 @@ import { birthday } from '../i18n/dates.ts';
 import { t } from '../i18n/language.ts';
 import { Choice, Choices, ErrorSummary, errorOf, type FieldError, Input } from './fields.tsx';
 import { type Frame, Layout } from './layout.tsx';
-import { Actions, Alert, Button, ButtonLink, Facts, type Post, PostForm } from './parts.tsx';
+import { Actions, Alert, Button, ButtonLink, Facts, type Post, PostForm, Unbroken } from './parts.tsx';
 
 /** Ids of the fields of a typed identity, which are their names too. */
 export const TYPED_FIELDS = {
@@ -69,8 +69,8 @@ export const PaperPersonPage = (props: WhoProps): JSX.Element => {
   const words = t(frame.lang).paper.who;
   return (
     <Layout {...frame} title={words.title} error={(errors?.length ?? 0) > 0} width="narrow">
-      <h1>{words.title}</h1>
       <ErrorSummary lang={frame.lang} errors={errors} />
+      <h1>{words.title}</h1>
       <p>{words.intro}</p>
       <Alert tone="warning">
         <p>{words.limit}</p>
@@ -184,7 +184,9 @@ export const PaperSheetPage = (props: SheetProps): JSX.Element => {
           <h2>{words.stepsTitle}</h2>
           <ol class="steps">
             {words.steps(reference).map((text) => (
-              <li>{text}</li>
+              <li>
+                <Unbroken text={text} piece={reference} />
+              </li>
             ))}
           </ol>
         </>

@@ -185,3 +185,15 @@ export const Stepper = ({ lang, step }: { lang: Lang; step: 1 | 2 | 3 | 4 }): JS
     </div>
   );
 };
+
+/** Words with a piece, such as a reference, that no line breaks. */
+export const Unbroken = ({ text, piece }: { readonly text: string; readonly piece: string }): JSX.Element => (
+  <>
+    {text.split(piece).map((part, index) => (
+      <>
+        {index === 0 ? null : <span class="nowrap">{piece}</span>}
+        {part}
+      </>
+    ))}
+  </>
+);

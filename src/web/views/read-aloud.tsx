@@ -1,6 +1,7 @@
 import { raw } from 'hono/html';
 import type { JSX } from 'hono/jsx/jsx-runtime';
 import { t } from '../i18n/language.ts';
+import { narrowingList } from '../i18n/narrowing.ts';
 import type { Translation } from '../translations.ts';
 import { type Frame, Layout } from './layout.tsx';
 import { type Block, type MandateTextData, mandateBlocks } from './mandate-blocks.ts';
@@ -37,6 +38,8 @@ export const partsToRead = (blocks: readonly Block[]): Part[] => {
 interface AloudProps {
   readonly frame: Frame;
   readonly data: MandateTextData;
+  /** True when the person reads by herself. */
+  readonly self?: boolean;
   /** Translations of this very text. */
   readonly languages: readonly Translation[];
   /** The one that is shown, beside the French text; without it, the text to read aloud. */
@@ -78,20 +81,39 @@ const Languages = ({ frame, languages, translation, selfHref }: AloudProps): JSX
   );
 };
 
+/** Translations are of the template: what narrows this mandate is not in them. */
+const NotTranslated = ({ frame, data, self }: AloudProps): JSX.Element | null => {
+  const words = t(frame.lang).aloud;
+  const limits = narrowingList(data.narrowing, frame.lang);
+  return limits.length === 0 ? null : (
+    <Alert tone="warning" title={words.narrowed}>
+      <p>{self ? words.narrowedSelf : words.narrowedText}</p>
+      <ul id="not-translated">
+        {limits.map((limit) => (
+          <li>{limit}</li>
+        ))}
+      </ul>
+    </Alert>
+  );
+};
+
 /** The mandate's text to be read aloud, very large; or a translation beside the French text, which alone binds. */
 export const ReadAloudPage = (props: AloudProps): JSX.Element => {
   const { frame, data, translation } = props;
   const { lang } = frame;
   const words = t(lang);
+  const title = props.self ? words.aloud.titleSelf : words.aloud.title;
   return (
-    <Layout {...frame} title={words.aloud.title} width={translation === undefined ? 'narrow' : 'wide'}>
-      <h1>{words.aloud.title}</h1>
+    <Layout {...frame} title={title} width={translation === undefined ? 'narrow' : 'wide'}>
+      <h1>{title}</h1>
       <Languages {...props} />
       {translation === undefined ? (
         <>
-          <Alert>
-            <p>{words.aloud.how}</p>
-          </Alert>
+          {props.self ? null : (
+            <Alert>
+              <p>{words.aloud.how}</p>
+            </Alert>
+          )}
           {partsToRead(mandateBlocks(data, lang)).map((part) => (
             <section>
               {part.title === undefined ? null : <h2>{part.title}</h2>}
@@ -108,6 +130,7 @@ export const ReadAloudPage = (props: AloudProps): JSX.Element => {
           <Alert tone="warning">
             <p>{words.aloud.binding}</p>
           </Alert>
+          <NotTranslated {...props} />
           <div class="beside">
             <section class="mandate" id="translation" lang={translation.lang} dir={translation.dir} aria-label={translation.name}>
               {raw(translation.html)}

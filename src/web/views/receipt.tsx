@@ -4,7 +4,7 @@ import { t } from '../i18n/language.ts';
 import { siteOf } from '../i18n/names.ts';
 import { themeList } from '../i18n/sentence.ts';
 import { type Frame, Layout } from './layout.tsx';
-import { Actions, Badge, ButtonLink, Facts } from './parts.tsx';
+import { Actions, Badge, ButtonLink, Facts, Unbroken } from './parts.tsx';
 
 /** One end, whole or in part. */
 export interface EndLine {
@@ -38,7 +38,9 @@ export const ReceiptPage = ({ frame, reference, organisation, person, ends, serv
   const told = t(lang).usager.stopped;
   return (
     <Layout {...frame} title={words.title(reference)} width="narrow">
-      <h1>{words.title(reference)}</h1>
+      <h1>
+        <Unbroken text={words.title(reference)} piece={reference} />
+      </h1>
       <p class="lead">{words.parties(organisation, person)}</p>
       {ends.length ? null : <p role="status">{words.soon}</p>}
       {ends.map((end) => (

@@ -64,8 +64,8 @@ export const RemoteAskPage = ({ frame, post, note, proveHref, backHref, people, 
   const words = t(frame.lang).remote;
   return (
     <Layout {...frame} title={words.ask.title} error={(errors?.length ?? 0) > 0} width="narrow">
-      <h1>{words.ask.title}</h1>
       <ErrorSummary lang={frame.lang} errors={errors} />
+      <h1>{words.ask.title}</h1>
       {noted ? (
         <Alert tone="success" role="status">
           <p>{words.note.done}</p>
@@ -222,8 +222,8 @@ export const UsagerPhonePage = ({ frame, post, confirm, phones, pending, done, e
   const words = t(frame.lang).remote.phone;
   return (
     <Layout {...frame} title={words.title} error={(errors?.length ?? 0) > 0} width="narrow">
-      <h1>{words.title}</h1>
       <ErrorSummary lang={frame.lang} errors={errors} />
+      <h1>{words.title}</h1>
       {done ? (
         <Alert tone="success" role="status">
           <p>{words.done}</p>

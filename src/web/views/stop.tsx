@@ -47,7 +47,7 @@ export const StopByPaperPage = ({ frame, post, errors, received = false, spaceHr
           maxlength={20}
         />
         {received ? (
-          <Choices lang={lang} id="signed" legend={words.signedHint} error={errorOf(errors, 'signed')}>
+          <Choices lang={lang} id="signed" legend={words.signedTitle} hint={words.signedHint} error={errorOf(errors, 'signed')}>
             <Choice kind="checkbox" id="signed" name="signed" value="yes" title={words.signed} />
           </Choices>
         ) : null}

@@ -4,7 +4,8 @@ import { t } from '../i18n/language.ts';
 import { CodeField, ErrorSummary, errorOf, type FieldError, FieldErrorText } from './fields.tsx';
 import { type Frame, Layout } from './layout.tsx';
 import type { MandateTextData } from './mandate-blocks.ts';
-import { MandateText } from './mandate-text.tsx';
+import { Blocks } from './mandate-text.tsx';
+import { sheetText } from './paper-sheet.tsx';
 import { Actions, Alert, Button, ButtonLink, Empty, Facts, type Post, PostForm } from './parts.tsx';
 import { PasskeyButton } from './passkey.tsx';
 
@@ -87,8 +88,8 @@ export const WitnessPage = (props: WitnessProps): JSX.Element => {
   const title = words.witness.pageTitle(props.reference);
   return (
     <Layout {...props.frame} title={title} error={(props.errors?.length ?? 0) > 0} width="narrow" script={props.passkey !== undefined}>
-      <h1>{title}</h1>
       <ErrorSummary lang={lang} errors={props.errors} />
+      <h1>{title}</h1>
       <Facts
         items={[
           [words.sheet.person, props.person],
@@ -100,7 +101,9 @@ export const WitnessPage = (props: WitnessProps): JSX.Element => {
         <p>{words.witness.read}</p>
       </Alert>
       <div class="fr-card">
-        <MandateText data={props.text} lang={lang} titleAs="h2" />
+        <article class="mandate" id="mandate-text">
+          <Blocks blocks={sheetText(props.text, lang, words.witness.byHand(props.person, props.aidant))} titleAs="h2" />
+        </article>
       </div>
       <PostForm post={props.post} id="witness">
         <div class={unseen === undefined ? 'tick' : 'tick fr-input-group--error'}>

@@ -54,7 +54,6 @@ export const mandate: Catalogue['mandate'] = {
     organisation: 'Organisation',
     by: 'Helper',
     replaces: (themes) => `This mandate replaces the one that already exists with your organisation for: ${themes}.`,
-    others: (names) => `This person also has a mandate with: ${names}. It does not change. They may stop it themselves if they want.`,
     aloudTitle: 'Say aloud',
     aloud: (person, organisation) =>
       `“${person}, you are giving a mandate to ${organisation}. You can stop it whenever you like, without saying why.”`,

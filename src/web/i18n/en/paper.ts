@@ -67,7 +67,7 @@ export const paper: Catalogue['paper'] = {
     place: 'Place:',
     date: 'Date:',
     signature: 'Signature:',
-    unseen: 'This paper is not enough alone: another helper of the organisation, who saw the signature, must confirm it in Relais the same day.',
+    unseen: 'This paper is not enough alone. Another helper of the organisation sees the signature. They confirm it in Relais the same day.',
     hash: (hash) => `Fingerprint of the text: ${hash}`,
   },
   witness: {
@@ -81,6 +81,7 @@ export const paper: Catalogue['paper'] = {
     open: (reference) => `Read sheet ${reference}`,
     pageTitle: (reference) => `Sheet ${reference}`,
     read: 'Compare with the signed sheet: the reference, the name, the text. If a single thing differs, do not confirm.',
+    byHand: (person, aidant) => `On the sheet: ${person} and ${aidant} have signed by hand.`,
     hash: 'Fingerprint of the text',
     seen: 'I saw the person sign this sheet. They agreed.',
     passkey: 'Confirm with my passkey',

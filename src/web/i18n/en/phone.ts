@@ -8,7 +8,7 @@ export const phone: Catalogue['phone'] = {
     steps: ['They scan this code with their phone.', 'They read the mandate. They may say no.', 'They sign in by themselves with FranceConnect.'],
     type: 'The phone does not read the code? Type this address in its browser:',
     left: (minutes, at) => `This code works for ${minutes} more ${minutes > 1 ? 'minutes' : 'minute'}, until ${at}. You can make another one.`,
-    refresh: 'See whether the person has signed',
+    refresh: 'See whether the person has answered',
     again: 'Make a new code',
     restart: 'Start again with the person',
     otherWay: 'Choose another way',
@@ -16,7 +16,7 @@ export const phone: Catalogue['phone'] = {
     stopFollowing: 'Stop reading it again',
     sign: 'Check and sign the mandate',
     home: 'Back to my list',
-    failed: 'This page no longer reads itself again. Use the button “See whether the person has signed”.',
+    failed: 'This page no longer reads itself again. Use the button “See whether the person has answered”.',
     states: {
       waiting: 'Waiting for the person',
       started: 'The person is signing in',

@@ -56,8 +56,6 @@ export const mandate = {
     organisation: 'Structure',
     by: 'Aidant',
     replaces: (themes: string) => `Ce mandat remplace celui qui existe déjà avec votre structure pour : ${themes}.`,
-    others: (names: string) =>
-      `Cette personne a aussi un mandat avec : ${names}. Il n’est pas changé. Elle peut l’arrêter elle-même si elle le veut.`,
     aloudTitle: 'Dites à voix haute',
     aloud: (person: string, organisation: string) =>
       `« ${person}, vous donnez un mandat à ${organisation}. Vous pouvez l’arrêter quand vous voulez, sans dire pourquoi. »`,

@@ -12,7 +12,7 @@ export const paper = {
     choose: 'Préparer la feuille pour cette personne',
     other: 'Une autre personne',
     otherText:
-      'Recopiez sa carte d’identité ou son passeport. Cette identité ne sert que dans votre structure : elle n’est pas reliée à FranceConnect.',
+      'Recopiez sa carte d’identité ou son passeport. Cette identité ne sert que dans votre structure. Elle n’est pas reliée à FranceConnect.',
     givenName: 'Prénoms',
     givenNameHint: 'Tous les prénoms, par exemple : Jeanne Marie',
     familyName: 'Nom de naissance',
@@ -67,8 +67,7 @@ export const paper = {
     place: 'Fait à :',
     date: 'Le :',
     signature: 'Signature :',
-    unseen:
-      'Ce papier ne suffit pas seul : un autre aidant de la structure, qui a vu la signature, doit aussi la confirmer dans Relais le même jour.',
+    unseen: 'Ce papier ne suffit pas seul. Un autre aidant de la structure voit la signature. Il la confirme dans Relais le même jour.',
     hash: (hash: string) => `Empreinte du texte : ${hash}`,
   },
   witness: {
@@ -82,6 +81,7 @@ export const paper = {
     open: (reference: string) => `Lire la feuille ${reference}`,
     pageTitle: (reference: string) => `Feuille ${reference}`,
     read: 'Comparez avec la feuille signée : la référence, le nom, le texte. Si une seule chose est différente, ne confirmez pas.',
+    byHand: (person: string, aidant: string) => `Sur la feuille : ${person} et ${aidant} ont signé à la main.`,
     hash: 'Empreinte du texte',
     seen: 'J’ai vu la personne signer cette feuille. Elle était d’accord.',
     passkey: 'Confirmer avec ma clé d’accès',

@@ -12,7 +12,7 @@ export const phone = {
     type: 'Le téléphone ne lit pas le code ? Écrivez cette adresse dans son navigateur :',
     left: (minutes: number, at: string) =>
       `Ce code marche encore ${minutes} ${minutes > 1 ? 'minutes' : 'minute'}, jusqu’à ${at}. Vous pouvez en faire un autre.`,
-    refresh: 'Voir si la personne a signé',
+    refresh: 'Voir si la personne a répondu',
     again: 'Faire un nouveau code',
     restart: 'Recommencer avec la personne',
     otherWay: 'Choisir un autre moyen',
@@ -20,7 +20,7 @@ export const phone = {
     stopFollowing: 'Ne plus relire toute seule',
     sign: 'Vérifier et signer le mandat',
     home: 'Revenir à ma liste',
-    failed: 'Cette page ne se relit plus toute seule. Utilisez le bouton « Voir si la personne a signé ».',
+    failed: 'Cette page ne se relit plus toute seule. Utilisez le bouton « Voir si la personne a répondu ».',
     states: {
       waiting: 'En attente de la personne',
       started: 'La personne se connecte',
