@@ -79,8 +79,10 @@ const SessionEnd = ({ lang, stay }: { lang: Lang; stay: Stay }): JSX.Element => 
       {stay.last ? null : (
         <PostForm post={stay.post} id="stay" newWindow>
           <button type="submit" class="link">
-            {words.stay}
-            <span data-session-window=""> {words.newWindow}</span>
+            <span>
+              {words.stay}
+              <span data-session-window=""> {words.newWindow}</span>
+            </span>
           </button>
         </PostForm>
       )}

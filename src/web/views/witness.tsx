@@ -6,7 +6,7 @@ import { type Frame, Layout } from './layout.tsx';
 import type { MandateTextData } from './mandate-blocks.ts';
 import { Blocks } from './mandate-text.tsx';
 import { sheetText } from './paper-sheet.tsx';
-import { Actions, Alert, Button, ButtonLink, Empty, Facts, type Post, PostForm } from './parts.tsx';
+import { Actions, Alert, Button, ButtonLink, Empty, Facts, type Post, PostForm, Unbroken } from './parts.tsx';
 import { PasskeyButton } from './passkey.tsx';
 
 interface ListProps {
@@ -51,7 +51,9 @@ export const WitnessListPage = ({ frame, sheets, done }: ListProps): JSX.Element
               />
               <Actions>
                 <ButtonLink kind="secondary" href={sheet.href} id={`sheet-${index + 1}`}>
-                  {words.witness.open(sheet.reference)}
+                  <span>
+                    <Unbroken text={words.witness.open(sheet.reference)} piece={sheet.reference} />
+                  </span>
                 </ButtonLink>
               </Actions>
             </li>
