@@ -191,7 +191,7 @@ inEachWorld(({ world, kind }) => {
     for (const door of doors) {
       const walker = new Walker();
       const answers = new Set<string>();
-      const costs = { known: [] as number[], unknown: [] as number[] };
+      const costs = new Map<string, number>(); // of each thing that is known, and of all that is not: the least
       const times = { known: [] as number[], unknown: [] as number[] };
       for (let i = -2; i < each; i++) {
         if (i % 16 === 0) {
@@ -209,14 +209,15 @@ inEachWorld(({ world, kind }) => {
           continue;
         }
         const said = await told(answer, typed);
+        const cost = statements.total() - count;
         times[kind].push(performance.now() - start);
-        costs[kind].push(statements.total() - count);
+        const of = kind === 'known' ? typed : kind;
+        costs.set(of, Math.min(cost, costs.get(of) ?? cost));
         answers.add(said);
       }
       assert.deepEqual([...answers].slice(1), [], `${door.route}: one answer; the first is ${[...answers][0]}`);
-      // The least and the middle: a connection that the pool opens just then says its own statements.
-      const cost = (of: readonly number[]) => [Math.min(...of), median(of)];
-      assert.deepEqual(cost(costs.known), cost(costs.unknown), `${door.route}: one number of statements`);
+      // The least: a connection that the pool opens just then, or a delivery that begins, says its own statements.
+      assert.equal(new Set(costs.values()).size, 1, `${door.route}: one number of statements: ${[...costs.values()]}`);
       const [known, unknown] = [median(times.known), median(times.unknown)];
       if (nightly) assert.ok(Math.abs(known - unknown) <= 0.1 * Math.max(known, unknown), `${door.route}: ${known} ms and ${unknown} ms`);
     }
