@@ -35,6 +35,27 @@ export const openChoice = (key: Buffer, session: Buffer, hint: unknown, now: Dat
   }
 };
 
+const LEAVING = 'relais/leaving/v1';
+const LEAVING_MS = 15 * 60_000;
+
+/** Seals the id_token of a sign-in for its holder: with it the federation is left as well, at sign-out. */
+export const sealIdToken = (key: Buffer, holder: string, idToken: string): string =>
+  seal(hmacSha256(key, LEAVING), idToken, holder).toString('base64url');
+
+export const openIdToken = (key: Buffer, holder: string, sealed: string | undefined): string | undefined => {
+  if (sealed === undefined) return undefined;
+  try {
+    return open(hmacSha256(key, LEAVING), Buffer.from(sealed, 'base64url'), holder).toString();
+  } catch {
+    return undefined;
+  }
+};
+
+/** The `state` of a logout upstream. The session that asked is over when it comes back: what it must match is in itself. */
+export const leavingState = (key: Buffer, now: Date): string => sealIdToken(key, 'state', String(now.getTime() + LEAVING_MS));
+export const isLeavingState = (key: Buffer, state: string | undefined, now: Date): boolean =>
+  Number(openIdToken(key, 'state', state)) > now.getTime();
+
 const LINK = 'relais/link/v1';
 
 /** Seals a one-time link for one browser session: the table of sessions must not hold what opens an enrolment. */

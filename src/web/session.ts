@@ -30,9 +30,11 @@ export interface Data {
     /** The one-time link of an enrolment, sealed. */
     readonly link?: string;
     readonly staffId?: StaffId;
+    /** The id_token, sealed for that member of staff. */
+    readonly leaving?: string;
   };
-  /** How and when the holder signed in. */
-  readonly signedIn?: { readonly acr: string; readonly amr: readonly string[]; readonly at: number };
+  /** How and when the holder signed in; `leaving` is the id_token, sealed for them, with which the federation is left at sign-out. */
+  readonly signedIn?: { readonly acr: string; readonly amr: readonly string[]; readonly at: number; readonly leaving?: string };
   /** The person who has just signed in alone, for the one request of a service that asked. */
   readonly identified?: { readonly uid: string; readonly usagerId: UsagerId; readonly acr: string; readonly at: number };
   /** The person who has just signed in to consent, until she has said what becomes of her other mandates. */

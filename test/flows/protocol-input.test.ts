@@ -126,6 +126,7 @@ inEachWorld(({ world, kind }) => {
       [new Walker(), '/connexion/proconnect/retour', ['state', 'code', 'iss', 'error', 'error_description', 'session_state']],
       [new Walker(), '/connexion/franceconnect/retour', ['state', 'code', 'iss', 'error', 'error_description']],
       [usager, '/connexion/franceconnect/sortie', ['state']],
+      [new Walker(), '/connexion/proconnect/sortie', ['state']],
       [new Walker(), '/inscription/*', ['lang']],
       [aidant, '/aidant', ['q', 'apres', 'filtre', 'lang', 'etat', 'page']],
       [aidant, '/aidant/structures', ['vers']],

@@ -244,10 +244,19 @@ inEachWorld(({ world, kind }) => {
     assert.match(home.headers.get('cache-control') ?? '', /^no-store/);
     assert.match(await home.text(), /Colette/);
     const out = await post(it, aidant, '/deconnexion', { _csrf: csrf });
-    assert.equal(out.status, 200);
+    assert.equal(out.status, 303);
     assert.equal(out.headers.get('clear-site-data'), '"cache", "storage"');
     assert.match(out.headers.getSetCookie().join('\n'), /^relais_session=;.*Expires=Thu, 01 Jan 1970/im);
     assert.doesNotMatch(await out.text(), /Karim|Colette/);
+    const upstream = new URL(out.headers.get('location') ?? '');
+    assert.equal(`${upstream.origin}${upstream.pathname}`, `${it.places.proconnect}/api/v2/session/end`, 'ProConnect is left too');
+    const back = await aidant.open(upstream);
+    assert.deepEqual([back.url.pathname, back.status], ['/connexion/proconnect/sortie', 200]);
+    assert.match(textOf(back), /Vous êtes déconnecté/);
+    back.url.searchParams.set('state', `${back.url.searchParams.get('state')}A`);
+    assert.equal((await aidant.ask(back.url)).status, 303, 'a state that is not ours');
+    const next = await aidant.open(`${it.places.relais}/connexion/proconnect?vers=/aidant`);
+    assert.equal(next.url.origin, it.places.proconnect, 'the next one is asked who they are');
     await assertDead(it, token, '/aidant');
     assert.equal((await holding(token).ask(`${it.places.relais}/aidant/mandats/nouveau`, { _csrf: csrf, themes: 'famille' })).status, 401);
     const [row] = await it.sql(
@@ -276,8 +285,8 @@ inEachWorld(({ world, kind }) => {
       const page = await walker.open(`${it.places.relais}${path}`);
       assert.equal(page.status, 200);
       const form = formOf(page, 'sign-out');
-      const out = await walker.ask(form.action, form.fields);
-      assert.equal(out.status, 200);
+      const out = await walker.open(form.action, form.fields);
+      assert.equal(out.status, 200, out.url.href);
       await assertDead(it, token, path);
     }
   });

@@ -4,7 +4,7 @@ import { sha256 } from '../../kernel/crypto.ts';
 import { isId } from '../../kernel/ids.ts';
 import { type Connector, usagerLevel, type VerifiedIdentity } from '../../upstream/connector.ts';
 import { safeReturn } from '../guards.ts';
-import { openLink } from '../hint.ts';
+import { isLeavingState, leavingState, openIdToken, openLink, sealIdToken } from '../hint.ts';
 import { time } from '../i18n/dates.ts';
 import { t } from '../i18n/language.ts';
 import { type Kit, remaining } from '../kit.tsx';
@@ -131,11 +131,25 @@ export const connexion =
 
     app.post('/deconnexion', async (request, reply) => {
       const session = await kit.session(request);
+      const upstream = session && (await leavingProConnect(kit, session));
       if (session) await signOut(kit, session);
       kit.keep(request, reply, undefined);
-      return kit.page(reply.header('clear-site-data', '"cache", "storage"'), <SignedOutPage frame={kit.frame(request)} />);
+      reply.header('clear-site-data', '"cache", "storage"');
+      return upstream ? reply.redirect(upstream, 303) : kit.page(reply, <SignedOutPage frame={kit.frame(request)} />);
     });
+    app.get('/connexion/proconnect/sortie', (request, reply) =>
+      isLeavingState(site.cookieKey.reveal(), kit.query(request, 'state'), site.clock.now())
+        ? kit.page(reply, <SignedOutPage frame={{ ...kit.frame(request), languageHref: `/?lang=${kit.lang(request) === 'fr' ? 'en' : 'fr'}` }} />)
+        : reply.redirect('/', 303),
+    );
   };
+
+/** Where ProConnect forgets a member of staff too: on a shared computer the next one must not be taken for them. Undefined when it does not answer. */
+const leavingProConnect = async ({ site }: Kit, session: Session): Promise<string | undefined> => {
+  const key = site.cookieKey.reveal();
+  const idToken = session.kind === 'staff' ? openIdToken(key, session.staffId, session.data.signedIn?.leaving) : undefined;
+  return idToken && site.connectors.proconnect.logoutUrl(idToken, leavingState(key, site.clock.now()));
+};
 
 /** Ends a browser session with the delegated sessions that it opened. */
 const signOut = async (kit: Kit, session: Session): Promise<void> => {
@@ -183,7 +197,9 @@ const staffArrives = async (
     return kit.refuse(request, reply, standing.refused);
   }
   const to = purpose.kind === 'staff' ? purpose.to : '/';
-  kit.keep(request, reply, await site.webSessions.save(session, { ...session.data, pending: { ...upstream, to, staffId: standing.staff.id } }));
+  const { id: staffId } = standing.staff;
+  const leaving = sealIdToken(site.cookieKey.reveal(), staffId, identity.idToken);
+  kit.keep(request, reply, await site.webSessions.save(session, { ...session.data, pending: { ...upstream, to, staffId, leaving } }));
   return reply.redirect('/connexion/code', 303);
 };
 

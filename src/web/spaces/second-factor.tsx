@@ -119,7 +119,7 @@ const arrive = async (
       staffId: pending.staffId,
       organisationId: session.kind === 'staff' && session.staffId === pending.staffId ? (session.organisationId ?? only) : only,
     },
-    { signedIn: { acr, amr: [...new Set(amr)], at: site.clock.now().getTime() } },
+    { signedIn: { acr, amr: [...new Set(amr)], at: site.clock.now().getTime(), ...(pending.leaving ? { leaving: pending.leaving } : {}) } },
     async (tx) => {
       if (session.kind === 'staff') await site.sessions.endIn(tx, { webSession: session.hash }, 'signed_out', site.clock.now());
       const detail = { acr, amr };
