@@ -12,6 +12,7 @@ import type { SignerClient } from './journal/signer.ts';
 import type { Clock } from './kernel/clock.ts';
 import { readPrivateKey } from './kernel/crypto.ts';
 import { createAttestations } from './mandates/attestations.ts';
+import { createBarring } from './mandates/barring.ts';
 import type { EndSessions, TellEnd } from './mandates/ending.ts';
 import { type AcceptFactor, createMandates } from './mandates/mandates.ts';
 import { createPaperConsents } from './mandates/paper-consents.ts';
@@ -20,7 +21,7 @@ import { createRemoteConsents } from './mandates/remote-consents.ts';
 import { createScans } from './mandates/scans.ts';
 import { createStopping } from './mandates/stopping.ts';
 import { createDeliveries, type Deliveries, type Message } from './notices/deliveries.ts';
-import { createEndTelling } from './notices/ends.ts';
+import { createBarTelling, createEndTelling } from './notices/ends.ts';
 import { lossMail, meansMail, referentMail, suspendedMail } from './notices/means.ts';
 import { createRemarkTelling } from './notices/remarks.ts';
 import { createReminders } from './notices/reminders.ts';
@@ -29,6 +30,7 @@ import { actionStore } from './persistence/actions.ts';
 import { aidantStore, meansStore } from './persistence/aidants.ts';
 import { createArtefactStore } from './persistence/artefacts.ts';
 import { attestationStore } from './persistence/attestations.ts';
+import { barStore } from './persistence/barring.ts';
 import { channelStore, smsQuotaStore } from './persistence/channels.ts';
 import { contestStore } from './persistence/contests.ts';
 import type { Database } from './persistence/database.ts';
@@ -319,6 +321,12 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     papers,
     scans,
     stopping,
+    barring: createBarring({
+      ...common,
+      store: barStore,
+      endSessions: endMandateSessions,
+      tell: createBarTelling({ deliveries, referents: referentsOf }),
+    }),
     attestations,
     sessions,
     services: domain.services,

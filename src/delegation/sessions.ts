@@ -39,6 +39,8 @@ export interface OpeningFacts {
     readonly narrowing: Narrowing;
     /** One session was allowed, and was opened. */
     readonly used: boolean;
+    /** The service's administration has stopped it at its services. */
+    readonly barred: boolean;
   };
   readonly mandateThemes: readonly Theme[];
   readonly usager: Usager;
@@ -82,6 +84,8 @@ export interface Which {
   readonly webSession?: Buffer;
   readonly grantId?: string;
   readonly serviceId?: string;
+  /** At the services of this administration. */
+  readonly administrationId?: string;
   readonly exceptUsager?: UsagerId;
   readonly exceptOrganisation?: OrganisationId;
   /** Only those whose thirty minutes were over at this instant. */
@@ -171,6 +175,7 @@ export type OpenRefusal =
   | 'self_dealing'
   | 'demarche_not_covered'
   | 'mandate_used'
+  | 'mandate_barred'
   | 'unmet_level';
 
 export interface Opening {
@@ -222,6 +227,7 @@ const checkOpening = (facts: OpeningFacts, asked: Opening, now: Date): OpenRefus
   if (service.minimumConsent === 'eidas2' && lowest(proofOf(facts), asked.aidantAcr) !== 'eidas2') return 'unmet_level';
   const granted = grantable({ mandate: facts.mandateThemes, service: service.themes, aidant: habilitatedThemes(actor), asked: asked.asked });
   if (!granted.includes(asked.theme)) return 'theme_not_covered';
+  if (mandate.barred) return 'mandate_barred';
   if (mandate.used) return 'mandate_used';
   return isBound(facts, asked) && allowedHere(facts, asked).length === 0 ? 'demarche_not_covered' : undefined;
 };

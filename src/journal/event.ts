@@ -128,6 +128,8 @@ export interface Details {
     readonly receivedBy?: string;
     readonly receivedAt?: string;
   };
+  /** An administration stopped it at its own services, where `sessions` were open. */
+  'mandate.barred': Names & { readonly reason: string; readonly sessions: number };
   'mandate.renounced': Names & { readonly themes: readonly string[]; readonly left: readonly string[]; readonly sessions: number };
   'mandate.ended': Names & { readonly reason: string; readonly themes: readonly string[] };
   'session.opened': Names & { readonly privileges: readonly string[]; readonly demarches?: readonly string[]; readonly expiresAt: string };
@@ -217,6 +219,7 @@ export const KINDS: { readonly [T in EventType]: Kind } = {
   'mandate.imported': { retention: 'mandate', shown: true },
   'mandate.replaced': { retention: 'mandate', shown: true },
   'mandate.revoked': { retention: 'mandate', shown: true },
+  'mandate.barred': { retention: 'mandate', shown: true },
   'mandate.renounced': { retention: 'mandate', shown: true },
   'mandate.ended': { retention: 'mandate', shown: true },
   'session.opened': { retention: 'mandate', shown: true },

@@ -11,7 +11,7 @@ import { type Actor, type ActorRefusal, checkActor } from './policy.ts';
 /** Ends delegated sessions in the caller's transaction, with their tokens, their entries and the notices to their services. */
 export type EndSessions = (
   tx: Transaction,
-  which: { readonly mandateId: MandateId; readonly theme?: Theme },
+  which: { readonly mandateId: MandateId; readonly theme?: Theme; readonly administrationId?: string },
   reason: 'revoked' | 'renounced' | 'replaced' | 'expired',
   now: Date,
 ) => Promise<{ readonly ended: number }>;

@@ -1,6 +1,7 @@
 import type { Clock } from '../kernel/clock.ts';
 import type { OrganisationId } from '../kernel/ids.ts';
 import type { Transaction } from '../kernel/transaction.ts';
+import type { TellBar } from '../mandates/barring.ts';
 import type { TellEnd } from '../mandates/ending.ts';
 import { type ChannelStore, phoneFor, type QueueSms } from '../usagers/channels.ts';
 import type { Deliveries, Message } from './deliveries.ts';
@@ -44,3 +45,17 @@ export const createEndTelling = (parts: {
     for (const to of await referents(tx, mandate.organisationId)) await deliveries.queue(tx, 'mail', endMail(to, mandate.reference, by === 'usager'));
   };
 };
+
+/** Writes to a référent that a mandate no longer serves at some sites: its reference, and neither who nor why. */
+const barMail = (to: string, reference: string): Message => ({
+  to,
+  subject: 'Un mandat est arrêté sur certains sites',
+  text: `Bonjour,\n\nUne administration a arrêté l’usage du mandat ${reference} sur ses sites. Ailleurs, il continue.\n\nLe motif est dans Relais, à la page « Désaccords et erreurs ».\n`,
+});
+
+/** Tells the référents of an organisation that an administration stopped one of its mandates at its services. */
+export const createBarTelling =
+  (parts: { readonly deliveries: Pick<Deliveries, 'queue'>; readonly referents: RefereeStore['referents'] }): TellBar =>
+  async (tx, { organisationId, reference }) => {
+    for (const to of await parts.referents(tx, organisationId)) await parts.deliveries.queue(tx, 'mail', barMail(to, reference));
+  };

@@ -96,6 +96,7 @@ interface OpeningRow extends UsagerColumns {
   read_only: boolean;
   single_use: boolean;
   used: boolean;
+  barred: boolean;
   catalogue: { code: string; effect: Effect }[] | null;
 }
 
@@ -123,6 +124,7 @@ const readOpening = (found: OpeningRow): OpeningFacts => ({
     consentAcr: found.consent_acr,
     narrowing: { demarches: found.demarches ?? undefined, readOnly: found.read_only, singleUse: found.single_use },
     used: found.used,
+    barred: found.barred,
   },
   mandateThemes: found.mandate_themes,
   usager: readUsager(found),
@@ -157,7 +159,7 @@ export const createSessionStore = (): SessionStore => ({
           join service s on s.id = ${query.serviceId} and s.status = 'approved' and s.delegation_supported and g.theme = any (s.themes)
           where (${query.asked ?? null}::text[] is null or g.theme = any (${query.asked ?? null}::text[]))
             and (${query.mandateId ?? null}::text is null or g.mandate_id = ${query.mandateId ?? null}::text)
-            and exists (select 1 from mandate n where n.id = g.mandate_id
+            and exists (select 1 from mandate n where n.id = g.mandate_id and not s.administration_id = any (n.barred)
               and not (n.single_use and exists (select 1 from delegated_session d where d.mandate_id = n.id and d.single_use))
               and (n.demarches is null and not n.read_only and ${query.demarche ?? null}::text is null
                 or exists (select 1 from demarche e where e.service_id = s.id and g.theme = any (e.themes)
@@ -192,6 +194,7 @@ export const createSessionStore = (): SessionStore => ({
           u.id usager_id, u.given_name, u.family_name, u.preferred_username, u.gender, u.birthdate, u.birthplace, u.birthcountry, u.email,
           s.id service_id, s.name service_name, s.administration_id, s.sector, s.status service_status, s.delegation_supported, s.themes service_themes, s.minimum_consent,
           m.demarches, m.read_only, m.single_use, m.single_use and exists (select 1 from delegated_session d where d.mandate_id = m.id and d.single_use) used,
+          s.administration_id = any (m.barred) barred,
           (select json_agg(json_build_object('code', e.code, 'effect', e.effect)) from demarche e where e.service_id = s.id and ${theme} = any (e.themes)) catalogue
         from w
         join membership b on b.aidant_id = w.holder_id and b.organisation_id = w.organisation_id
@@ -239,6 +242,8 @@ export const createSessionStore = (): SessionStore => ({
             and (${which.webSession ?? null}::bytea is null or web_session = ${which.webSession ?? null}::bytea)
             and (${which.grantId ?? null}::text is null or grant_id = ${which.grantId ?? null}::text)
             and (${which.serviceId ?? null}::text is null or service_id = ${which.serviceId ?? null}::text)
+            and (${which.administrationId ?? null}::text is null
+              or service_id in (select x.id from service x where x.administration_id = ${which.administrationId ?? null}::text))
             and (${which.exceptUsager ?? null}::text is null or usager_id <> ${which.exceptUsager ?? null}::text or service_id = ${which.andAtService ?? null}::text)
             and (${which.exceptOrganisation ?? null}::text is null or organisation_id <> ${which.exceptOrganisation ?? null}::text)
             and (${which.expiredAt ?? null}::timestamptz is null or expires_at <= ${which.expiredAt ?? null}::timestamptz)

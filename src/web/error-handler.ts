@@ -32,6 +32,7 @@ const STATUS: Readonly<Record<string, number>> = {
   demarche_not_offered: 409,
   demarche_not_read_only: 409,
   mandate_used: 410,
+  mandate_barred: 410,
   service_disabled: 403,
   unmet_level: 403,
   identity_incomplete: 403,

@@ -12,6 +12,7 @@ import type { MandateId } from '../kernel/ids.ts';
 import type { Secret } from '../kernel/secret.ts';
 import type { Transactions } from '../kernel/transaction.ts';
 import type { Attestations } from '../mandates/attestations.ts';
+import type { Barring } from '../mandates/barring.ts';
 import type { Mandates } from '../mandates/mandates.ts';
 import type { PaperConsents } from '../mandates/paper-consents.ts';
 import type { PhoneLinks } from '../mandates/phone-links.ts';
@@ -65,6 +66,7 @@ export interface Site {
   readonly papers: PaperConsents;
   readonly scans: Scans;
   readonly stopping: Stopping;
+  readonly barring: Barring;
   readonly phoneLinks: PhoneLinks;
   readonly attestations: Attestations;
   /** Undefined where no gateway is configured: SMS is not offered. */

@@ -91,6 +91,19 @@ const tries = (foreign: Foreign, own: { uid: string; organisation: string; servi
       ),
     ),
     mandateTry(
+      'GET /administration/mandats/:id',
+      0,
+      get((id) => `/administration/mandats/${id}`),
+    ),
+    mandateTry(
+      'POST /administration/mandats/:id',
+      0,
+      form(
+        (id) => `/administration/mandats/${id}`,
+        () => ({ reason: 'un motif' }),
+      ),
+    ),
+    mandateTry(
       'GET /aidant/mandats/:id/recu',
       1,
       get((id) => `/aidant/mandats/${id}/recu`),

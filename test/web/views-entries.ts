@@ -119,6 +119,12 @@ export const sampleEntries = (text: Text): StoredEntry[] => {
       receivedBy: text('Inès'),
       receivedAt: text('CCAS de Saintes'),
     }),
+    entry('mandate.barred', '2026-02-20T08:25:10Z', {
+      organisationName: karim.organisationName,
+      administrationName: text('la CAF'),
+      reason: text('usage suspect, dossier 2026-118'),
+      sessions: 1,
+    }),
     entry('mandate.renounced', '2026-02-20T08:25:00Z', { ...karim, themes: ['famille'], left: [], sessions: 0 }),
     entry('mandate.ended', '2026-02-20T08:24:00Z', { ...karim, reason: 'expired', themes: ['papiers'] }),
     entry('usager.linked', '2026-02-20T08:23:00Z', { acr: 'eidas1' }),

@@ -4,7 +4,7 @@ import { WHOLE } from '../../src/mandates/narrowing.ts';
 import { fr } from '../../src/web/i18n/fr.ts';
 import type { Lang } from '../../src/web/i18n/language.ts';
 import { readTranslations } from '../../src/web/translations.ts';
-import { AuditPage, type AuditRow } from '../../src/web/views/administration.tsx';
+import { AuditPage, type AuditRow, BarPage } from '../../src/web/views/administration.tsx';
 import { AidantHomePage, OrganisationPage } from '../../src/web/views/aidant.tsx';
 import { EnrolmentDonePage, EnrolmentKeyPage, EnrolmentStartPage, SecondFactorPage } from '../../src/web/views/code.tsx';
 import { ErrorPage } from '../../src/web/views/error.tsx';
@@ -237,6 +237,7 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
     verb: 'send',
     outcome: 'success',
     mandateReference: text('M-7K4Q-2F9D'),
+    mandateHref: '/x',
     session: 'dls_01k9zq3x7m4n5p6r8s9t0vwxyz',
   };
   const audit = {
@@ -247,6 +248,13 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
     services: [['allocations', text('Allocations de démonstration')]] as const,
     themes: ['famille', 'logement', 'social'],
     demarches: [['allocations.aide-logement', text('Demande d’aide au logement')]] as const,
+  };
+  const bar = {
+    frame: agent,
+    post: post('/x'),
+    administration: text('Allocations de démonstration'),
+    reference: text('M-7K4Q-2F9D'),
+    organisation: text('Mairie de Thénac'),
   };
   const remarked = { index: 4715, at: row.at, type: 'action.contested', theme: 'logement', about: 4714 };
   const opened = { index: 4712, at: row.at, type: 'session.opened', theme: 'logement' } as const;
@@ -723,6 +731,8 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
         }}
       />
     ),
+    bar: <BarPage {...bar} barred={false} errors={[{ field: 'reason', code: 'bar_reason' }]} />,
+    'bar-done': <BarPage {...bar} barred />,
     'audit-empty': <AuditPage {...audit} results={{ rows: [] }} />,
     logout: <LogoutPage frame={open} formHtml={LOGOUT_FORM} />,
     'signed-out': <SignedOutPage frame={open} />,

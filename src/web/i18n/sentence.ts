@@ -45,6 +45,7 @@ type Shown =
   | 'mandate.imported'
   | 'mandate.replaced'
   | 'mandate.revoked'
+  | 'mandate.barred'
   | 'mandate.renounced'
   | 'mandate.ended'
   | 'session.opened'
@@ -193,6 +194,14 @@ const WRITERS: { readonly [T in Shown]: Detail<T> } = {
       badge: { tone: 'success', word: badges.stopped },
     };
   },
+  'mandate.barred': (detail, _, lang) => ({
+    ...goesOn(
+      t(lang).journal.lines.barred(capital(detail.administrationName ?? t(lang).journal.someAdministration), organisation(detail, lang)),
+      { left: [], reason: detail.reason },
+      lang,
+    ),
+    badge: { tone: 'warning', word: t(lang).journal.badges.stoppedThere },
+  }),
   'mandate.renounced': (detail, _, lang) =>
     goesOn(t(lang).journal.lines.renounced(actor(detail, lang), themeList(detail.themes, lang)), detail, lang),
   'mandate.ended': (detail, _, lang) =>

@@ -9,7 +9,7 @@ import { isTheme, THEMES } from '../../organisations/theme.ts';
 import type { Service } from '../../services/service.ts';
 import type { StaffSession } from '../guards.ts';
 import type { Fields, Kit } from '../kit.tsx';
-import { AuditPage, type AuditRow, type QueryValues } from '../views/administration.tsx';
+import { AuditPage, type AuditRow, BarPage, type QueryValues } from '../views/administration.tsx';
 
 const PAGE = 50;
 
@@ -97,7 +97,9 @@ export const administrationSpace =
         ...(entry.verb ? { verb: entry.verb } : {}),
         ...(entry.outcome ? { outcome: entry.outcome } : {}),
         ...(detail.outsideMandate ? { outsideMandate: true } : {}),
-        ...(entry.mandate && references.has(entry.mandate) ? { mandateReference: references.get(entry.mandate) as string } : {}),
+        ...(entry.mandate && references.has(entry.mandate)
+          ? { mandateReference: references.get(entry.mandate) as string, mandateHref: `/administration/mandats/${entry.mandate}` }
+          : {}),
         ...(entry.session ? { session: entry.session } : {}),
         ...(detail.entry === undefined ? {} : { about: detail.entry }),
       };
@@ -158,6 +160,43 @@ export const administrationSpace =
         { status: 'errors' in asked && asked.errors.length ? 422 : 200 },
       );
     };
+
+    type Params = { Params: { id: string } };
+    const barPage = async (request: FastifyRequest, reply: FastifyReply, here: AgentHere, id: string, wrong?: { reason: string }) => {
+      const mandate = isId('man', id) ? await site.barring.find(here.administration.id, id) : undefined;
+      if (!mandate) return kit.refuse(request, reply, 'not_found', { session: here.session, who: here.who });
+      return kit.page(
+        reply,
+        <BarPage
+          frame={kit.frame(request, here.session, here.who)}
+          post={kit.post(here.session, `/administration/mandats/${mandate.id}`)}
+          administration={here.administration.name}
+          reference={mandate.reference}
+          organisation={mandate.organisationName}
+          barred={mandate.barred}
+          {...(wrong ? { reason: wrong.reason, errors: [{ field: 'reason', code: 'bar_reason' }] } : {})}
+        />,
+        { status: wrong ? 422 : 200 },
+      );
+    };
+    app.get<Params>('/administration/mandats/:id', async (request, reply) => {
+      const here = await requireAgent(request, reply);
+      return here ? barPage(request, reply, here, request.params.id) : reply;
+    });
+    app.post<Params>('/administration/mandats/:id', async (request, reply) => {
+      const here = await requireAgent(request, reply);
+      if (!here) return reply;
+      const { id } = request.params;
+      const reason = kit.fields(request).text('reason');
+      const agent = { staffId: here.session.staffId, administration: here.administration };
+      const done = isId('man', id) ? await site.barring.bar(agent, id, reason) : { refused: 'not_found' as const };
+      if ('again' in done) {
+        site.nudgeDeliveries();
+        return reply.redirect(`/administration/mandats/${id}`, 303);
+      }
+      if (done.refused === 'reason_malformed') return barPage(request, reply, here, id, { reason });
+      return kit.refuse(request, reply, done.refused, { session: here.session, who: here.who });
+    });
 
     app.get('/administration', async (request, reply) => {
       const here = await requireAgent(request, reply);

@@ -90,7 +90,7 @@ export const desaccord =
     app.get('/aidant/desaccords', async (request, reply) => {
       const here = await requireAidant(kit, request, reply);
       if (!here) return reply;
-      const page = await listed(request, here, '/aidant/desaccords', { types: REMARKS });
+      const page = await listed(request, here, '/aidant/desaccords', { types: [...REMARKS, 'mandate.barred'] });
       return kit.page(reply, <DisagreementsPage frame={kit.frame(request, here.session, here.who)} {...page} />);
     });
     app.get('/aidant/actes', async (request, reply) => {

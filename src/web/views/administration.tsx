@@ -6,7 +6,7 @@ import { lookUp } from '../i18n/look-up.ts';
 import { themeLabel } from '../i18n/sentence.ts';
 import { ErrorSummary, errorOf, type FieldError, Input, Select } from './fields.tsx';
 import { type Frame, Layout } from './layout.tsx';
-import { Actions, Alert, Badge, Button, Empty, type Post, PostForm } from './parts.tsx';
+import { Actions, Alert, Badge, Button, ButtonLink, Empty, Link, type Post, PostForm } from './parts.tsx';
 
 type Option = readonly [value: string, label: string];
 
@@ -35,6 +35,8 @@ export interface AuditRow {
   readonly outcome?: string;
   readonly outsideMandate?: boolean;
   readonly mandateReference?: string;
+  /** Where this mandate is stopped for the administration's services. */
+  readonly mandateHref?: string;
   readonly session?: string;
   /** The line that this one speaks of. */
   readonly about?: number;
@@ -154,7 +156,13 @@ const Row = ({ row, lang }: { row: AuditRow; lang: Lang }): JSX.Element => {
         {row.organisation ?? words.none}
       </Cell>
       <Cell label={columns.mandate} under={code(row.session)}>
-        {code(row.mandateReference) ?? words.none}
+        {row.mandateHref === undefined ? (
+          (code(row.mandateReference) ?? words.none)
+        ) : (
+          <Link href={row.mandateHref} more={words.bar.more}>
+            {code(row.mandateReference)}
+          </Link>
+        )}
       </Cell>
     </tr>
   );
@@ -237,6 +245,61 @@ export const AuditPage = (props: AuditProps): JSX.Element => {
           {results === undefined ? <p class="lead">{words.start}</p> : <Results frame={frame} results={results} />}
         </div>
       </div>
+    </Layout>
+  );
+};
+
+interface BarProps {
+  readonly frame: Frame;
+  readonly post: Post;
+  readonly administration: string;
+  readonly reference: string;
+  readonly organisation: string;
+  readonly barred: boolean;
+  readonly reason?: string;
+  readonly errors?: readonly FieldError[];
+}
+
+/** An agent stops one mandate at the administration's own services, with a reason that others read. Afterwards, the same page says that it is so. */
+export const BarPage = ({ frame, post, administration, reference, organisation, barred, reason, errors }: BarProps): JSX.Element => {
+  const words = t(frame.lang).administration.bar;
+  const title = barred ? words.doneTitle(reference) : words.title(reference);
+  return (
+    <Layout {...frame} title={title} error={(errors?.length ?? 0) > 0} width="narrow">
+      <ErrorSummary lang={frame.lang} errors={errors} />
+      <h1>{title}</h1>
+      <p>{words.organisation(organisation)}</p>
+      <ul>
+        {barred ? null : <li>{words.now}</li>}
+        <li>{words.never(administration)}</li>
+        <li>{words.elsewhere}</li>
+        <li>{words.final}</li>
+      </ul>
+      {barred ? null : (
+        <PostForm post={post} id="bar">
+          <Input
+            lang={frame.lang}
+            id="reason"
+            label={words.reason}
+            hint={words.reasonHint}
+            value={reason ?? ''}
+            error={errorOf(errors, 'reason')}
+            required
+            autocomplete="off"
+            maxlength={200}
+          />
+          <Actions>
+            <Button kind="stop" id="bar-button">
+              {words.button}
+            </Button>
+          </Actions>
+        </PostForm>
+      )}
+      <Actions>
+        <ButtonLink kind="quiet" href="/administration" id="back">
+          {words.back}
+        </ButtonLink>
+      </Actions>
     </Layout>
   );
 };

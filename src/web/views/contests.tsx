@@ -101,6 +101,8 @@ const ActFacts = ({ entry, mandate, lang, what, state }: ActProps & { lang: Lang
         [words.aidant, text(entry, 'aidantName')],
         [words.site, text(entry, 'serviceName')],
         [words.demarche, text(entry, lang === 'en' ? 'demarcheLabelEn' : 'demarcheLabel')],
+        [words.administration, text(entry, 'administrationName')],
+        [words.reason, text(entry, 'reason')],
         [words.theme, entry.theme === undefined ? undefined : themeLabel(entry.theme, lang)],
         [words.mandate, mandate && <Link href={mandate.href}>{mandate.reference}</Link>],
         [words.state, state],
@@ -128,8 +130,12 @@ interface ListProps {
 const List = ({ frame, lines, newer, older, backHref, of }: ListProps & { of: 'mine' | 'all' }): JSX.Element => {
   const { lang } = frame;
   const words = t(lang).contests;
-  const labelOf = ({ entry }: ActProps): string =>
-    of === 'mine' ? verbOf(entry, lang) : entry.type === 'action.contested' ? words.all.contest : words.all.error;
+  const said = new Map([
+    ['action.contested', words.all.contest],
+    ['action.error-declared', words.all.error],
+    ['mandate.barred', words.all.barred],
+  ]);
+  const labelOf = ({ entry }: ActProps): string => said.get(entry.type) ?? verbOf(entry, lang);
   return (
     <Layout {...frame} title={words[of].title} width="narrow">
       <h1>{words[of].title}</h1>

@@ -47,7 +47,7 @@ const WhatHappened = ({ frame, entry, mandateReference }: EntryProps): JSX.Eleme
         [words.result, entry.outcome === undefined ? undefined : entry.outcome === 'failure' ? words.failure : words.success],
         [words.reference, entry.type === 'action.reported' ? of('reference') : undefined],
         [words.mandate, mandateReference],
-        [words.reason, entry.type === 'journal.read' ? of('reason') : undefined],
+        [words.reason, entry.type === 'journal.read' || entry.type === 'mandate.barred' ? of('reason') : undefined],
       ]}
     />
   );

@@ -33,6 +33,7 @@ export const contests: Catalogue['contests'] = {
     empty: 'Nobody said that they did not agree, and no helper reported a mistake.',
     contest: 'The person did not agree',
     error: 'The helper reported a mistake',
+    barred: 'An administration stopped this mandate on its websites',
     both: 'Disagreement, and mistake reported',
     open: 'Disagreement, no mistake reported',
     alone: 'Mistake reported, no disagreement',
@@ -48,6 +49,8 @@ export const contests: Catalogue['contests'] = {
     mandate: 'Mandate',
     state: 'State',
     about: 'Act concerned',
+    administration: 'Administration',
+    reason: 'Reason',
   },
   opened: 'opened the website',
   error: {

@@ -158,6 +158,12 @@ export const refusals: Catalogue['refusals'] = {
     NOTHING_SENT,
     'Ask whether they want to create a new mandate.',
   ),
+  mandate_barred: refusal(
+    'This mandate no longer serves on this website',
+    'The administration that runs this website stopped the use of this mandate there.',
+    NOTHING_SENT,
+    'Read its reason on the page “Disagreements and mistakes”. Elsewhere, the mandate goes on.',
+  ),
   demarche_not_offered: refusal(
     'This procedure cannot be chosen',
     'Its website no longer offers it, or it is not in the themes chosen.',

@@ -46,6 +46,7 @@ export const signIn: Catalogue['signIn'] = {
     person_required: 'Choose a person.',
     theme_required: 'Choose a theme.',
     organisation_required: 'Choose an organisation.',
+    bar_reason: 'Write the reason in at most 200 characters, for example: suspicious use, file 2026-118.',
     reason_required: 'Write the reason of the query, for example: check of file 2026-118.',
     reason_format: 'Write a reason of 10 to 300 characters, on one line.',
     date_format: 'Write a date that exists, for example 03/03/2026.',

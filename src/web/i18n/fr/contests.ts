@@ -32,6 +32,7 @@ export const contests = {
     empty: 'Personne n’a dit de désaccord, et aucun aidant n’a déclaré d’erreur.',
     contest: 'La personne n’était pas d’accord',
     error: 'L’aidant a déclaré une erreur',
+    barred: 'Une administration a arrêté ce mandat sur ses sites',
     both: 'Désaccord, et erreur déclarée',
     open: 'Désaccord, sans erreur déclarée',
     alone: 'Erreur déclarée, sans désaccord',
@@ -47,6 +48,8 @@ export const contests = {
     mandate: 'Mandat',
     state: 'État',
     about: 'Acte concerné',
+    administration: 'Administration',
+    reason: 'Motif',
   },
   opened: 'a ouvert le site',
   error: {

@@ -157,6 +157,12 @@ export const refusals = {
     NOTHING_SENT,
     'Demandez-lui si elle veut créer un nouveau mandat.',
   ),
+  mandate_barred: refusal(
+    'Ce mandat ne sert plus sur ce site',
+    'L’administration qui tient ce site y a arrêté l’usage de ce mandat.',
+    NOTHING_SENT,
+    'Lisez son motif à la page « Désaccords et erreurs ». Ailleurs, le mandat continue.',
+  ),
   demarche_not_offered: refusal(
     'Cette démarche ne peut pas être choisie',
     'Elle n’est plus proposée par son site, ou elle n’est pas dans les thématiques choisies.',

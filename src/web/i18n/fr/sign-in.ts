@@ -49,6 +49,7 @@ export const signIn = {
     person_required: 'Choisissez une personne.',
     theme_required: 'Choisissez une thématique.',
     organisation_required: 'Choisissez une structure.',
+    bar_reason: 'Écrivez le motif de l’arrêt en 200 caractères au plus, par exemple : usage suspect, dossier 2026-118.',
     reason_required: 'Écrivez le motif de la consultation, par exemple : vérification du dossier 2026-118.',
     reason_format: 'Écrivez un motif de 10 à 300 caractères, sur une seule ligne.',
     date_format: 'Écrivez une date qui existe, par exemple 03/03/2026.',
