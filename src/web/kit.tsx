@@ -135,6 +135,9 @@ export const createKit = (site: Site): Kit => {
     },
     post: (session, action, hidden) => ({ action, csrf: site.webSessions.formToken(session), ...(hidden ? { hidden } : {}) }),
     page(reply, node, options = {}) {
+      const asked = kit.query(reply.request, 'lang');
+      if (asked === 'fr' || asked === 'en')
+        reply.setCookie(LANG, asked, { path: '/', httpOnly: true, sameSite: 'lax', secure: site.secure, maxAge: 365 * 86_400 });
       return reply
         .code(options.status ?? 200)
         .header(
@@ -176,8 +179,4 @@ export const createKit = (site: Site): Kit => {
     },
   };
   return kit;
-};
-
-export const languageCookie = (reply: FastifyReply, lang: Lang, secure: boolean): void => {
-  reply.setCookie(LANG, lang, { path: '/', httpOnly: true, sameSite: 'lax', secure, maxAge: 365 * 86_400 });
 };

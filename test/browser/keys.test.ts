@@ -78,6 +78,7 @@ for (const [lang, identity, who, person] of [
     await someone.page.keyboard.type(code);
     await go();
     assert.match(someone.path, /^\/aidant\/mandats\/man_[a-z0-9]+\/cree$/);
+    assert.equal(await someone.page.locator('html').getAttribute('lang'), lang, 'the language asked once is kept on every page');
     await someone.look(`keys-5-${lang}`);
     const [made] = await world.sql('select demarches, days from mandate order by accepted_at desc limit 1');
     assert.deepEqual([Array.isArray(made?.['demarches']), made?.['days']], [true, 1]);

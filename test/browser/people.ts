@@ -167,16 +167,18 @@ export class Someone {
     const { path } = this;
     witness.axe = witness.axe.then(() => this.#axe(name, path, url, html)).catch((error: unknown) => void witness.faults.push(`${name}: ${error}`));
     const folder = process.env['RELAIS_SHOTS'];
+    const before = this.page.viewportSize() ?? { width: 1280, height: 900 };
     const file = `${String(++shot).padStart(2, '0')}-${name.replaceAll(/[^a-z0-9]+/g, '-')}`;
     if (folder) {
       mkdirSync(folder, { recursive: true });
+      await this.page.setViewportSize({ width: 1280, height: 900 });
       await this.page.screenshot({ path: join(folder, `${file}-1280.png`), fullPage: true });
     }
     await this.page.setViewportSize({ width: 320, height: 720 });
     const wider = Number(await this.page.evaluate(WIDER));
     if (wider > 0) witness.faults.push(`${name} (${this.path}): ${wider} px wide on a screen of 320`);
     if (folder) await this.page.screenshot({ path: join(folder, `${file}-320.png`), fullPage: true });
-    await this.page.setViewportSize({ width: 1280, height: 900 });
+    await this.page.setViewportSize(before);
   }
 
   /** Shows the same words at the same address in the window whose scripts may run, and asks axe there; meanwhile the story goes on. */

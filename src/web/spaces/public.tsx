@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { FastifyInstance } from 'fastify';
 import { ASSETS } from '../assets/assets.ts';
-import { type Kit, languageCookie } from '../kit.tsx';
+import type { Kit } from '../kit.tsx';
 import { HomePage } from '../views/home.tsx';
 import { InfoPage } from '../views/leaving.tsx';
 import { PATHS } from '../views/paths.ts';
@@ -17,10 +17,8 @@ export const publicPages =
       app.get(asset.path, (_request, reply) => reply.type(asset.type).header('cache-control', 'public, max-age=31536000, immutable').send(content));
     }
 
-    app.get('/', async (request, reply) => {
-      const asked = kit.query(request, 'lang');
-      if (asked === 'fr' || asked === 'en') languageCookie(reply, asked, site.secure);
-      return kit.page(
+    app.get('/', (request, reply) =>
+      kit.page(
         reply,
         <HomePage
           frame={kit.frame(request)}
@@ -30,8 +28,8 @@ export const publicPages =
             administration: '/connexion/proconnect?vers=/administration',
           }}
         />,
-      );
-    });
+      ),
+    );
     app.get(PATHS.accessibility, (request, reply) => kit.page(reply, <InfoPage frame={kit.frame(request)} page="accessibility" />));
     app.get(PATHS.personalData, (request, reply) => kit.page(reply, <InfoPage frame={kit.frame(request)} page="personalData" />));
     app.get(PATHS.verify, async (request, reply) => {
