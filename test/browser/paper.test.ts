@@ -58,12 +58,12 @@ test('M11 Karim prepares the sheet, Inès says that she saw it signed, Karim sig
   const sheet = await ines.text('#mandate-text');
   assert.match(sheet, /Je m’appelle Madame Odette Bernard.*Madame Odette Bernard et Karim Benali ont signé à la main/);
   assert.doesNotMatch(sheet, /pas encore signé/);
+  await ines.look('paper-witness');
   await ines.press('#confirm-witness');
   assert.match(await ines.title(), /^Erreur/, 'neither box nor code');
   await ines.look('paper-witness-error');
   await ines.tick('#seen');
   await ines.write('#code', await ines.readCode(world, 'Inès Moreau'));
-  await ines.look('paper-witness');
   await ines.press('#confirm-witness');
   assert.match(await ines.text('main'), /confirmation est enregistrée/);
   const [unsigned] = await world.sql("select count(*)::int made from mandate where consent_method = 'paper'");
