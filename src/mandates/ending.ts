@@ -47,7 +47,7 @@ export interface EndingStore {
     now: Date,
     theme: Theme | undefined,
   ): Promise<{ readonly themes: Theme[]; readonly left: Theme[] } | undefined>;
-  /** Closes what the person has consented to and nobody has accepted yet: no mandate comes of it. */
+  /** Closes what the person has consented to and nobody has accepted yet, and the sheets that wait for their witness: no mandate comes of them. */
   closeDraftsOf(tx: Transaction, usagerId: UsagerId, now: Date): Promise<void>;
   /** Mandates whose time is over and whose rows do not say so yet. */
   overdue(tx: Transaction, now: Date, limit: number): Promise<MandateId[]>;
@@ -88,7 +88,7 @@ export interface Endings {
   revokeIn(tx: Transaction, mandate: Mandate, theme: Theme): Promise<void>;
   /** A mandate that its person stops by other ways than her space, in the caller's transaction. */
   stopIn(tx: Transaction, mandate: Mandate, through: Through): Promise<Ended>;
-  /** Every mandate that a person has, and every draft that she has consented to. Returns how many mandates ended. */
+  /** Every mandate that a person has, and every draft that she has consented to or may have signed. Returns how many mandates ended. */
   stopAllIn(tx: Transaction, usagerId: UsagerId, through: Through): Promise<number>;
   /** Ends every mandate of an organisation that is itself ended, in the caller's transaction. */
   endOfOrganisation(tx: Transaction, organisationId: OrganisationId): Promise<number>;

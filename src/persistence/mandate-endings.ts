@@ -36,7 +36,12 @@ export const createEndingStore = (): Omit<EndingStore, 'find'> => ({
     return ended?.themes.length ? ended : undefined;
   },
   async closeDraftsOf(tx, usagerId, now) {
-    await run(tx, sql`update mandate_draft set closed_at = ${now} where usager_id = ${usagerId} and closed_at is null`);
+    await run(
+      tx,
+      sql`update mandate_draft set closed_at = ${now} where closed_at is null and id in (
+        select id from mandate_draft where usager_id = ${usagerId} and closed_at is null
+        union select draft_id from paper_consent where usager_id = ${usagerId} and ended_at is null)`,
+    );
   },
   async overdue(tx, now, limit) {
     const found = await rows<{ id: MandateId }>(

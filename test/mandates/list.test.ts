@@ -59,7 +59,7 @@ for (const kind of databases())
       await mandatesOf(world.app, world).renounce(await whoIs(world), model.id);
       await world.sql(
         `insert into mandate_draft select 'dra_' || lpad(n::text, 26, '0'), organisation_id, aidant_id, themes, days, created_at, expires_at, usager_id, consent_method, consent_acr,
-          consent_evidence, consented_at, text_hash, closed_at from mandate_draft d, generate_series(1, $2::int) n where d.id = (select draft_id from mandate where id = $1)`,
+          consent_evidence, consented_at, text_hash, null from mandate_draft d, generate_series(1, $2::int) n where d.id = (select draft_id from mandate where id = $1)`,
         [model.id, MANY],
       );
       await world.sql(
