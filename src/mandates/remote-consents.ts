@@ -57,7 +57,7 @@ export interface ConsentTexts {
   recap(facts: { organisation: string; aidant: string; themes: readonly string[]; narrowing: Narrowing; from: Date; days: number }): string;
   question(): string;
   again(): string;
-  /** `others`: other structures may act for the same themes, and go on (claim M22). */
+  /** `others`: after a yes, other structures may act for the same themes, and go on (claim M22); after a no that said stop, how to stop the rest. */
   thanks(reply: 'yes' | 'no', others: boolean): string;
   tooLate(): string;
   /** To somebody who answers again after a yes. */
@@ -315,7 +315,7 @@ const createAnswering = (parts: Parts): Pick<RemoteConsents, 'answer' | 'receipt
     if (reply === 'no') {
       const { record, hash } = evidenceOf(consent, answer, 'no', now);
       await end(tx, consent, 'no', { hash, box: seal(kek.reveal(), record, consent.id) });
-      await tell(tx, consent, texts.thanks('no', false));
+      await tell(tx, consent, texts.thanks('no', readStop(answer.text) === 'stop'));
       return { taken: 'no' };
     }
     await store.count(tx, consent.id, 'unclear');

@@ -40,10 +40,11 @@ export interface Stopping {
   purge(): Promise<number>;
 }
 
-/** Wrong tries in one day of Paris, by whoever tries and by code. */
+/** Wrong tries in one day of Paris, by whoever tries and what is tried: nobody's wrong tries stop somebody else's right one. */
 const MOST = 10;
-/** The alphabet of codes has no `0`. */
-const NO_CODE = '0'.repeat(24);
+/** Wrong tries at one code, wherever they come from, after which one try a minute is looked at: an aidant's always is, for it is signed. */
+const MOST_SWIFT = 100;
+const MINUTE = 60_000;
 const NO_BIRTHDATE = '0000-00-00';
 
 export const createStopping = (parts: {
@@ -62,21 +63,26 @@ export const createStopping = (parts: {
     trier: { readonly scope: 'aidant' | 'address'; readonly holder: string },
     through: Through,
   ): Promise<Ended | { refused: StopRefusal }> => {
-    const day = parisDay(clock.now());
-    const code = readCode(proof.code) ?? NO_CODE;
-    const counts = [
-      [trier.scope, sha256('relais/stop/trier\n', trier.holder)],
-      ['code', sha256('relais/stop/code\n', code)],
-    ] as const;
-    let most = 0;
-    for (const [scope, holder] of counts)
-      if (scope !== 'code' || code !== NO_CODE) most = Math.max(most, await store.countTry(tx, day, scope, holder));
-    if (most > MOST) return { refused: 'stop_capped' };
+    const now = clock.now();
+    const day = parisDay(now);
+    const code = readCode(proof.code);
+    if (!code) return { refused: 'stop_unknown' };
+    const mine = sha256('relais/stop/trier\n', `${trier.holder} ${code}`);
+    if ((await store.countTry(tx, day, trier.scope, mine)) > MOST) return { refused: 'stop_capped' };
+    const all = sha256('relais/stop/code\n', code);
+    if (trier.scope === 'address' && (await store.countTry(tx, day, 'code', all)) > MOST_SWIFT) {
+      const minute = sha256('relais/stop/minute\n', `${code} ${Math.floor(now.getTime() / MINUTE)}`);
+      if ((await store.countTry(tx, day, 'code', minute)) > 1) {
+        await store.forgiveTry(tx, day, trier.scope, mine); // nobody has looked at it
+        return { refused: 'stop_capped' };
+      }
+    }
     const paper = await store.byPaper(tx, code);
     const right = equal(Buffer.from(proof.birthdate.padEnd(10).slice(0, 10)), Buffer.from(paper?.birthdate ?? NO_BIRTHDATE));
     const mandate = paper && right ? await store.find(tx, paper.mandateId) : undefined;
     if (!mandate) return { refused: 'stop_unknown' };
-    for (const [scope, holder] of counts) await store.forgiveTry(tx, day, scope, holder);
+    await store.forgiveTry(tx, day, trier.scope, mine);
+    if (trier.scope === 'address') await store.forgiveTry(tx, day, 'code', all);
     return endings.stopIn(tx, mandate, through);
   };
 

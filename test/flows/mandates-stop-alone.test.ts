@@ -4,12 +4,19 @@ import { signSms } from '../../src/notices/sms.ts';
 import { textOf, Walker } from '../../src/practice/walker.ts';
 import { agreed, consented, entriesSince, inesAt, inTheMorning, mandatesOf, mark, personOf, until, whoIs } from '../support/acting.ts';
 import { assert, test } from '../support/check.ts';
+import { papersOf, sheetFor } from '../support/paper.ts';
 import { inEachWorld } from '../support/protocol.ts';
 import type { World } from '../support/world.ts';
 
 let calls = 0;
-const text = async (world: World, from: string, said: string, id = `stop-${++calls}`): Promise<number> => {
-  const body = JSON.stringify({ id, reference: 'nothing-that-was-asked', from, text: said });
+const text = async (
+  world: World,
+  from: string,
+  said: string,
+  id = `stop-${++calls}`,
+  reference = 'nothing-that-was-asked',
+): Promise<number> => {
+  const body = JSON.stringify({ id, reference, from, text: said });
   const key = world.demonstration.config.keys.raw('sms-gateway').reveal();
   const answer = await fetch(`${world.places.relais}/api/v1/sms/replies`, {
     method: 'POST',
@@ -53,6 +60,7 @@ inEachWorld(({ world, kind }) => {
     const someoneElses = await agreed(it, 'jean', ['loisirs']);
     const pending = await consented(it, mandates, await whoIs(it), first.usagerId, ['transports']);
     await ownNumber(it, first.usagerId, phone);
+    const sheet = await sheetFor(it, await whoIs(it), first.usagerId, ['justice']);
     const from = await mark(it);
     assert.equal(await text(it, phone, 'non'), 202);
     assert.equal((await row(first))?.['end_reason'], null, 'a no that answers nothing stops nothing');
@@ -65,6 +73,11 @@ inEachWorld(({ world, kind }) => {
     assert.equal((await row(someoneElses))?.['end_reason'], null);
     const refused = await mandates.accept(await whoIs(it), pending.id, pending.hash, '');
     assert.ok('refused' in refused, 'what she had agreed to makes no mandate any more');
+    const seen = await papersOf(it.app, it).witness(await whoIs(it, 'ines'), sheet.id, sheet.textHash, '');
+    assert.deepEqual(seen, { refused: 'draft_expired' }, 'nor what she may have signed before');
+    assert.deepEqual(await it.sql('select usager_id, consented_at from mandate_draft where id = $1', [sheet.draftId]), [
+      { usager_id: null, consented_at: null },
+    ]);
     const entries = (await entriesSince(it, from)).filter(({ type }) => type === 'mandate.revoked');
     assert.deepEqual(
       entries.map(({ usager, detail }) => [usager, (detail as { by: string }).by, (detail as { through: string }).through]),
@@ -74,6 +87,24 @@ inEachWorld(({ world, kind }) => {
     assert.equal(await text(it, phone, 'stop'), 202);
     assert.ok(await until(() => smsTo(it, phone).some((one) => /aucun mandat en cours/.test(one.text))));
     for (const one of smsTo(it, phone)) assert.doesNotMatch(one.text, /logement|papier|mairie|CCAS|Thénac|Saintes|démarche/i, 'V10');
+  });
+
+  test('M18 stop, said to a question, is a no to it; she is told how to stop the rest, and the same word again does', on, async () => {
+    const it = world();
+    const phone = '+33639980106';
+    const mandate = await agreed(it, 'robert', ['logement']);
+    await ownNumber(it, mandate.usagerId, phone);
+    const who = await whoIs(it);
+    const drafted = await mandatesOf(it.app, it).draft(who, ['papiers'], 31);
+    assert.ok('draft' in drafted);
+    const question = await it.app.site.sms?.consents.ask(who, drafted.draft.id, mandate.usagerId);
+    assert.ok(question && 'asked' in question);
+    assert.equal(await text(it, phone, 'STOP', undefined, question.asked.reference), 202);
+    assert.deepEqual(await it.sql('select state from remote_consent where id = $1', [question.asked.id]), [{ state: 'no' }]);
+    assert.equal((await row(mandate))?.['end_reason'], null);
+    assert.ok(await until(() => smsTo(it, phone).some((one) => /NON est noté.* répondez STOP/.test(one.text))));
+    assert.equal(await text(it, phone, 'STOP', undefined, question.asked.reference), 202);
+    assert.deepEqual(await row(mandate), { end_reason: 'revoked', ended_by: 'usager sms' });
   });
 
   test('M18 a number of two people, of a structure, entered by an aidant, or unknown stops nobody’s mandate', on, async () => {
@@ -138,28 +169,48 @@ inEachWorld(({ world, kind }) => {
     },
   );
 
-  test('M18 guessing a birth date is stopped after ten tries of a day, for the code and for whoever tries, on every instance', on, async () => {
+  test('M18 ten wrong birth dates of a day are all that one address has for a paper; they stop nobody else’s right one', on, async () => {
     const it = world();
     const mandate = await agreed(it, 'expiree', ['argent']);
     const code = await codeOf(mandate);
+    const right = String((await it.sql('select birthdate from usager where id = $1', [mandate.usagerId]))[0]?.['birthdate']);
     const ways = it.app.site.stopping;
-    const at = (n: number) => ({ code, birthdate: `19${String(10 + n)}-01-01` });
-    const answers = await Promise.all(Array.from({ length: 12 }, (_, n) => ways.byLetter(at(n), `192.0.2.${n}`)));
+    const others = kind === 'postgres' ? (await it.secondInstance()).app.site.stopping : ways;
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, (_, n) => (n % 2 ? ways : others).byLetter({ code, birthdate: `19${10 + n}-01-01` }, '192.0.2.1')),
+    );
     assert.deepEqual(answers.map((answer) => ('refused' in answer ? answer.refused : 'stopped')).toSorted(), [
       'stop_capped',
       'stop_capped',
       ...Array.from({ length: 10 }, () => 'stop_unknown'),
     ]);
-    const right = String((await it.sql('select birthdate from usager where id = $1', [mandate.usagerId]))[0]?.['birthdate']);
-    assert.deepEqual(await ways.byLetter({ code, birthdate: right }, '192.0.2.99'), { refused: 'stop_capped' }, 'even the right date');
+    assert.deepEqual(await ways.byLetter({ code, birthdate: right }, '192.0.2.1'), { refused: 'stop_capped' }, 'there, even the right date');
+    const unknown = '3'.repeat(24);
+    for (let n = 0; n < 11; n++) await ways.byLetter({ code: unknown, birthdate: right }, '192.0.2.2');
+    assert.deepEqual(await ways.byLetter({ code: unknown, birthdate: right }, '192.0.2.2'), { refused: 'stop_capped' }, 'as for a code that exists');
     assert.equal((await row(mandate))?.['end_reason'], null);
-    for (let n = 0; n < 10; n++) await ways.byLetter({ code: `${'3'.repeat(23)}${'23456789AB'[n]}`, birthdate: right }, '198.51.100.7');
-    assert.deepEqual(await ways.byLetter({ code: '4'.repeat(24), birthdate: right }, '198.51.100.7'), { refused: 'stop_capped' });
-    it.advance(86_400_000);
-    assert.ok(!('refused' in (await ways.byLetter({ code, birthdate: right }, '192.0.2.99'))), 'the next day');
+    assert.ok(!('refused' in (await ways.byLetter({ code, birthdate: right }, '192.0.2.2'))), 'and elsewhere the right one stops it');
     assert.equal((await row(mandate))?.['end_reason'], 'revoked');
+  });
+
+  test('M18 a paper that many addresses guess at is answered once a minute; an aidant, who signs, is not kept waiting', on, async () => {
+    const it = world();
+    const mandate = await agreed(it, 'expiree', ['transports']);
+    const code = await codeOf(mandate);
+    const right = String((await it.sql('select birthdate from usager where id = $1', [mandate.usagerId]))[0]?.['birthdate']);
+    const ways = it.app.site.stopping;
+    await Promise.all(Array.from({ length: 100 }, (_, n) => ways.byLetter({ code, birthdate: '1903-02-01' }, `198.51.100.${n}`)));
+    assert.deepEqual(await ways.byLetter({ code, birthdate: '1903-02-02' }, '198.51.100.200'), { refused: 'stop_unknown' });
+    for (let n = 0; n < 12; n++) assert.deepEqual(await ways.byLetter({ code, birthdate: right }, '203.0.113.1'), { refused: 'stop_capped' });
+    assert.equal((await row(mandate))?.['end_reason'], null);
+    const ines = await whoIs(it, 'ines', 'Saintes');
+    assert.deepEqual(await ways.byPaper(ines, { code, birthdate: '1903-02-03' }), { refused: 'stop_unknown' }, 'looked at');
+    it.advance(60_000);
+    assert.ok(!('refused' in (await ways.byLetter({ code, birthdate: right }, '203.0.113.1'))), 'having waited counts for nothing against her');
+    assert.equal((await row(mandate))?.['end_reason'], 'revoked');
+    it.advance(86_400_000);
     await ways.purge();
-    assert.deepEqual(await it.sql('select 1 from stop_try where day < current_date'), []);
+    assert.deepEqual(await it.sql('select 1 from stop_try'), []);
   });
 
   test('M18 an aidant of any structure records her signed stop: the mandate ends at once, the entry says who received it', on, async () => {

@@ -35,7 +35,7 @@ export const smsTexts = (helpNumber: string): ConsentTexts & ChannelTexts & EndT
     thanks: (reply, others) =>
       reply === 'yes'
         ? `Relais : votre OUI est noté. ${others ? "Une autre structure peut déjà agir pour vous, et le peut toujours. Pour l'arrêter" : "Pour changer d'avis"} : ${helpNumber}.`
-        : `Relais : votre NON est noté. Rien ne sera fait. ${help}`,
+        : `Relais : votre NON est noté. Rien ne sera fait. ${others ? 'Pour arrêter aussi vos mandats en cours, répondez STOP. ' : ''}${help}`,
     tooLate: () => `Relais : cette demande est terminée. Votre réponse n'a rien changé. ${help}`,
     already: () => `Relais : votre OUI était déjà noté. Pour tout arrêter, répondez STOP ou appelez le ${helpNumber}.`,
     stopped: (count) =>

@@ -3,6 +3,7 @@ import type { Ended } from '../../mandates/ending.ts';
 import type { PaperProof } from '../../mandates/stopping.ts';
 import { requireAidant } from '../guards.ts';
 import type { Kit } from '../kit.tsx';
+import { createTries } from '../tries.ts';
 import type { Frame } from '../views/layout.tsx';
 import type { Post } from '../views/parts.tsx';
 import { PATHS } from '../views/paths.ts';
@@ -10,6 +11,7 @@ import { StopByPaperPage, StoppedByPaperPage } from '../views/stop.tsx';
 
 const RECEIVED = '/aidant/arret';
 const RECEIPT_MS = 2_000;
+const TRIES_A_MINUTE = 30;
 
 /** Reads `12/04/1946`, with any of the separators that people write. */
 const readBirthdate = (typed: string): string | undefined => {
@@ -22,6 +24,7 @@ export const arret =
   (kit: Kit) =>
   async (app: FastifyInstance): Promise<void> => {
     const { site } = kit;
+    const allows = createTries(site.clock, TRIES_A_MINUTE);
     type Where = { readonly frame: Frame; readonly post: Post; readonly received: boolean; readonly backHref: string };
     type Errors = readonly { readonly field: string; readonly code: string }[];
 
@@ -62,12 +65,14 @@ export const arret =
       const where = { frame: kit.frame(request), post: kit.post(session, PATHS.stop), received: false, backHref: '/' };
       const said = read(request);
       if ('errors' in said) return form(reply, where, said.errors);
+      if (!allows(request.ip)) {
+        site.notice({ code: 'too_many_requests', detail: request.routeOptions.url });
+        return kit.refuse(request, reply.header('retry-after', '60'), 'too_many_requests');
+      }
       const ended = await site.stopping.byLetter(said.proof, request.ip);
       if (!('refused' in ended)) return done(reply, where, ended);
-      if (ended.refused === 'stop_capped') {
-        site.notice({ code: 'stop_capped' });
-        return kit.refuse(request, reply, 'stop_capped');
-      }
+      site.notice({ code: ended.refused });
+      if (ended.refused === 'stop_capped') return kit.refuse(request, reply, 'stop_capped');
       return form(reply, where, [{ field: 'code', code: ended.refused }]);
     });
 
@@ -95,8 +100,8 @@ export const arret =
       if (kit.fields(request).text('signed') !== 'yes') return form(reply, where, [{ field: 'signed', code: 'signed_stop_required' }]);
       const ended = await site.stopping.byPaper(here, said.proof);
       if (!('refused' in ended)) return done(reply, where, ended);
+      site.notice({ code: ended.refused });
       if (ended.refused === 'stop_unknown') return form(reply, where, [{ field: 'code', code: ended.refused }]);
-      if (ended.refused === 'stop_capped') site.notice({ code: 'stop_capped' });
       return kit.refuse(request, reply, ended.refused, { session: here.session, who: here.who });
     });
   };

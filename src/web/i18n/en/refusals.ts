@@ -366,9 +366,9 @@ export const refusals: Catalogue['refusals'] = {
   ),
   stop_capped: refusal(
     'Too many tries today',
-    'Several wrong tries were made today, from here or for this paper.',
-    'No mandate was stopped. You can try here again tomorrow.',
-    'To stop a mandate right now, call the help line: somebody will do it with you.',
+    'Several wrong tries were made today for this paper.',
+    'No mandate was stopped. Wait one minute, then try once more. If this page comes back, you can try again tomorrow.',
+    'To stop a mandate right now, call the help line, or take this paper to an authorised organisation: somebody will do it with you.',
   ),
   too_large: refusal(
     'This is too large',

@@ -370,9 +370,9 @@ export const refusals = {
   ),
   stop_capped: refusal(
     'Trop d’essais aujourd’hui',
-    'Plusieurs essais faux ont été faits aujourd’hui, d’ici ou pour ce papier.',
-    'Aucun mandat n’a été arrêté. Il faut attendre demain pour essayer encore ici.',
-    'Pour arrêter un mandat tout de suite, appelez l’aide : quelqu’un le fera avec vous.',
+    'Plusieurs essais faux ont été faits aujourd’hui pour ce papier.',
+    'Aucun mandat n’a été arrêté. Attendez une minute, puis essayez encore une fois. Si cette page revient, il faut attendre demain.',
+    'Pour arrêter un mandat tout de suite, appelez l’aide, ou allez avec ce papier dans une structure habilitée : quelqu’un le fera avec vous.',
   ),
   too_large: refusal(
     'Cet envoi est trop grand',
