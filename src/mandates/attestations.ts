@@ -8,6 +8,7 @@ import type { Transaction, Transactions } from '../kernel/transaction.ts';
 import type { Theme } from '../organisations/theme.ts';
 import { type AttestationJwk, isIntact, jwkOf, keyIdOf, namesOf, newCode, readCode, type Sealed, sealWith, withNames } from './attestation.ts';
 import type { ConsentMethod } from './mandate.ts';
+import type { Narrowing } from './narrowing.ts';
 
 /** How a mandate stands now: what the seal does not hold, since it changes. */
 export interface Standing {
@@ -49,6 +50,7 @@ export type Verdict =
       readonly reference: string;
       readonly organisation: { readonly name: string; readonly siret: string };
       readonly themes: readonly Theme[];
+      readonly narrowing: Narrowing;
       readonly startsAt: Date;
       readonly endsAt: Date;
       readonly method: ConsentMethod;
@@ -132,6 +134,7 @@ export const createAttestations = ({ transactions, store, clock, key, kek, forme
       kind: 'valid',
       ...shared,
       themes: standing.themes,
+      narrowing: sealed.narrowing,
       startsAt: sealed.startsAt,
       endsAt: sealed.endsAt,
       method: sealed.consent.method,

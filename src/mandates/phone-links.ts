@@ -74,13 +74,13 @@ export const createPhoneLinks = (parts: Parts): PhoneLinks => ({ ...createMaking
 
 const createMaking = ({ transactions, store, mandateStore, journal, clock, key }: Parts): Pick<PhoneLinks, 'make' | 'find'> => ({
   async make(who, draftId) {
-    const made = await transactions.run(async (tx) => {
+    const attempt = async (tx: Transaction): ReturnType<PhoneLinks['make']> => {
       const draft = await mandateStore.draft(tx, draftId, true);
       const actor = isOf(draft, who) ? await mandateStore.actor(tx, who.aidantId, who.organisationId) : undefined;
-      if (!draft || !actor) return { refused: 'not_found' as const };
+      if (!draft || !actor) return { refused: 'not_found' };
       const now = clock.now();
-      if (draft.closedAt || draft.expiresAt <= now) return { refused: 'draft_expired' as const };
-      if (draft.consent) return { refused: 'already_agreed' as const };
+      if (draft.closedAt || draft.expiresAt <= now) return { refused: 'draft_expired' };
+      if (draft.consent) return { refused: 'already_agreed' };
       const refused = checkDraft(actor, draft.themes);
       if (refused) return { refused };
       const older = await store.ofDraft(tx, draftId);
@@ -103,7 +103,14 @@ const createMaking = ({ transactions, store, mandateStore, journal, clock, key }
         },
       });
       const link = await store.ofDraft(tx, draftId);
-      return link ? { link, secret } : { refused: 'not_found' as const };
+      return link ? { link, secret } : { refused: 'not_found' };
+    };
+    const made = await transactions.run(async (tx) => {
+      const done = await attempt(tx);
+      const { aidantId: aidant, organisationId: organisation } = who;
+      if ('refused' in done)
+        await journal.record(tx, { type: 'mandate.refused', aidant, organisation, outcome: 'refused', detail: { reason: done.refused } });
+      return done;
     });
     journal.nudge();
     return made;

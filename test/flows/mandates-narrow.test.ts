@@ -1,5 +1,5 @@
 import { after, before, describe } from 'node:test';
-import { textOf, type Walker } from '../../src/practice/walker.ts';
+import { textOf, Walker } from '../../src/practice/walker.ts';
 import {
   agreed,
   begin,
@@ -61,6 +61,9 @@ for (const kind of databases())
           mandate.narrowing.demarches?.map(({ code, fr }) => [code, fr]),
           [['nar-one.paiements', 'vos paiements']],
         );
+        const paper = await world.app.site.attestations.find(mandate.id);
+        const verified = textOf(await new Walker().open(`${world.places.relais}/verifier/${paper?.code ?? ''}`));
+        assert.match(verified, /vos paiements/, 'whoever checks the paper reads that it is for this alone');
         const { tokens, claims } = await delegatedTokens(world, karim, service, 'Jean Petit');
         assert.deepEqual([detailOf(claims)?.demarches, detailOf(claims)?.privileges], [['nar-one.paiements'], ['read']]);
         const told = (await introspectAt(world, service, tokens.access_token)) as { authorization_details?: { demarches?: string[] }[] };

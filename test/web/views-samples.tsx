@@ -110,6 +110,11 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
     reference: text('M-7K4Q-2F9D'),
     organisation: { name: text('Mairie de Thénac'), siret: '21750001600019' },
     themes: ['famille', 'logement'],
+    narrowing: {
+      demarches: [{ code: 'x', service: text('Allocations'), fr: text('Voir mes paiements'), en: text('See my payments') }],
+      readOnly: true,
+      singleUse: false,
+    },
     startsAt: NOW,
     endsAt: endOfMandate(NOW, 31),
     method: 'franceconnect',

@@ -43,8 +43,10 @@ export const copie =
       limits: { fileSize: LARGEST_SCAN, files: 1, fields: 5, parts: 7, fieldNameSize: 100, fieldSize: 2000, headerPairs: 50 },
     });
 
-    const gone = (request: FastifyRequest, reply: FastifyReply, here: NonNullable<Awaited<ReturnType<typeof requireAidant>>>, code: string) =>
-      kit.refuse(request, reply, code, { session: here.session, who: here.who });
+    const gone = (request: FastifyRequest, reply: FastifyReply, here: NonNullable<Awaited<ReturnType<typeof requireAidant>>>, code: string) => {
+      site.notice({ code: `copy_${code}` });
+      return kit.refuse(request, reply, code, { session: here.session, who: here.who });
+    };
 
     app.post<Params>('/aidant/papiers/:id/copie', async (request, reply) => {
       const here = await requireAidant(kit, request, reply);

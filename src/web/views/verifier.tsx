@@ -2,6 +2,7 @@ import type { JSX } from 'hono/jsx/jsx-runtime';
 import type { Verdict } from '../../mandates/attestations.ts';
 import { day, dayAndTime, lastDay, until } from '../i18n/dates.ts';
 import { t } from '../i18n/language.ts';
+import { narrowingList } from '../i18n/narrowing.ts';
 import { methodLabel, themeLabel } from '../i18n/sentence.ts';
 import { ErrorSummary, errorOf, type FieldError, Input } from './fields.tsx';
 import { type Frame, Layout } from './layout.tsx';
@@ -69,6 +70,7 @@ export const VerdictPage = ({ frame, verdict, now }: { frame: Frame; verdict: Ve
                 ...(verdict.kind === 'valid'
                   ? ([
                       [rows.themes, verdict.themes.map((theme) => themeLabel(theme, lang)).join(' · ')],
+                      [t(lang).mandate.narrowed.label, narrowingList(verdict.narrowing, lang).join(' · ') || undefined],
                       [rows.from, day(verdict.startsAt, lang)],
                       [rows.to, toMidnight(day(lastDay(verdict.endsAt), lang))],
                       [words.method, methodLabel(verdict.method, lang)],
