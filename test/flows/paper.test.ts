@@ -208,7 +208,6 @@ inEachWorld(({ world, kind }) => {
     const paper = await sheetFor(it, who, typedPerson({ givenName: 'Ines', familyName: 'Moreau' }), ['famille']);
     assert.deepEqual(await papers.witness(await whoIs(it, 'ines', 'Thénac'), paper.id, paper.textHash, ''), { refused: 'witness_is_person' });
     const jean = await agreed(it, 'jean', ['loisirs']);
-    await it.sql("update usager set protection = 'guardianship', protected_at = now() where id = $1", [jean.usagerId]);
     const [found] = await it.sql('select * from usager where id = $1', [jean.usagerId]);
     const same = {
       givenName: String(found?.['given_name']),
@@ -217,10 +216,10 @@ inEachWorld(({ world, kind }) => {
       birthdate: String(found?.['birthdate']),
       birthplace: String(found?.['birthplace']),
     };
+    assert.deepEqual(await ask(same), { refused: 'person_listed' }, 'she is in the list');
+    await it.sql("update usager set protection = 'guardianship', protected_at = now() where id = $1", [jean.usagerId]);
     assert.deepEqual(await ask(same), { refused: 'protected_person' }, 'typed anew under the same identity');
     assert.deepEqual(await papers.ask(who, drafted.draft.id, jean.usagerId), { refused: 'protected_person' });
-    await it.sql('update usager set protection = null, protected_at = null where id = $1', [jean.usagerId]);
-    assert.deepEqual(await ask(same), { refused: 'person_listed' }, 'she is in the list');
   });
 
   test('V3 an identity that is typed tells nothing of anybody outside the structure, and no sign-in is ever joined to it', on, async () => {
