@@ -9,13 +9,7 @@ import { inEachWorld } from '../support/protocol.ts';
 import type { World } from '../support/world.ts';
 
 let calls = 0;
-const text = async (
-  world: World,
-  from: string,
-  said: string,
-  id = `stop-${++calls}`,
-  reference = 'nothing-that-was-asked',
-): Promise<number> => {
+const text = async (world: World, from: string, said: string, id = `stop-${++calls}`, reference = 'nothing-that-was-asked'): Promise<number> => {
   const body = JSON.stringify({ id, reference, from, text: said });
   const key = world.demonstration.config.keys.raw('sms-gateway').reveal();
   const answer = await fetch(`${world.places.relais}/api/v1/sms/replies`, {
