@@ -265,7 +265,7 @@ inEachWorld(({ world, kind }) => {
     await assert.rejects(it.sql('update imported_mandate set witness_id = aidant_id'), /check/);
   });
 
-  test('D5 a thousand lines are imported in one transaction, in seconds (200 where it is done for the second time)', on, async () => {
+  test('a thousand lines are imported in one transaction, in seconds (200 where it is done for the second time)', on, async () => {
     const letters = (n: number): string => [...String(n).padStart(4, '0')].map((digit) => 'ABCDEFGHIJ'[Number(digit)]).join('');
     const many = kind === 'pglite' ? 1000 : 200;
     const text = file(...Array.from({ length: many }, (_, i) => line({ family_name: `Mille ${letters(i)}`, themes: 'social' })));
