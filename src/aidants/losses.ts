@@ -14,10 +14,10 @@ import type { LinkRefusal } from './enrolment.ts';
  * confirmed by a button, suspends its own holder at once.
  */
 
-export const ASKED_LASTS_MS = 3_600_000;
-export const NEWS_LASTS_MS = 24 * 3_600_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
+/** As long as mails are counted: whoever uses up somebody's mails leaves her a link that works. */
+const LINK_LASTS_MS = DAY_MS;
 /** Reports that count in one clock hour; mails that one person gets in 24 hours. */
 export const MOST = { address: 3, origin: 10, all: 300, mails: 3 } as const;
 
@@ -115,7 +115,7 @@ const report = async (parts: Parts, given: unknown, origin: string): ReturnType<
 const makeLink = async (parts: Parts, tx: Transaction, staffId: StaffId, asked: boolean): Promise<string> => {
   const token = randomToken(32);
   const createdAt = parts.clock.now();
-  const expiresAt = new Date(createdAt.getTime() + (asked ? ASKED_LASTS_MS : NEWS_LASTS_MS));
+  const expiresAt = new Date(createdAt.getTime() + LINK_LASTS_MS);
   await parts.store.addLink(tx, { hash: hashOf(token), staffId, asked, createdAt, expiresAt });
   return token;
 };

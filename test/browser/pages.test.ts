@@ -76,7 +76,7 @@ test('the aidant’s pages in English and in the dark, with an empty list, and w
   const page = await openAs(walker, 'dark');
   const draft = sign.replace(/\/signer$/, '');
   for (const path of ['/aidant', '/aidant/mandats/nouveau', '/aidant/mandats/nouveau/duree?themes=logement', draft, `${draft}/texte`, sign])
-    for (const lang of ['fr', 'en']) await look(page, at(`${path}${path.includes('?') ? '&' : '?'}lang=${lang}`));
+    for (const lang of ['en', 'fr']) await look(page, at(`${path}${path.includes('?') ? '&' : '?'}lang=${lang}`));
   await page.goto(at('/aidant'));
   await page.fill('#q', 'zzz');
   await Promise.all([page.waitForEvent('load'), page.click('#filter-button')]);
@@ -119,7 +119,8 @@ test('the usager’s pages, hers and those of somebody who has nothing yet', { d
   const entry = /href="(\/usager\/entrees\/\d+)"/.exec(home.html)?.[1] ?? '';
   for (const colorScheme of ['light', 'dark'] as const) {
     const page = await openAs(colette, colorScheme);
-    for (const path of ['/usager?lang=en', '/usager', stop, entry, stop.replace(/\/arreter$/, ''), '/usager/entrees/1']) await look(page, at(path));
+    for (const path of ['/usager?lang=en', '/usager?lang=fr', stop, entry, stop.replace(/\/arreter$/, ''), '/usager/entrees/1'])
+      await look(page, at(path));
     await page.context().close();
   }
   const nobody = new Walker();

@@ -84,6 +84,24 @@ test('S8 two minutes before the end the page warns; "Rester connecté" keeps the
   await context.close();
 });
 
+test('S8 a page opened in one tab puts off the end that another tab announces', { database: 'pglite' }, async () => {
+  const { context, page } = await computer();
+  await context.clock.install({ time: new Date() });
+  await signIn(page, 'karim', 'Karim Benali');
+  await open(page, '/aidant/securite');
+  const shown = await textOf(page, '[data-session-text]');
+  await context.clock.runFor(12 * MINUTE);
+  world.advance(12 * MINUTE);
+  const other = await context.newPage();
+  await open(other, '/aidant/securite');
+  await page.waitForFunction(`document.querySelector('[data-session-text]').textContent !== ${JSON.stringify(shown)}`);
+  await context.clock.runFor(1.5 * MINUTE);
+  assert.equal(await page.locator('#session [role="alert"]').innerText(), '', 'the session was used since');
+  await context.clock.runFor(12 * MINUTE);
+  assert.match(await textOf(page, '#session [role="alert"]'), /Dans moins de 2 minutes/, 'and its new end is announced too');
+  await context.close();
+});
+
 test('S8 without JavaScript the same form answers in another window, and the page with what was typed stays', { database: 'pglite' }, async () => {
   const { context, page } = await computer(false);
   await signIn(page, 'karim', 'Karim Benali');

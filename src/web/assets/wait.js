@@ -8,6 +8,8 @@ const read = async () => {
   if (!answer.ok) throw new Error('no page');
   const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
   if (!fresh.querySelector('[data-wait]')) return location.reload(); // the mandate has its consent by another way, or the aidant is signed out
+  const session = fresh.querySelector('[data-session]');
+  if (session) document.dispatchEvent(new CustomEvent('relais-session', { detail: session }));
   for (const part of document.querySelectorAll('[data-live]')) {
     const now = fresh.getElementById(part.id);
     if (part.innerHTML === now.innerHTML) continue;

@@ -6,7 +6,7 @@ export const lost: Catalogue['lost'] = {
   intro: 'Your phone or your key is lost, stolen, or used by somebody else? Suspend your access to Relais now.',
   steps: [
     'Write your work e-mail address.',
-    'Relais sends a link there, valid for 1 hour.',
+    'Relais sends a link there, valid for 24 hours.',
     'Open the link and press the button. Your access is then suspended.',
   ],
   label: 'Work e-mail address',

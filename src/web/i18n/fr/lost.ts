@@ -4,7 +4,7 @@ export const lost = {
   intro: 'Votre téléphone ou votre clé est perdu, volé, ou utilisé par quelqu’un d’autre ? Suspendez tout de suite votre accès à Relais.',
   steps: [
     'Écrivez votre adresse e-mail professionnelle.',
-    'Relais y envoie un lien, valable 1 heure.',
+    'Relais y envoie un lien, valable 24 heures.',
     'Ouvrez le lien et appuyez sur le bouton. Votre accès est alors suspendu.',
   ],
   label: 'Adresse e-mail professionnelle',
