@@ -8,9 +8,19 @@ import type { Transaction, Transactions } from '../kernel/transaction.ts';
 import type { Theme } from '../organisations/theme.ts';
 import { firstName, type Usager } from '../usagers/usager.ts';
 import { createEnding, type EndingStore, type Endings, type EndSessions, type Protection, type TellEnd } from './ending.ts';
-import { type Consent, type Days, type Draft, isDuration, type Mandate, newReference, TEMPLATE, textHash } from './mandate.ts';
+import { type Consent, type Days, type Draft, isDuration, type Mandate, newReference, TEMPLATE } from './mandate.ts';
 import { type Narrowing, type NarrowingRefusal, nameDemarches, narrowingContent, type Offered } from './narrowing.ts';
-import { type Actor, type ActorRefusal, checkActor, checkDraft, checkParties, type PartyRefusal, type RenewalRefusal, renewal } from './policy.ts';
+import {
+  type Actor,
+  type ActorRefusal,
+  checkActor,
+  checkDraft,
+  checkParties,
+  hashOfDraft,
+  type PartyRefusal,
+  type RenewalRefusal,
+  renewal,
+} from './policy.ts';
 
 /** How long a recap may wait for its two wills. */
 const DRAFT_MINUTES = 60;
@@ -349,14 +359,7 @@ const createDrafting = (
     if (notRenewable) return { refused: notRenewable, usagerId };
     const kept = await settleOthers(tx, draft, usagerId, consent, others, now);
     if (kept === 'overlap_unanswered') return { refused: kept, usagerId };
-    const hash = textHash({
-      organisation: { name: actor.organisationName, siret: actor.siret },
-      usager,
-      themes: draft.themes,
-      days: draft.days,
-      narrowing: draft.narrowing,
-      from: now,
-    });
+    const hash = hashOfDraft(draft, actor, usager, now);
     const given = { ...consent, usagerId, at: now, textHash: hash };
     await store.consentDraft(tx, id, given);
     await journal.record(tx, {
@@ -438,14 +441,7 @@ const createDrafting = (
         const notRenewable = await checkRenewal(tx, draft, usagerId, now);
         if (notRenewable) return { refused: notRenewable, usagerId };
         if (draft.consent.method === 'paper' && !(await store.witnessStands(tx, id))) return { refused: 'witness_gone', usagerId };
-        const hash = textHash({
-          organisation: { name: actor.organisationName, siret: actor.siret },
-          usager,
-          themes: draft.themes,
-          days: draft.days,
-          narrowing: draft.narrowing,
-          from: now,
-        });
+        const hash = hashOfDraft(draft, actor, usager, now);
         if (!equal(hash, draft.consent.textHash) || !equal(hash, shownHash)) return { refused: 'usager_mismatch', usagerId };
         const factor = await acceptFactor(tx, who.aidantId, proof, hash);
         if ('refused' in factor) return { refused: factor.refused, usagerId };

@@ -7,10 +7,10 @@ import type { Transaction, Transactions } from '../kernel/transaction.ts';
 import { type CivilIdentity, displayName, firstName, isSamePerson, pivot, type Usager } from '../usagers/usager.ts';
 import { enterTyped, type UsagerStore } from '../usagers/usagers.ts';
 import type { Protection } from './ending.ts';
-import { type Draft, textHash } from './mandate.ts';
+import type { Draft } from './mandate.ts';
 import type { AcceptFactor, ConsentRefusal, FactorRefusal, MandateStore, Mandates, Proof } from './mandates.ts';
 import { newPaperReference, type PaperConsent, type PaperConsentId, paperEvidence, witnessedHash } from './paper-consent.ts';
-import { type Actor, type ActorRefusal, checkActor, checkDraft, checkParties } from './policy.ts';
+import { type Actor, type ActorRefusal, checkActor, checkDraft, checkParties, hashOfDraft } from './policy.ts';
 
 type Who = { readonly aidantId: AidantId; readonly organisationId: OrganisationId };
 
@@ -70,16 +70,6 @@ interface Parts {
   readonly clock: Clock;
   readonly acceptFactor: AcceptFactor;
 }
-
-const hashOf = (draft: Draft, actor: Actor, usager: CivilIdentity, from: Date): Buffer =>
-  textHash({
-    organisation: { name: actor.organisationName, siret: actor.siret },
-    usager,
-    themes: draft.themes,
-    days: draft.days,
-    narrowing: draft.narrowing,
-    from,
-  });
 
 const names = (actor: Actor) => ({ aidantName: firstName(actor.givenName), organisationName: actor.organisationName });
 const protectedBy = (protection: Protection | undefined): 'person_deceased' | 'protected_person' | undefined =>
@@ -143,7 +133,7 @@ const createAsking = (parts: Parts): Pick<PaperConsents, 'people' | 'ask' | 'fin
       askedByName: `${actor.givenName} ${actor.familyName}`,
       usagerId: usager.id,
       usagerName: displayName(usager),
-      textHash: hashOf(draft, actor, usager, now),
+      textHash: hashOfDraft(draft, actor, usager, now),
       askedAt: now,
       expiresAt: endOfMandate(now, 1),
       endedAt: undefined,
@@ -217,7 +207,7 @@ const createWitnessing = (parts: Parts): Pick<PaperConsents, 'waiting' | 'read' 
     if (paper.endedAt || paper.expiresAt <= now || draft.closedAt || draft.consent) return refuse('draft_expired');
     if (isSamePerson(usager, actor)) return refuse('witness_is_person');
     // What was printed must still be the text: another day or another name, and it must be printed and signed anew.
-    if (!equal(hashOf(draft, maker, usager, now), paper.textHash) || !equal(shownHash, paper.textHash)) return refuse('draft_expired');
+    if (!equal(hashOfDraft(draft, maker, usager, now), paper.textHash) || !equal(shownHash, paper.textHash)) return refuse('draft_expired');
     return { paper, actor };
   };
 

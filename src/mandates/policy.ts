@@ -1,7 +1,7 @@
 import type { UsagerId } from '../kernel/ids.ts';
 import type { Theme } from '../organisations/theme.ts';
 import { type CivilIdentity, isMinor, isSamePerson } from '../usagers/usager.ts';
-import type { Mandate } from './mandate.ts';
+import { type Draft, type Mandate, textHash } from './mandate.ts';
 import type { Narrowing } from './narrowing.ts';
 
 /** Whoever acts for an organisation, as the database has it at this instant. */
@@ -89,3 +89,14 @@ export const grantable = (sets: {
       sets.aidant.includes(theme) &&
       (sets.asked === undefined || sets.asked.includes(theme)),
   );
+
+/** The hash of what a draft says on the day of `from`: the one text that both wills refer to. */
+export const hashOfDraft = (draft: Draft, actor: Actor, usager: CivilIdentity, from: Date): Buffer =>
+  textHash({
+    organisation: { name: actor.organisationName, siret: actor.siret },
+    usager,
+    themes: draft.themes,
+    days: draft.days,
+    narrowing: draft.narrowing,
+    from,
+  });

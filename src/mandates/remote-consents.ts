@@ -7,10 +7,9 @@ import type { Transaction, Transactions } from '../kernel/transaction.ts';
 import type { Weakness } from '../usagers/channel.ts';
 import { type ChannelStore, phoneFor, type QueueSms } from '../usagers/channels.ts';
 import { firstName, type Usager } from '../usagers/usager.ts';
-import { type Draft, textHash } from './mandate.ts';
 import type { ConsentRefusal, MandateStore, Mandates } from './mandates.ts';
 import type { Narrowing } from './narrowing.ts';
-import { type Actor, checkDraft, checkParties } from './policy.ts';
+import { checkDraft, checkParties, hashOfDraft } from './policy.ts';
 import {
   type Answer,
   type Candidate,
@@ -105,16 +104,6 @@ interface Parts {
   readonly texts: ConsentTexts;
 }
 
-const hashOf = (draft: Draft, actor: Actor, usager: Usager, from: Date): Buffer =>
-  textHash({
-    organisation: { name: actor.organisationName, siret: actor.siret },
-    usager,
-    themes: draft.themes,
-    days: draft.days,
-    narrowing: draft.narrowing,
-    from,
-  });
-
 export const createRemoteConsents = (parts: Parts): RemoteConsents => ({ ...createAsking(parts), ...createAnswering(parts) });
 
 const createAsking = (parts: Parts): Pick<RemoteConsents, 'people' | 'ask' | 'find'> => {
@@ -184,7 +173,7 @@ const createAsking = (parts: Parts): Pick<RemoteConsents, 'people' | 'ask' | 'fi
           usagerId,
           channelId: channel.id,
           phone: channel.address,
-          textHash: hashOf(draft, actor, usager, now),
+          textHash: hashOfDraft(draft, actor, usager, now),
           deliveryId: sent.queued,
           state: 'asked',
           askedAt: now,
@@ -250,7 +239,7 @@ const createAnswering = (parts: Parts): Pick<RemoteConsents, 'answer' | 'receipt
     const actor = await mandateStore.actor(tx, consent.aidantId, consent.organisationId);
     const usager = await mandateStore.usager(tx, consent.usagerId);
     if (!draft || !actor || !usager || draft.consent) return false;
-    return equal(hashOf(draft, actor, usager, clock.now()), consent.textHash);
+    return equal(hashOfDraft(draft, actor, usager, clock.now()), consent.textHash);
   };
 
   const agree = async (tx: Transaction, consent: RemoteConsent, answer: Answer): Promise<'yes' | 'expired'> => {
