@@ -47,6 +47,7 @@ export interface RemoteConsentStore {
   count(tx: Transaction, id: RemoteConsentId, what: 'unclear' | 'later'): Promise<void>;
   receipt(tx: Transaction, id: RemoteConsentId, status: 'delivered' | 'failed', at: Date): Promise<void>;
   overdue(tx: Transaction, now: Date, limit: number): Promise<RemoteConsent[]>;
+  /** Forgets the gateway's calls, and the counters of messages, of before that. */
   purgeCalls(tx: Transaction, before: Date): Promise<number>;
 }
 

@@ -130,5 +130,9 @@ export const remoteConsentStore: RemoteConsentStore = {
     );
     return found.map(read);
   },
-  purgeCalls: (tx, before) => run(tx, sql`delete from sms_callback where received_at < ${before}`),
+  purgeCalls: (tx, before) =>
+    run(
+      tx,
+      sql`with counted as (delete from sms_quota where day < ${before}::timestamptz::date) delete from sms_callback where received_at < ${before}`,
+    ),
 };

@@ -251,5 +251,10 @@ inEachWorld(({ world, kind }) => {
     assert.ok(it.logged.some(({ line }) => line['code'] === 'sms_capped'));
     await walker.open(`${it.places.relais}/usager/telephone`);
     assert.equal((await walker.send('add-phone', { phone: '08 99 12 34 56' })).status, 422);
+    const counters = async () => (await it.sql('select 1 from sms_quota')).length;
+    const before = await counters();
+    await it.sql("insert into sms_quota (day, scope, holder, sent) values ('2020-01-01', 'person', 'usg_x', 1)");
+    await it.app.site.sms?.consents.purge();
+    assert.equal(await counters(), before, 'the counters of a month ago are gone, and no other');
   });
 });
