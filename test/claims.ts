@@ -100,6 +100,7 @@ const PROMISES = {
   T6: 'The date that is printed is today’s, however long the process has run.',
   B3: 'When the answer of the database is lost, the same request again has one effect.',
   B7: 'A deadlock is tried again, a bounded number of times, and doubles nothing.',
+  D5: 'Many sign-ins at once neither starve the process nor escape the limit.',
   D7: 'Nobody makes Relais send messages without end.',
 } as const;
 
