@@ -205,7 +205,7 @@ const tries = (foreign: Foreign, own: { uid: string; organisation: string; servi
     ),
     ...draftTries(
       'POST /aidant/mandats/brouillon/:id/telephone',
-      1,
+      2,
       form((id) => `${draft(id)}/telephone`),
     ),
     ...draftTries(

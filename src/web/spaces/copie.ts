@@ -44,7 +44,7 @@ export const copie =
     });
 
     const gone = (request: FastifyRequest, reply: FastifyReply, here: NonNullable<Awaited<ReturnType<typeof requireAidant>>>, code: string) => {
-      site.notice({ code: `copy_${code}` });
+      if (code !== 'not_found') site.notice({ code: `copy_${code}` }); // an unknown id has its line already
       return kit.refuse(request, reply, code, { session: here.session, who: here.who });
     };
 
