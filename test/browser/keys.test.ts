@@ -13,7 +13,8 @@ let browser: Browser;
 before(async () => {
   const [kind] = databases();
   if (!kind) throw new Error('no database');
-  [world, browser] = await Promise.all([openWorld(kind), openBrowser()]);
+  browser = await openBrowser();
+  world = await openWorld(kind);
 });
 after(async () => {
   await browser?.close();

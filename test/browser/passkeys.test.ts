@@ -18,7 +18,8 @@ let sent = '';
 before(async () => {
   const [kind] = databases();
   if (!kind) throw new Error('no database');
-  [world, browser] = await Promise.all([openWorld(kind), openBrowser()]);
+  browser = await openBrowser();
+  world = await openWorld(kind);
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: 'fr-FR' });
   watch(context, witness);
   context.setDefaultTimeout(10_000);

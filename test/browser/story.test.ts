@@ -16,7 +16,8 @@ let colette: Someone;
 before(async () => {
   const [kind] = databases();
   if (!kind) throw new Error('no database');
-  [world, browser] = await Promise.all([openWorld(kind), openBrowser()]);
+  browser = await openBrowser();
+  world = await openWorld(kind);
   if (process.env['RELAIS_SHOTS']) {
     // The pictures of the README show an afternoon, whenever they are taken.
     const now = new Date();
