@@ -56,6 +56,20 @@ interface Remark extends Names {
   readonly demarcheLabelEn?: string;
 }
 
+interface Erasure {
+  /** The legal ground, a code. */
+  readonly ground: string;
+  readonly scope: 'person' | 'period';
+  readonly class?: string;
+  readonly month?: string;
+}
+
+interface Hold {
+  readonly scope: 'person' | 'period';
+  readonly class?: string;
+  readonly month?: string;
+}
+
 type FactorKind = 'totp' | 'passkey' | 'recovery';
 
 /** The sealed part of each kind of entry. */
@@ -165,6 +179,27 @@ export interface Details {
   'loss.reported': Record<string, never>;
   'checkpoint.trusted': { readonly reason: string; readonly size: number; readonly root: string };
   'keys.made': { readonly names: readonly string[] };
+  /** The journal's signing key was replaced: `vkey` is the new one's, `former` the one that it follows. */
+  'key.rotated': { readonly name: string; readonly vkey: string; readonly former: string };
+  /** The signer answered no; one a kind of refusal and hour. */
+  'checkpoint.refused': { readonly refused: string; readonly size: number };
+  /** The process started with other settings than the last one that said so: `hash` of what counts, names of the settings, never a value. */
+  'configuration.changed': { readonly hash: string; readonly what: readonly string[] };
+  /** What was sealed for one person, or for a class and a month (`YYYY-MM`), is to be forgotten; a second person decides. */
+  'erasure.asked': Erasure;
+  'erasure.executed': Erasure & { readonly entries: number };
+  'erasure.refused': Erasure & { readonly reason: string };
+  /** Nothing of this person or month is erased before the hold is lifted. */
+  'hold.placed': Hold & { readonly reason: string };
+  'hold.lifted': Hold & { readonly reason: string };
+  /** The sealed parts of a month left the database, their keys destroyed before. */
+  'partition.dropped': { readonly month: string; readonly entries: number };
+  /** Entries left Relais as a file: her own, taken by herself, or those of an administration's or an organisation's view. */
+  'journal.exported': Names & { readonly what: string; readonly entries: number; readonly reason?: string };
+  /** The proof that the entry at index `entry` stands in the journal. */
+  'proof.downloaded': Names & { readonly entry: number };
+  /** Her statement, by herself or printed by an organisation beside her; `from` and `to` are days, `YYYY-MM-DD`, both inside. */
+  'statement.made': Names & { readonly from: string; readonly to: string; readonly entries: number };
   'log.heartbeat': Record<string, never>;
 }
 
@@ -247,6 +282,18 @@ export const KINDS: { readonly [T in EventType]: Kind } = {
   'loss.reported': { retention: 'access', shown: 'concerns no usager' },
   'checkpoint.trusted': { retention: 'log', shown: 'concerns no usager' },
   'keys.made': { retention: 'log', shown: 'concerns no usager' },
+  'key.rotated': { retention: 'log', shown: 'concerns no usager' },
+  'checkpoint.refused': { retention: 'log', shown: 'concerns no usager' },
+  'configuration.changed': { retention: 'log', shown: 'concerns no usager' },
+  'erasure.asked': { retention: 'log', shown: true },
+  'erasure.executed': { retention: 'log', shown: true },
+  'erasure.refused': { retention: 'log', shown: true },
+  'hold.placed': { retention: 'log', shown: 'the authority that asked says when she is told' },
+  'hold.lifted': { retention: 'log', shown: 'the authority that asked says when she is told' },
+  'partition.dropped': { retention: 'log', shown: 'erasure.executed says it' },
+  'journal.exported': { retention: 'mandate', shown: true },
+  'proof.downloaded': { retention: 'mandate', shown: true },
+  'statement.made': { retention: 'mandate', shown: true },
   'log.heartbeat': { retention: 'log', shown: 'concerns no usager' },
 };
 

@@ -129,6 +129,20 @@ export const sampleEntries = (text: Text): StoredEntry[] => {
     entry('mandate.ended', '2026-02-20T08:24:00Z', { ...karim, reason: 'expired', themes: ['papiers'] }),
     entry('usager.linked', '2026-02-20T08:23:00Z', { acr: 'eidas1' }),
     entry('usager.signed-in', '2026-02-20T08:22:00Z', { acr: 'eidas1' }),
+    entry('journal.exported', '2026-02-20T08:21:50Z', { what: 'own', entries: 12 }),
+    entry('journal.exported', '2026-02-20T08:21:48Z', {
+      what: 'csv',
+      entries: 2,
+      administrationName: text('la CAF'),
+      reason: text('dossier 2026-118'),
+    }),
+    entry('proof.downloaded', '2026-02-20T08:21:46Z', { entry: 4713 }),
+    entry('proof.downloaded', '2026-02-20T08:21:44Z', { entry: 4713, administrationName: text('la CAF') }),
+    entry('statement.made', '2026-02-20T08:21:42Z', { from: '2026-01-01', to: '2026-01-31', entries: 12 }),
+    entry('statement.made', '2026-02-20T08:21:40Z', { ...karim, from: '2026-01-01', to: '2026-01-31', entries: 12 }),
+    entry('erasure.asked', '2026-02-20T08:21:30Z', { ground: 'request', scope: 'person' }),
+    entry('erasure.executed', '2026-02-20T08:21:20Z', { ground: 'retention', scope: 'period', class: 'access', month: '2025-01', entries: 12 }),
+    entry('erasure.refused', '2026-02-20T08:21:10Z', { ground: 'request', scope: 'person', reason: text('litige en cours') }),
     entry('session.opened', '2026-02-20T08:21:00Z', null),
   ];
 };

@@ -54,7 +54,13 @@ type Shown =
   | 'action.contested'
   | 'action.error-declared'
   | 'revocation.delivered'
-  | 'journal.read';
+  | 'journal.read'
+  | 'journal.exported'
+  | 'proof.downloaded'
+  | 'statement.made'
+  | 'erasure.asked'
+  | 'erasure.executed'
+  | 'erasure.refused';
 
 const pick = (words: Readonly<Record<string, string>>, key: string | undefined): string => lookUp(words, key) ?? words['other'] ?? '';
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
@@ -70,6 +76,9 @@ const actor = (names: Names, lang: Lang): string => {
   const words = t(lang).journal;
   return words.actor(names.aidantName ?? words.someone, names.organisationName === undefined ? '' : insideSentence(names.organisationName));
 };
+/** Whoever read, when it was not the person herself. */
+const readerOf = (names: Names, lang: Lang): string | undefined =>
+  names.administrationName !== undefined ? capital(names.administrationName) : names.organisationName === undefined ? undefined : actor(names, lang);
 const site = (names: Names, lang: Lang): string => (names.serviceName === undefined ? t(lang).journal.someSite : siteOf(names.serviceName, lang));
 
 /** A label that starts with its determiner stands in the sentence as it is: « votre demande d’aide au logement ». */
@@ -224,6 +233,25 @@ const WRITERS: { readonly [T in Shown]: Detail<T> } = {
     t(lang).journal.lines.delivered(capital(site(detail, lang)), exactTime(new Date(detail.acknowledgedAt), lang)),
   'journal.read': (detail, _, lang) =>
     t(lang).journal.lines.read(capital(detail.administrationName ?? t(lang).journal.someAdministration), detail.reason),
+  'journal.exported': (detail, _, lang) => {
+    const { lines } = t(lang).journal;
+    const who = readerOf(detail, lang);
+    return who === undefined ? lines.exportedByYou() : goesOn(lines.exportedBy(who), { left: [], ...detail }, lang);
+  },
+  'proof.downloaded': (detail, _, lang) => {
+    const { lines } = t(lang).journal;
+    const who = readerOf(detail, lang);
+    return who === undefined ? lines.proofByYou(detail.entry) : lines.proofBy(who, detail.entry);
+  },
+  'statement.made': (detail, _, lang) => {
+    const { lines } = t(lang).journal;
+    const days = [birthday(detail.from, lang), birthday(detail.to, lang)] as const;
+    const who = readerOf(detail, lang);
+    return who === undefined ? lines.statementByYou(days) : lines.statementBy(who, days);
+  },
+  'erasure.asked': (_, __, lang) => t(lang).journal.lines.erasureAsked(),
+  'erasure.executed': (_, __, lang) => t(lang).journal.lines.erasureExecuted(),
+  'erasure.refused': (detail, _, lang) => goesOn(t(lang).journal.lines.erasureRefused(), { left: [], ...detail }, lang),
 };
 
 /** The kinds of entries that have a sentence. */
