@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { pairwise } from '../../delegation/session.ts';
-import type { Details } from '../../journal/event.ts';
 import type { Filter, StoredEntry } from '../../journal/journal.ts';
+import { KINDS_SEEN, visibleTo } from '../../journal/visible.ts';
 import { addDays, readDay, startOfDay } from '../../kernel/calendar.ts';
 import { isId } from '../../kernel/ids.ts';
 import { readReason } from '../../organisations/name.ts';
@@ -18,6 +18,8 @@ interface AgentHere {
   readonly administration: { readonly id: string; readonly name: string };
   readonly who: { readonly name: string; readonly organisation: string };
 }
+
+const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
 /** Reads a day; undefined when nothing was typed, null when it is no day. */
 const dayOf = (value: string): string | undefined | null => (value.trim() === '' ? undefined : (readDay(value) ?? null));
@@ -45,6 +47,7 @@ const readQuery = (fields: Fields, administrationId: string, services: readonly 
     reason,
     filter: {
       administration: administrationId,
+      types: KINDS_SEEN.administration,
       limit: PAGE + 1,
       ...(from ? { from: startOfDay(from) } : {}),
       ...(to ? { until: startOfDay(addDays(to, 1)) } : {}),
@@ -83,26 +86,36 @@ export const administrationSpace =
       };
     };
 
-    const toRow = (entry: StoredEntry, services: readonly Service[], references: Map<string, string>): AuditRow => {
-      const sector = services.find((service) => service.id === entry.service)?.sector;
-      const detail = (entry.detail ?? {}) as Partial<Details['action.reported'] & Details['action.contested']>;
-      return {
-        index: entry.index,
-        at: entry.at,
-        type: entry.type,
-        ...(entry.aidant && sector ? { aidant: pairwise(site.pairwiseKey.reveal(), 'act', sector, entry.aidant) } : {}),
-        ...(detail.organisationName ? { organisation: detail.organisationName } : {}),
-        ...(entry.theme ? { theme: entry.theme } : {}),
-        ...(detail.demarcheLabel ? { demarche: detail.demarcheLabel } : entry.demarche ? { demarche: entry.demarche } : {}),
-        ...(entry.verb ? { verb: entry.verb } : {}),
-        ...(entry.outcome ? { outcome: entry.outcome } : {}),
-        ...(detail.outsideMandate ? { outsideMandate: true } : {}),
-        ...(entry.mandate && references.has(entry.mandate)
-          ? { mandateReference: references.get(entry.mandate) as string, mandateHref: `/administration/mandats/${entry.mandate}` }
-          : {}),
-        ...(entry.session ? { session: entry.session } : {}),
-        ...(detail.entry === undefined ? {} : { about: detail.entry }),
+    /** What this administration may see of an entry, and nothing else of it (journal/visible.ts). */
+    const toRows = (here: AgentHere, entry: StoredEntry, services: readonly Service[], references: Map<string, string>): AuditRow[] => {
+      const pseudonym = (aidant: string, service: string): string | undefined => {
+        const sector = services.find(({ id }) => id === service)?.sector;
+        return sector === undefined ? undefined : pairwise(site.pairwiseKey.reveal(), 'act', sector, aidant);
       };
+      const seen = visibleTo({ who: 'administration', id: here.administration.id, pseudonym }, entry);
+      if (!seen) return [];
+      const { index, at, type, aidant, theme, verb, outcome, mandate, session, detail } = seen;
+      const organisation = textOf(detail?.['organisationName']);
+      const demarche = textOf(detail?.['demarcheLabel']) ?? seen.demarche;
+      const about = detail?.['entry'];
+      const row: AuditRow = {
+        index,
+        at,
+        type,
+        ...(aidant ? { aidant } : {}),
+        ...(organisation ? { organisation } : {}),
+        ...(theme ? { theme } : {}),
+        ...(demarche ? { demarche } : {}),
+        ...(verb ? { verb } : {}),
+        ...(outcome ? { outcome } : {}),
+        ...(detail?.['outsideMandate'] === true ? { outsideMandate: true } : {}),
+        ...(mandate && references.has(mandate)
+          ? { mandateReference: references.get(mandate) as string, mandateHref: `/administration/mandats/${mandate}` }
+          : {}),
+        ...(session ? { session } : {}),
+        ...(typeof about === 'number' ? { about } : {}),
+      };
+      return [row];
     };
 
     /** Reads and records the reading in one transaction: one entry a person concerned, so that each sees who looked, and why (claim J8). */
@@ -150,7 +163,7 @@ export const administrationSpace =
           {...(found
             ? {
                 results: {
-                  rows: rows.map((entry) => toRow(entry, services, references)),
+                  rows: rows.flatMap((entry) => toRows(here, entry, services, references)),
                   ...('filter' in asked && asked.filter.before !== undefined ? { previous: again([]) } : {}),
                   ...(found.length > PAGE && last ? { next: again([['before', String(last.index)]]) } : {}),
                 },

@@ -41,6 +41,8 @@ export const administration: Catalogue['administration'] = {
     'session.refused': 'Session refused',
     'revocation.delivered': 'Stop of the mandate received',
     'journal.read': 'Query of the log',
+    'journal.exported': 'Lines downloaded',
+    'proof.downloaded': 'Proof downloaded',
     'token.issued': 'Token issued',
     'token.refused': 'Token refused',
     'action.refused': 'Act refused',
@@ -49,8 +51,6 @@ export const administration: Catalogue['administration'] = {
     'service.added': 'Website declared',
     'service.approved': 'Website approved',
     'service.disabled': 'Website removed',
-    'approval.asked': 'Approval asked',
-    'approval.given': 'Approval given',
   },
   about: (index) => `About line ${index}`,
   verbs: {

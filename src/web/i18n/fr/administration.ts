@@ -40,6 +40,8 @@ export const administration = {
     'session.refused': 'Session refusée',
     'revocation.delivered': 'Arrêt du mandat reçu',
     'journal.read': 'Consultation du journal',
+    'journal.exported': 'Lignes téléchargées',
+    'proof.downloaded': 'Preuve téléchargée',
     'token.issued': 'Jeton délivré',
     'token.refused': 'Jeton refusé',
     'action.refused': 'Acte refusé',
@@ -48,8 +50,6 @@ export const administration = {
     'service.added': 'Site déclaré',
     'service.approved': 'Site approuvé',
     'service.disabled': 'Site retiré',
-    'approval.asked': 'Accord demandé',
-    'approval.given': 'Accord donné',
   } as Record<string, string>,
   about: (index: number) => `Sur la ligne ${index}`,
   verbs: {
