@@ -10,14 +10,9 @@ import { signerFolder } from './journal.ts';
 import { checkProof } from './journal-proof.ts';
 import { keysMake } from './keys.ts';
 import { readFolders } from './settings.ts';
+import { untilStopped, witness } from './witness.ts';
 
 /** Commands that need no database. */
-
-const untilStopped = (): Promise<void> =>
-  new Promise((resolve) => {
-    process.once('SIGTERM', () => resolve());
-    process.once('SIGINT', () => resolve());
-  });
 
 const sign: LocalCommand = {
   name: 'journal sign',
@@ -64,4 +59,4 @@ const demo: LocalCommand = {
   },
 };
 
-export const localCommands: readonly LocalCommand[] = [keysMake, sign, checkProof, demo];
+export const localCommands: readonly LocalCommand[] = [keysMake, sign, checkProof, witness, demo];
