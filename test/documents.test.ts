@@ -2,6 +2,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { helpOf } from '../src/cli/command.ts';
 import { commands, findCommand } from '../src/cli/run.ts';
+import { entriesPage, writtenPage } from './journal/entries-page.ts';
 import { assert, test } from './support/check.ts';
 
 /** What the documents name exists. */
@@ -55,4 +56,8 @@ test('every command of `relais` that the documents quote exists, with its flags'
 
 test('no document names a path of somebody’s machine or a registry', () => {
   for (const page of pages) assert.doesNotMatch(textOf(page), /(?:^|[\s(`'"])\/(?:home|root|work|Users|tmp)\/|registry\.npmjs|npmjs\.org/m, page);
+});
+
+test('J1 docs/journal-entries.md says what the closed set of entries says', () => {
+  assert.equal(writtenPage(), entriesPage(), 'run `npm run docs:entries`');
 });

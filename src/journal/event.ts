@@ -112,9 +112,9 @@ const ERASURE = { ...SEALED, ground: text };
 
 /** The closed set. */
 export const KINDS = {
-  'aidant.signed-in': kind('access', NO_USAGER, ORGANISATION, SIGN_IN),
-  'aidant.sign-in-refused': kind('access', NO_USAGER, ORGANISATION, REASON),
-  'aidant.signed-out': kind('access', NO_USAGER, ORGANISATION, {}),
+  'aidant.signed-in': kind('access', NO_USAGER, NONE, SIGN_IN),
+  'aidant.sign-in-refused': kind('access', NO_USAGER, NONE, REASON),
+  'aidant.signed-out': kind('access', NO_USAGER, NONE, {}),
   'staff.signed-in': kind('access', NO_USAGER, NONE, SIGN_IN),
   'usager.signed-in': kind('access', true, NONE, { acr: text }),
   'usager.sign-in-refused': kind('access', 'concerns no usager that is known', NONE, REASON),
