@@ -1,5 +1,6 @@
 import { createActions } from './actions/actions.ts';
 import { createContests } from './actions/contests.ts';
+import { createStatements } from './actions/statement.ts';
 import { createLosses } from './aidants/losses.ts';
 import { partyOf } from './aidants/passkey.ts';
 import { createPasskeys } from './aidants/passkeys.ts';
@@ -328,6 +329,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
       tell: createBarTelling({ deliveries, referents: referentsOf }),
     }),
     attestations,
+    statements: createStatements({ key: readPrivateKey(keys.pem('attestation-ed25519').reveal()), former: keys.formerAttestation }),
     sessions,
     services: domain.services,
     actions: createActions({ ...common, store: actionStore }),

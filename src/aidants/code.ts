@@ -70,6 +70,25 @@ export const base32 = (bytes: Uint8Array): string => {
   return bits > 0 ? text + BASE32[(held << (5 - bits)) & 31] : text;
 };
 
+/** Reads what `base32` writes. Undefined for any other sign, and for bits at the end that nothing wrote. */
+export const readBase32 = (text: string): Buffer | undefined => {
+  const bytes: number[] = [];
+  let bits = 0;
+  let held = 0;
+  for (const sign of text) {
+    const value = BASE32.indexOf(sign);
+    if (value < 0) return undefined;
+    held = (held << 5) | value;
+    bits += 5;
+    if (bits >= 8) {
+      bits -= 8;
+      bytes.push(held >>> bits);
+      held &= (1 << bits) - 1;
+    }
+  }
+  return bits < 5 && held === 0 ? Buffer.from(bytes) : undefined;
+};
+
 /** The address that an authenticator program reads in a QR code. */
 export const otpauth = (seed: Uint8Array, issuer: string, account: string): string =>
   `otpauth://totp/${encodeURIComponent(issuer)}:${encodeURIComponent(account)}?secret=${base32(seed)}&issuer=${encodeURIComponent(issuer)}&algorithm=SHA1&digits=6&period=30`;

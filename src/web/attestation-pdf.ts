@@ -2,12 +2,15 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import PDFDocument from 'pdfkit';
 import QR from 'qrcode';
+import { printedNumber, type Sheet } from '../actions/statement.ts';
 import { parisDay, startOfDay } from '../kernel/calendar.ts';
-import { t } from './i18n/language.ts';
+import { type Lang, t } from './i18n/language.ts';
 import { type AttestationData, attestationBlocks, type Block, type MandateTextData, mandateBlocks } from './views/mandate-blocks.ts';
 import { type SheetData, sheetBlocks } from './views/paper-sheet.tsx';
+import { coverBlocks, type StatementPaper, sheetBlocksOf } from './views/statement-blocks.ts';
 
-type Pdf = PDFKit.PDFDocument;
+/** `scale`: how much larger than `SIZE` its letters are. */
+type Pdf = PDFKit.PDFDocument & { readonly scale: number };
 type Element = PDFKit.PDFStructureElement;
 type Of<K extends Block['kind']> = Extract<Block, { kind: K }>;
 
@@ -20,7 +23,9 @@ const SIZE = { title: 19, section: 13, text: 11, small: 9, code: 13 };
 const GAP = { section: 12, text: 5 };
 const INDENT = 16;
 const HEAD_WIDTH = 150;
-const QR_SIDE = 120;
+const QR_SIDE = { address: 120, dense: 226 };
+/** Large print: text of 16 points. */
+const LARGE = 16 / SIZE.text;
 const INK = '#161616';
 const SOFT = '#4a4a4a';
 const TONES = { plain: {}, reference: { font: 'bold' }, soft: { color: SOFT }, small: { size: SIZE.small, color: SOFT } } as const;
@@ -63,7 +68,7 @@ interface Style {
 const layOut = (doc: Pdf, style: Style): { width: number; lineGap: number } => {
   doc
     .font(style.font ?? 'plain')
-    .fontSize(style.size ?? SIZE.text)
+    .fontSize((style.size ?? SIZE.text) * doc.scale)
     .fillColor(style.color ?? INK);
   return { width: style.width ?? doc.page.width - 2 * MARGIN, lineGap: 2 };
 };
@@ -112,8 +117,9 @@ const rule = (doc: Pdf, y: number): void => {
 };
 
 const addTable = (doc: Pdf, root: Element, { caption, rows }: Of<'table'>): void => {
-  const term: Style = { font: 'bold', width: HEAD_WIDTH - 10 };
-  const value: Style = { x: MARGIN + HEAD_WIDTH, width: doc.page.width - 2 * MARGIN - HEAD_WIDTH };
+  const headWidth = HEAD_WIDTH * Math.sqrt(doc.scale);
+  const term: Style = { font: 'bold', width: headWidth - 10 };
+  const value: Style = { x: MARGIN + headWidth, width: doc.page.width - 2 * MARGIN - headWidth };
   ensure(doc, 120);
   const table = doc.struct('Table');
   root.add(table);
@@ -136,18 +142,44 @@ const addTable = (doc: Pdf, root: Element, { caption, rows }: Of<'table'>): void
   doc.y += GAP.text;
 };
 
-const addQr = (doc: Pdf, root: Element, { url, alternative }: Of<'qr'>): void => {
-  ensure(doc, QR_SIDE + 70);
+const addQr = (doc: Pdf, root: Element, { url, alternative, dense }: Of<'qr'>): void => {
+  const side = dense ? QR_SIDE.dense : QR_SIDE.address;
+  ensure(doc, side + (dense ? 40 : 70));
   const { modules } = QR.create(url, { errorCorrectionLevel: 'M' });
-  const step = QR_SIDE / (modules.size + 8);
+  const step = side / (modules.size + 8);
   const top = doc.y;
   const draw = (): void => {
     for (let y = 0; y < modules.size; y++)
       for (let x = 0; x < modules.size; x++) if (modules.get(y, x)) doc.rect(MARGIN + (x + 4) * step, top + (y + 4) * step, step, step);
     doc.fill('#000000');
   };
-  mark(doc, root, 'Figure', draw, { alt: alternative, bbox: [MARGIN, top, MARGIN + QR_SIDE, top + QR_SIDE] });
-  doc.y = top + QR_SIDE + GAP.text;
+  mark(doc, root, 'Figure', draw, { alt: alternative, bbox: [MARGIN, top, MARGIN + side, top + side] });
+  doc.y = top + side + GAP.text;
+};
+
+/** Lines of the journal, each kept on one page. */
+const addLines = (doc: Pdf, root: Element, { items }: Of<'lines'>): void => {
+  const list = doc.struct('L');
+  root.add(list);
+  for (const { at, said, under } of items) {
+    const pieces: (readonly [string, Style])[] = [
+      [at, { font: 'bold' }],
+      [said, {}],
+      [under, TONES.soft],
+    ];
+    ensure(
+      doc,
+      pieces.reduce((height, [text, style]) => height + heightOf(doc, text, style), 0),
+    );
+    const line = doc.struct('LI');
+    list.add(line);
+    mark(doc, line, 'LBody', () => {
+      for (const [text, style] of pieces) write(doc, text, style);
+    });
+    line.end();
+    doc.y += GAP.section;
+  }
+  list.end();
 };
 
 /** A frame with room for a hand: 40 points a line, twice as much for the last. */
@@ -199,6 +231,9 @@ const addBlock = (doc: Pdf, root: Element, block: Block): void => {
     case 'signature':
       addSignature(doc, root, block);
       break;
+    case 'lines':
+      addLines(doc, root, block);
+      break;
     case 'code':
       mark(doc, root, 'P', () => write(doc, block.label));
       mark(doc, root, 'P', () => write(doc, block.code, { font: 'mono', size: SIZE.code }));
@@ -206,7 +241,7 @@ const addBlock = (doc: Pdf, root: Element, block: Block): void => {
 };
 
 /** Numbers the pages: what a screen reader skips. */
-const addFooters = (doc: Pdf, reference: string): void => {
+const addFooters = (doc: Pdf, reference: string, lang: Lang): void => {
   const { start, count } = doc.bufferedPageRange();
   for (let i = 0; i < count; i++) {
     doc.switchToPage(start + i);
@@ -216,7 +251,7 @@ const addFooters = (doc: Pdf, reference: string): void => {
       .font('plain')
       .fontSize(SIZE.small)
       .fillColor(SOFT)
-      .text(`${reference} – ${t('fr').attestation.page(i + 1, count)}`, MARGIN, doc.page.height - 36, { lineBreak: false });
+      .text(`${reference} – ${t(lang).attestation.page(i + 1, count)}`, MARGIN, doc.page.height - 36, { lineBreak: false });
     doc.endMarkedContent();
   }
 };
@@ -228,24 +263,27 @@ interface Document {
   /** Each begins on a page of its own; the first piece of the first is the title. */
   readonly parts: readonly (readonly Block[])[];
   readonly compress: boolean;
+  readonly lang?: Lang;
+  readonly large?: true;
 }
 
-const writePdf = ({ reference, today, parts, compress }: Document): Promise<Buffer> => {
+const writePdf = ({ reference, today, parts, compress, lang = 'fr', large }: Document): Promise<Buffer> => {
   const title = parts[0]?.[0];
   const day = startOfDay(parisDay(today));
-  const doc = new PDFDocument({
+  const paper = new PDFDocument({
     size: 'A4',
     margin: MARGIN,
     pdfVersion: '1.7',
     subset: PDF_UA as PDFKit.Mixins.PDFSubsets,
     tagged: true,
-    lang: 'fr-FR',
+    lang: lang === 'fr' ? 'fr-FR' : 'en-GB',
     displayTitle: true,
     bufferPages: true,
     autoFirstPage: false,
     compress,
     info: { Title: `${title?.kind === 'title' ? title.text : ''} – ${reference}`, Author: 'Relais', CreationDate: day, ModDate: day },
   });
+  const doc: Pdf = Object.assign(paper, { scale: large ? LARGE : 1 });
   for (const [name, bytes] of Object.entries(FONTS)) doc.registerFont(name, bytes);
   const chunks: Buffer[] = [];
   const done = new Promise<Buffer>((resolve, reject) => {
@@ -261,7 +299,7 @@ const writePdf = ({ reference, today, parts, compress }: Document): Promise<Buff
     for (const block of blocks) addBlock(doc, root, block);
   });
   root.end();
-  addFooters(doc, reference);
+  addFooters(doc, reference, lang);
   doc.end();
   return done;
 };
@@ -281,3 +319,23 @@ export const attestationPdf = (data: MandateTextData, attestation: AttestationDa
 /** Writes the sheet to sign by hand, tagged alike. `asked` is an instant of its day. */
 export const sheetPdf = (data: MandateTextData, sheet: SheetData, asked: Date, options: { readonly compress?: boolean } = {}): Promise<Buffer> =>
   writePdf({ reference: data.reference ?? '', today: asked, parts: [sheetBlocks(data, sheet, 'fr')], compress: options.compress ?? true });
+
+/**
+ * Writes a statement in large print, tagged alike: a first page that says what it is, then each sheet on a page of its own with its QR code.
+ * `sealed` gives what the code of a sheet holds.
+ */
+export const statementPdf = (
+  paper: StatementPaper,
+  sheets: readonly Sheet[],
+  sealed: (sheet: Sheet) => string,
+  lang: Lang,
+  options: { readonly compress?: boolean } = {},
+): Promise<Buffer> =>
+  writePdf({
+    reference: printedNumber(paper.head.number),
+    today: paper.head.made,
+    parts: [coverBlocks(paper, lang), ...sheets.map((sheet) => sheetBlocksOf(sheet, sealed(sheet), lang))],
+    compress: options.compress ?? true,
+    lang,
+    large: true,
+  });

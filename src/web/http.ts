@@ -26,12 +26,14 @@ import { otherMandates } from './spaces/others.tsx';
 import { papier } from './spaces/papier.tsx';
 import { perdu } from './spaces/perdu.tsx';
 import { publicPages } from './spaces/public.tsx';
+import { releve } from './spaces/releve.tsx';
 import { secondFactor } from './spaces/second-factor.tsx';
 import { securite } from './spaces/securite.tsx';
 import { telephone } from './spaces/telephone.tsx';
 import { temoin } from './spaces/temoin.tsx';
 import { usagerSpace } from './spaces/usager.tsx';
 import { verifier } from './spaces/verifier.tsx';
+import { statementVerifier } from './spaces/verifier-releve.tsx';
 
 export interface HttpOptions {
   readonly trustedProxies: readonly string[];
@@ -125,6 +127,7 @@ const pages =
     });
     await app.register(publicPages(kit));
     await app.register(verifier(kit));
+    await app.register(statementVerifier(kit));
     await app.register(arret(kit));
     await app.register(connexion(kit));
     await app.register(secondFactor(kit));
@@ -143,6 +146,7 @@ const pages =
     await app.register(telephone(kit));
     await app.register(mandats(kit));
     await app.register(usagerSpace(kit));
+    await app.register(releve(kit));
     await app.register(desaccord(kit));
     await app.register(administrationSpace(kit));
     await app.register(interactions(kit));

@@ -34,6 +34,7 @@ const textsOf = (block: Block): string[] => {
   if (block.kind === 'table') return [block.caption, ...block.rows.flat()];
   if (block.kind === 'code') return [block.label, block.code];
   if (block.kind === 'signature') return [block.label, ...block.lines];
+  if (block.kind === 'lines') return block.items.flatMap((item) => [item.at, item.said, item.under]);
   return block.kind === 'qr' ? [] : [block.text];
 };
 

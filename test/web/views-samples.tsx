@@ -31,6 +31,7 @@ import { VerdictPage, VerifyPage } from '../../src/web/views/verifier.tsx';
 import { sampleEntries, type Text } from './views-entries.ts';
 import { contestSamples } from './views-samples-contests.tsx';
 import { paperSamples } from './views-samples-paper.tsx';
+import { statementSamples } from './views-samples-statement.tsx';
 
 const NOW = new Date('2026-03-03T13:24:00Z');
 const at = (iso: string): Date => new Date(iso);
@@ -726,6 +727,7 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
       />
     ),
     ...contestSamples(text, { aidant, usager, post }),
+    ...statementSamples(lang, text, { open, usager, post, now: NOW, qrSvg: QR }),
     'audit-start': <AuditPage {...audit} values={{}} errors={[{ field: 'reason', code: 'reason_required' }]} />,
     'audit-results': (
       <AuditPage

@@ -26,6 +26,9 @@ export const day = (at: Date, lang: Lang): string => write(DAY[lang], at, lang);
 /** Writes a day without its weekday: « 3 mars 2026 ». */
 export const plainDay = (at: Date, lang: Lang): string => write(PLAIN_DAY[lang], at, lang);
 
+/** Writes a month: « mars 2026 ». */
+export const month = (at: Date, lang: Lang): string => write(MONTH[lang], at, lang);
+
 const clock = (at: Date): { hour: string; minute: string; second: string } => {
   const found = Object.fromEntries(CLOCK.fr.formatToParts(at).map((part) => [part.type, part.value]));
   return { hour: found['hour'] ?? '', minute: found['minute'] ?? '', second: found['second'] ?? '' };

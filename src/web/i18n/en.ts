@@ -16,6 +16,7 @@ import { remote } from './en/remote.ts';
 import { security } from './en/security.ts';
 import { shared } from './en/shared.ts';
 import { signIn } from './en/sign-in.ts';
+import { statement } from './en/statement.ts';
 import { themes } from './en/themes.ts';
 import { usager } from './en/usager.ts';
 import type { Catalogue } from './fr.ts';
@@ -39,6 +40,7 @@ export const en: Catalogue = {
   delegation,
   usager,
   journal,
+  statement,
   administration,
   refusals,
 };

@@ -16,6 +16,7 @@ import { remote } from './fr/remote.ts';
 import { security } from './fr/security.ts';
 import { shared } from './fr/shared.ts';
 import { signIn } from './fr/sign-in.ts';
+import { statement } from './fr/statement.ts';
 import { themes } from './fr/themes.ts';
 import { usager } from './fr/usager.ts';
 import { typesetAll, typesetFrench } from './typeset.ts';
@@ -39,6 +40,7 @@ const source = {
   delegation,
   usager,
   journal,
+  statement,
   administration,
   refusals,
 };

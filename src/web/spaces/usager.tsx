@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { REMARKABLE } from '../../actions/contests.ts';
-import { type EventType, KINDS } from '../../journal/event.ts';
+import type { EventType } from '../../journal/event.ts';
 import type { StoredEntry } from '../../journal/journal.ts';
 import { isId } from '../../kernel/ids.ts';
 import type { Mandate } from '../../mandates/mandate.ts';
@@ -13,10 +13,10 @@ import { ReceiptPage } from '../views/receipt.tsx';
 import { UsagerHomePage } from '../views/usager.tsx';
 import { EntryPage, MandateStoppedPage, StopMandatePage } from '../views/usager-detail.tsx';
 import { attestedPage, sendPdf } from './attested.ts';
+import { SHOWN, silentAmong } from './own-entries.ts';
 import { ENDS, receiptOf } from './receipt.ts';
 
 const PAGE = 30;
-const SHOWN = (Object.keys(KINDS) as EventType[]).filter((type) => KINDS[type].shown === true);
 
 const liveThemes = (mandate: Mandate): Theme[] => mandate.themes.flatMap((each) => (each.endedAt ? [] : [each.theme]));
 /** Themes of a mandate for which another structure may act too (claim M22). */
@@ -44,8 +44,6 @@ export const usagerSpace =
       stopped: mandate.themes.flatMap((each) => (each.endedAt ? [each.theme] : [])),
       left: liveThemes(mandate),
     });
-    const silentAmong = (entries: readonly StoredEntry[]): Promise<Set<string>> =>
-      site.withoutReport(entries.flatMap((entry) => (entry.type === 'session.opened' && entry.session ? [entry.session] : [])));
 
     app.get('/usager', async (request, reply) => {
       const session = await requireUsager(kit, request, reply);
@@ -68,7 +66,7 @@ export const usagerSpace =
       const live = mandates.filter((mandate) => mandate.state.kind === 'active' && mandate.endsAt > now);
       const remarkable = shown.filter(isRemarkable);
       const [silent, names, said] = await Promise.all([
-        silentAmong(shown),
+        silentAmong(site, shown),
         site.aidantNames(live.map((mandate) => mandate.organisationId)),
         site.contests.said(remarkable.map((entry) => entry.eventId)),
       ]);
@@ -122,7 +120,7 @@ export const usagerSpace =
       if (entry?.index !== index) return kit.refuse(request, reply, 'not_found', { session, who: { name: who.name } });
       const [checkpoint, silent, references] = await Promise.all([
         site.checkpoint(),
-        silentAmong([entry]),
+        silentAmong(site, [entry]),
         site.references(entry.mandate ? [entry.mandate] : []),
       ]);
       const reference = entry.mandate ? references.get(entry.mandate) : undefined;

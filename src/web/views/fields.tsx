@@ -87,6 +87,34 @@ export const Input = ({ lang, id, name = id, label, hint, error, type = 'text', 
   );
 };
 
+interface TextAreaProps extends Pick<InputProps, 'lang' | 'id' | 'label' | 'hint' | 'error' | 'required'> {
+  readonly rows?: number;
+}
+/** One labelled text of several lines, which no browser corrects. */
+export const TextArea = ({ lang, id, label, hint, error, required, rows = 6 }: TextAreaProps): JSX.Element => (
+  <div class={error === undefined ? 'fr-input-group' : 'fr-input-group fr-input-group--error'}>
+    <label class="fr-label" for={id}>
+      {label}
+      {required ? <span class="soft"> ({t(lang).shared.required})</span> : null}
+    </label>
+    <p class="fr-hint-text" id={`${id}-hint`}>
+      {hint}
+    </p>
+    <FieldErrorText lang={lang} error={error} />
+    <textarea
+      class="fr-input"
+      id={id}
+      name={id}
+      rows={rows}
+      required={required}
+      autocomplete="off"
+      spellcheck={false}
+      aria-describedby={error === undefined ? `${id}-hint` : `${id}-hint ${id}-error`}
+      aria-invalid={error === undefined ? undefined : 'true'}
+    />
+  </div>
+);
+
 /** The six digits of a one-time code. Paste and the browser's own suggestion are welcome. */
 export const CodeField = ({ lang, label, hint, error }: { lang: Lang; label: string; hint: string; error?: FieldError | undefined }): JSX.Element => (
   <Input

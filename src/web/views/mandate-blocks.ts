@@ -46,7 +46,10 @@ export type Block =
   | { readonly kind: 'table'; readonly caption: string; readonly rows: readonly (readonly [head: string, cell: string])[] }
   /** Room to sign by hand: who, and the words before each line. */
   | { readonly kind: 'signature'; readonly label: string; readonly lines: readonly string[] }
-  | { readonly kind: 'qr'; readonly url: string; readonly alternative: string }
+  /** `dense`: it holds a sheet's lines, not an address, and is drawn larger. */
+  | { readonly kind: 'qr'; readonly url: string; readonly alternative: string; readonly dense?: true }
+  /** Lines of the journal: when, what, and what names each. */
+  | { readonly kind: 'lines'; readonly items: readonly { readonly at: string; readonly said: string; readonly under: string }[] }
   | { readonly kind: 'code'; readonly label: string; readonly code: string };
 
 const section = (text: string): Block => ({ kind: 'section', text });

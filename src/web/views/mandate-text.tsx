@@ -86,9 +86,23 @@ export const Blocks = ({ blocks, titleAs: Title, qrSvg }: { blocks: readonly Blo
         );
       case 'qr':
         return (
-          <div class="qr" role="img" aria-label={block.alternative}>
+          <div class={block.dense ? 'qr qr--paper' : 'qr'} role="img" aria-label={block.alternative}>
             {raw(qrSvg ?? '')}
           </div>
+        );
+      case 'lines':
+        return (
+          <ol class="lines">
+            {block.items.map((item) => (
+              <li>
+                <p>
+                  <b>{item.at}</b>
+                </p>
+                <p>{item.said}</p>
+                <p class="soft nowrap">{item.under}</p>
+              </li>
+            ))}
+          </ol>
         );
       case 'code':
         return <Code block={block} />;

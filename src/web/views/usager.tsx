@@ -125,6 +125,11 @@ const Done = ({ frame, now, lines, newer, older, checkpoint }: UsagerHomeProps):
           </ol>
         </>
       ))}
+      <Actions>
+        <ButtonLink kind="quiet" href={PATHS.statement} id="my-statement">
+          {t(lang).statement.link}
+        </ButtonLink>
+      </Actions>
       <Pager
         lang={lang}
         labels={[t(lang).shared.newer, t(lang).shared.older]}

@@ -37,6 +37,7 @@ export const signIn: Catalogue['signIn'] = {
     last_means: 'It is your last safe way in: add another one before you remove it.',
     name_malformed: 'Write a name of 1 to 60 characters, for example: office computer.',
     wrong_recovery_code: 'This recovery code is not right, or it was used already. Try another one.',
+    statement_text: 'This text is not that of the QR code of a statement. Read the code again, then copy the whole text.',
     attestation_unknown: 'This is not the code of any attestation. Read the 24 letters and digits again, then write them again.',
     demarches_gone: 'One of the procedures chosen is no longer offered, or there are more than 20. Choose again.',
     demarches_or_themes: 'One of the procedures chosen is not in the themes chosen. Choose procedures, or whole themes.',

@@ -40,6 +40,7 @@ export const signIn = {
     last_means: 'C’est votre dernier moyen sûr d’entrer : ajoutez-en un autre avant de le retirer.',
     name_malformed: 'Écrivez un nom de 1 à 60 caractères, par exemple : ordinateur du bureau.',
     wrong_recovery_code: 'Ce code de secours n’est pas le bon, ou il a déjà servi. Essayez-en un autre.',
+    statement_text: 'Ce texte n’est pas celui du code QR d’un relevé. Lisez le code encore, puis copiez tout le texte.',
     attestation_unknown: 'Ce code n’est celui d’aucune attestation. Relisez les 24 lettres et chiffres, puis écrivez-les encore.',
     demarches_gone: 'Une des démarches choisies n’est plus proposée, ou il y en a plus de 20. Choisissez de nouveau.',
     demarches_or_themes: 'Une des démarches choisies n’est pas dans les thématiques choisies. Choisissez des démarches, ou des thématiques entières.',
