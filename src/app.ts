@@ -9,6 +9,7 @@ import { createDomain, type Domain } from './cli/context.ts';
 import type { Config } from './config/config.ts';
 import { createSessions } from './delegation/sessions.ts';
 import { startJobs } from './jobs/runner.ts';
+import { createPublishedLog } from './journal/published.ts';
 import type { SignerClient } from './journal/signer.ts';
 import type { Clock } from './kernel/clock.ts';
 import { readPrivateKey } from './kernel/crypto.ts';
@@ -38,6 +39,7 @@ import type { Database } from './persistence/database.ts';
 import { deliveryStore, tellings } from './persistence/deliveries.ts';
 import { checkFingerprint } from './persistence/fingerprints.ts';
 import { createJournal, readOrigin } from './persistence/journal.ts';
+import { logStore } from './persistence/journal-published.ts';
 import { startSealing } from './persistence/journal-sealing.ts';
 import { startSequencer } from './persistence/journal-sequencer.ts';
 import { lossStore } from './persistence/losses.ts';
@@ -337,6 +339,8 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     provider,
     origin: () => origin,
     checkpoint: () => lastSigned(database.auto),
+    published: createPublishedLog(logStore(database.auto)),
+    mirrors: config.mirrors ?? [],
     tellings: (id) => tellings(database.auto, id),
     references: (ids) => referencesOf(database.auto, ids),
     runningServices: (id) => runningUnder(database.auto, id, clock.now()),

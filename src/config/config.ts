@@ -32,6 +32,8 @@ export interface Config {
   readonly mailFrom: string;
   /** Where SMS are posted; undefined where SMS is not offered. Its key is `sms-gateway`. */
   readonly smsUrl?: string | undefined;
+  /** SHA-256 of the tokens of those who may copy the leaves of the journal; nobody by default. */
+  readonly mirrors?: readonly Buffer[];
   /** Number shown on every page. */
   readonly helpNumber: string;
   /** The mandate's text in other languages, for people who read French badly. */

@@ -4,19 +4,24 @@ import { Secret } from '../kernel/secret.ts';
 import { readTranslations, type Translation } from '../web/translations.ts';
 import type { Config } from './config.ts';
 import { readKeys } from './keys.ts';
+import { readMirrors } from './mirrors.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The process's environment: this file is its only reader. */
 export const environment: Environment = process.env;
 
-/** `DATABASE_URL` puts the demonstration on PostgreSQL; `RELAIS_VAR` and `RELAIS_KEYS` move its folders, `RELAIS_PORT` its ports. */
+/**
+ * `DATABASE_URL` puts the demonstration on PostgreSQL; `RELAIS_VAR` and `RELAIS_KEYS` move its folders, `RELAIS_PORT` its ports; `RELAIS_MIRRORS`
+ * names those who may copy the leaves.
+ */
 export const demonstrationSettings = (env: Environment = environment) => ({
   databaseUrl: env['DATABASE_URL'],
   varFolder: env['RELAIS_VAR'] ?? 'var',
   keysFolder: env['RELAIS_KEYS'] ?? 'keys',
   port: Number(env['RELAIS_PORT'] ?? 8400),
   logLevel: env['RELAIS_LOG'] ?? 'warn',
+  mirrorsFile: env['RELAIS_MIRRORS'],
   production: env['NODE_ENV'] === 'production',
 });
 
@@ -78,6 +83,15 @@ export const productionConfig = (env: Environment = environment): Config => {
       faults.push(`RELAIS_TRANSLATIONS: ${error instanceof Failure ? (error.detail ?? error.code) : `${translationsFolder} cannot be read`}`);
     }
   }
+  let mirrors: Buffer[] = [];
+  const mirrorsFile = env['RELAIS_MIRRORS'];
+  if (mirrorsFile) {
+    try {
+      mirrors = readMirrors(mirrorsFile);
+    } catch (error) {
+      faults.push(`RELAIS_MIRRORS: ${error instanceof Failure ? (error.detail ?? error.code) : `${mirrorsFile} cannot be read`}`);
+    }
+  }
   const config = {
     mode: 'production' as const,
     publicUrl,
@@ -103,6 +117,7 @@ export const productionConfig = (env: Environment = environment): Config => {
     smsUrl,
     helpNumber: text('RELAIS_HELP_NUMBER'),
     translations,
+    mirrors,
     trustedProxies: (env['RELAIS_TRUSTED_PROXIES'] ?? '')
       .split(',')
       .map((part) => part.trim())

@@ -17,6 +17,7 @@ export const subtreeRoot = async (source: HashSource, start: number, end: number
   if (Number.isInteger(height) && 2 ** height === width) {
     const level = Math.floor(height / 8);
     const step = TILE_WIDTH ** level;
+    if (source.root) return source.root(level, start / step, width / step);
     return fold(await source.hashes(level, start / step, width / step));
   }
   const middle = start + split(width);

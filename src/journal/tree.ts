@@ -79,6 +79,8 @@ export const fold = (hashes: readonly Buffer[]): Buffer => {
  */
 export interface HashSource {
   hashes(level: number, from: number, count: number): Promise<Buffer[]> | Buffer[];
+  /** What `hashes` folds to, where it is known: `count` is a power of two below 256 and `from` a multiple of it. */
+  root?(level: number, from: number, count: number): Promise<Buffer> | Buffer;
 }
 
 /** Rebuilds the edge of a tree of `size` leaves: at most 255 hashes a level are read. */

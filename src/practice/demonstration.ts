@@ -6,6 +6,7 @@ import { type App, createApp } from '../app.ts';
 import { startCommandServer } from '../cli/socket.ts'; // the holder of the folder runs the commands that it is sent
 import type { Config } from '../config/config.ts';
 import { makeMissingKeys, readKeys } from '../config/keys.ts';
+import { readMirrors } from '../config/mirrors.ts';
 import { startSignerWorker } from '../journal/signer-client.ts';
 import { type Clock, systemClock } from '../kernel/clock.ts';
 import { Secret } from '../kernel/secret.ts';
@@ -41,6 +42,8 @@ export interface DemonstrationOptions {
   readonly port: number;
   readonly clock?: Clock;
   readonly log?: (level: 'info' | 'warn' | 'error', line: Readonly<Record<string, unknown>>) => void;
+  /** Those who may copy the leaves of the journal (docs/journal.md); nobody by default. */
+  readonly mirrorsFile?: string | undefined;
   /** Seconds after which the mandate of the person "arrêté pendant la démarche" is stopped. */
   readonly stopAfterSeconds?: number;
 }
@@ -114,6 +117,7 @@ const configOf = (
   mailFrom: 'relais@demonstration.example',
   helpNumber: '0 800 00 00 00',
   translations: readTranslations(TRANSLATIONS),
+  mirrors: options.mirrorsFile ? readMirrors(options.mirrorsFile) : [],
   trustedProxies: [],
   allowLoopback: true,
   logLevel: 'warn',

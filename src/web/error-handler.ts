@@ -75,7 +75,11 @@ const STATUS: Readonly<Record<string, number>> = {
 export const statusOf = (code: string): number => STATUS[code] ?? 400;
 
 /** The failures that are not a fault of ours, or that pass. */
-const FAILURES: Readonly<Record<string, string>> = { journal_full: 'journal_unavailable', unstorable_text: 'invalid_request' };
+const FAILURES: Readonly<Record<string, string>> = {
+  journal_full: 'journal_unavailable',
+  log_busy: 'too_many_requests',
+  unstorable_text: 'invalid_request',
+};
 
 /** Reads what a thrown error means for whoever asked. A fault of ours says nothing of itself: the operator's log has it. */
 export const codeOf = (error: FastifyError | Error): string => {

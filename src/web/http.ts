@@ -4,6 +4,7 @@ import helmet from '@fastify/helmet';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { inRequest } from '../kernel/request-scope.ts';
 import { actionsApi, sendProblem } from './api/actions.ts';
+import { logApi } from './api/log.ts';
 import { smsApi } from './api/sms.ts';
 import { codeOf, statusOf } from './error-handler.ts';
 import { refuseForgery } from './guards.ts';
@@ -104,6 +105,7 @@ export const createHttp = async (site: Site, options: HttpOptions): Promise<Fast
     });
     await api.register(actionsApi(site));
     await api.register(smsApi(site));
+    await api.register(logApi(site));
   });
   await app.register(pages(kit));
   app.setNotFoundHandler((request, reply) =>

@@ -8,6 +8,7 @@ import type { Passkeys } from '../aidants/passkeys.ts';
 import type { Recovery } from '../aidants/recovery.ts';
 import type { Sessions } from '../delegation/sessions.ts';
 import type { Journal } from '../journal/journal.ts';
+import type { PublishedLog } from '../journal/published.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { MandateId } from '../kernel/ids.ts';
 import type { Secret } from '../kernel/secret.ts';
@@ -81,6 +82,9 @@ export interface Site {
   /** Name of the log in receipts. */
   readonly origin: () => string;
   readonly checkpoint: () => Promise<Checkpoint | undefined>;
+  readonly published: PublishedLog;
+  /** SHA-256 of the tokens of those who may copy the leaves. */
+  readonly mirrors: readonly Buffer[];
   /** What each service was told of a mandate's end, and when it acknowledged. */
   readonly tellings: (mandateId: MandateId) => Promise<{ serviceName: string; acknowledgedAt: Date | null; attempts: number }[]>;
   /** Names of the services where someone acts under this mandate now. */

@@ -151,6 +151,9 @@ inEachWorld(({ world, kind }) => {
       [agent, '/administration', ['reason', 'service', 'lang', 'before']],
       [new Walker(), '/verifier', ['index', 'leaf']],
       [new Walker(), '/log/*', []],
+      [new Walker(), '/log/tile/*', []],
+      [new Walker(), '/api/v1/journal/proof/*', ['size']],
+      [new Walker(), '/api/v1/journal/consistency', ['from', 'to']],
       [new Walker(), '/api/v1/*', []],
     ];
   };
@@ -705,6 +708,8 @@ inEachWorld(({ world, kind }) => {
       '/api/v1/actions',
       '/api/*',
       '/log/*',
+      '/log/tile/*',
+      '/api/v1/journal/*',
       '/health/*',
       '/assets/*',
       '/*',

@@ -64,7 +64,8 @@ export const stage = async (world: World): Promise<Stage> => {
       .replace(':service', service.id)
       .replace(':uid', uid)
       .replace(':token', route.includes('perdu') ? lost : token)
-      .replace(':code', paper);
+      .replace(':code', paper)
+      .replace(':index', entry);
     const walker = route.startsWith('/usager') ? usager : route.startsWith('/administration') ? agent : aidant;
     return { walker, path, fields };
   };

@@ -1,0 +1,20 @@
+import type { LogStore } from '../journal/published.ts';
+import { Failure } from '../kernel/failure.ts';
+import type { Transaction } from '../kernel/transaction.ts';
+import { row, rows } from './database.ts';
+import { hashSource } from './journal-source.ts';
+import { sql } from './sql.ts';
+
+/** Reads the log for those outside: checkpoints, hashes, leaves. Never the queue, never what is sealed. */
+export const logStore = (tx: Transaction): LogStore => ({
+  checkpoint: (size) =>
+    size === undefined
+      ? row(tx, sql`select size, note from journal.checkpoint order by size desc limit 1`)
+      : row(tx, sql`select size, note from journal.checkpoint where size = ${size}`),
+  hashes: async (level, from, count) => hashSource(tx).hashes(level, from, count),
+  async leaves(from, to) {
+    const found = await rows<{ leaf: Buffer }>(tx, sql`select leaf from journal.leaf where idx >= ${from} and idx < ${to} order by idx`);
+    if (found.length !== to - from) throw new Failure('journal_leaf_missing', `entries ${from} to ${to - 1}: ${found.length} leaves`);
+    return found.map(({ leaf }) => leaf);
+  },
+});
