@@ -9,6 +9,7 @@ import { createDomain, type Domain } from './cli/context.ts';
 import type { Config } from './config/config.ts';
 import { createSessions } from './delegation/sessions.ts';
 import { startJobs } from './jobs/runner.ts';
+import { createHeartbeat } from './journal/heartbeat.ts';
 import { createPublishedLog } from './journal/published.ts';
 import type { SignerClient } from './journal/signer.ts';
 import type { Clock } from './kernel/clock.ts';
@@ -42,6 +43,7 @@ import { createJournal, readOrigin } from './persistence/journal.ts';
 import { logStore } from './persistence/journal-published.ts';
 import { startSealing } from './persistence/journal-sealing.ts';
 import { startSequencer } from './persistence/journal-sequencer.ts';
+import { watchReceipts } from './persistence/journal-watch.ts';
 import { lossStore } from './persistence/losses.ts';
 import { createMandateStore } from './persistence/mandates.ts';
 import { passkeyStore, recoveryStore } from './persistence/means.ts';
@@ -61,6 +63,7 @@ import { sendLogout } from './signals/logout.ts';
 import { createConnector } from './upstream/connector.ts';
 import { createChannels } from './usagers/channels.ts';
 import { createUsagers } from './usagers/usagers.ts';
+import { codeOf, statusOf } from './web/error-handler.ts';
 import { createHttp } from './web/http.ts';
 import { smsTexts } from './web/i18n/sms.ts';
 import { createProviderPages } from './web/provider-pages.tsx';
@@ -101,7 +104,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
   const sequencer = startSequencer({ database, macKey: keys.raw('journal-mac').reveal(), clock, name: `app ${process.pid}`, onAlarm: alarm });
   const signer = parts.signer(origin);
   const sealing = startSealing({ database, sequencer, signer, clock, onAlarm: alarm });
-  const journal = createJournal({
+  const queued = createJournal({
     transactions: database,
     clock,
     writer: 'app',
@@ -109,6 +112,8 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     sequencer,
     keys: { kek: keys.raw('payload-kek').reveal(), mac: keys.raw('journal-mac').reveal() },
   });
+  const journal = watchReceipts(queued, database, alarm);
+  const heartbeat = createHeartbeat({ transactions: database, journal, sequencer });
   const common = { transactions: database, journal, clock };
   const sessions = createSessions({ ...common, store: createSessionStore(), pairwiseKey: keys.raw('pairwise').reveal() });
   const endMandateSessions: EndSessions = async (tx, which, reason, now) => ({ ended: (await sessions.endIn(tx, which, reason, now)).length });
@@ -185,6 +190,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
       journal,
       clock,
       pages: createProviderPages(config),
+      passes: (error) => error instanceof Error && statusOf(codeOf(error)) === 503,
       notice,
       endSession: async (id) => {
         await sessions.end({ id }, 'signed_out');
@@ -265,6 +271,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
   const jobs = startJobs(
     [
       { name: 'losses', everyMs: 500, work: losses.work },
+      { name: 'heartbeat', everyMs: 5_000, work: heartbeat.beat },
       { name: 'deliver', everyMs: 500, work: deliveries.work },
       { name: 'expire-sessions', everyMs: 5_000, work: async () => (await sessions.end({ expiredAt: clock.now() }, 'time')).length },
       { name: 'expire-mandates', everyMs: 30_000, work: mandates.expireOverdue },

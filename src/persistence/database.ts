@@ -68,23 +68,38 @@ const RETRIED = new Set(['40001', '40P01']);
 /** A text that no database can hold: U+0000, or half of a surrogate pair (claims I1, P21). Only somebody's input brings one. */
 const UNSTORABLE = new Set(['22021', '22P05']);
 
+/** The driver gives no code to a connection that ended or never came: it is given one, so that whoever reads errors knows that this one passes. */
+const coded = (error: unknown): unknown =>
+  error instanceof Error &&
+  !('code' in error) &&
+  /^(?:Connection terminated|timeout exceeded when|Client (?:has encountered|was closed))/.test(error.message)
+    ? Object.assign(error, { code: 'ECONNLOST' })
+    : error;
+
+const lost = (error: unknown): never => {
+  throw coded(error);
+};
+
 /** A statement on one client. An error is never given to `release`, or pg-pool would close PGlite's only connection. */
 const on = (client: Client, count: () => void): Handle =>
   ({
     query: async (statement: Statement) => {
       count();
       const result = await client.query({ name: statement.name, text: statement.text, values: [...statement.values] }).catch((cause: unknown) => {
-        throw UNSTORABLE.has(sqlState(cause) ?? '') ? new Failure('unstorable_text', undefined, { cause }) : cause;
+        throw UNSTORABLE.has(sqlState(cause) ?? '') ? new Failure('unstorable_text', undefined, { cause }) : coded(cause);
       });
       return { rows: result.rows, count: result.rowCount ?? 0 };
     },
   }) as unknown as Handle;
 
 const inTransaction = async <T>(client: Client, count: () => void, prelude: string, work: (tx: Transaction) => Promise<T>): Promise<T> => {
-  await client.query(`begin${prelude}`);
+  await client.query(`begin${prelude}`).catch(lost);
   try {
     const result = await work(on(client, count));
-    await client.query('commit');
+    await client.query('commit').catch((cause: unknown) => {
+      // Nobody can tell whether the database did it: neither may we (the journal, once it is back, can).
+      throw sqlState(cause) === undefined ? new Failure('outcome_unknown', undefined, { cause }) : cause;
+    });
     return result;
   } catch (error) {
     await client.query('rollback').catch(() => undefined);
@@ -110,7 +125,7 @@ const open = (
   const auto = {
     auto: true,
     query: async (statement: Statement) => {
-      const client = await pool.connect();
+      const client = await pool.connect().catch(lost);
       try {
         if (!READS.test(statement.text)) statistics.commits++;
         return await on(client, count).query(statement);
@@ -125,7 +140,7 @@ const open = (
     auto,
     async run(work) {
       for (let attempt = 0; ; attempt++) {
-        const client = await pool.connect();
+        const client = await pool.connect().catch(lost);
         try {
           const result = await inTransaction(client, count, '', work);
           statistics.commits++;

@@ -97,19 +97,30 @@ export const startSequencer = (given: SequencerOptions): Sequencer => {
     return database.kind === 'pglite' ? 500 : performance.now() - activeAt < 1000 ? 5 : 50;
   };
   const loop = async (): Promise<void> => {
-    while (!stopped && !halted) {
+    while (!stopped) {
       try {
+        if (halted) {
+          // Nothing is sequenced any more, and what waits is still counted: beyond the limit nothing is promised (journal.md §3.5.6).
+          await count(STANDBY_MS);
+          await bed.sleep(STANDBY_MS);
+          continue;
+        }
         const pause = await turn();
         if (pause && !stopped && !(nudged && lead)) await bed.sleep(pause);
       } catch (error) {
         await stepDown();
         if (stopped) return;
+        if (halted) {
+          await bed.sleep(STANDBY_MS); // the database does not answer
+          continue;
+        }
         halted = error instanceof Halt;
         onAlarm(
           error instanceof Halt
             ? { kind: 'halted', reason: error.message }
             : { kind: 'fault', code: sqlState(error) ?? (error instanceof Failure ? error.code : 'unknown') },
         );
+        await count(STANDBY_MS).catch(() => undefined); // what cannot be sequenced waits too
         if (!halted) await bed.sleep(Math.min(100 * 2 ** faults++, 5000));
       }
     }

@@ -30,6 +30,7 @@ import {
   PLAIN_ACRS,
   scopeOf,
 } from './names.ts';
+import { sayingUnavailable, unavailable } from './unavailable.ts';
 
 /** The pages that the library shows by itself, made by `web`. Each returns a whole HTML document. */
 export interface ProviderPages {
@@ -50,6 +51,8 @@ export interface ProviderParts {
   readonly journal: Journal;
   readonly clock: Clock;
   readonly pages: ProviderPages;
+  /** Says of an error that it passes by itself: the database or the journal does not answer now. */
+  readonly passes: (error: unknown) => boolean;
   /** Ends one delegated session because its service signs it out. */
   readonly endSession: (id: SessionId) => Promise<void>;
   /** One line to the security log: a code, never a value of the request. */
@@ -120,7 +123,9 @@ const createAccounts = (parts: ProviderParts, origin: () => string) => {
   const withReceipt = async (found: Found): Promise<Found> => {
     if (!found.delegated || found.delegated.receipt) return found;
     const receipt = await parts.journal.receipt(found.delegated.openedEvent, 5000);
-    return receipt ? { ...found, delegated: { ...found.delegated, receipt: { index: receipt.index, leaf: receipt.leaf } } } : found;
+    // Log before act: a session that the journal has not taken gives no code and no token (journal.md §4, 20).
+    if (!receipt) throw unavailable('the journal has not taken this session yet');
+    return { ...found, delegated: { ...found.delegated, receipt: { index: receipt.index, leaf: receipt.leaf } } };
   };
 
   const factsOf = async (grantId: string | undefined): Promise<Found | undefined> => {
@@ -317,7 +322,9 @@ const NOTICES = [
 ] as const;
 
 /** Makes the OpenID provider. `origin` names the journal in receipts, once it is known. */
-export const createOpenIdProvider = async (parts: ProviderParts, origin: () => string): Promise<OpenIdProvider> => {
+export const createOpenIdProvider = async (given: ProviderParts, origin: () => string): Promise<OpenIdProvider> => {
+  const store = sayingUnavailable(given.store, given.passes);
+  const parts: ProviderParts = { ...given, store, services: sayingUnavailable({ find: given.services }, given.passes).find };
   const keys = await keySet({ es256: parts.keys.es256, rs256: parts.keys.rs256 });
   const client = cachedClients(parts.services, () => parts.clock.now().getTime());
   const accounts = createAccounts(parts, origin);
@@ -386,7 +393,7 @@ const adjust = (provider: Provider, parts: ProviderParts): void => {
         code: `oauth_${code}`,
         service: ctx.oidc?.entities.Client?.clientId,
         detail: error.error_detail ?? error.message,
-        ...(event === 'server_error' ? { fault: error } : {}),
+        ...(event === 'server_error' || code === 'temporarily_unavailable' ? { fault: error.cause ?? error } : {}),
       });
     });
 };

@@ -69,6 +69,7 @@ const STATUS: Readonly<Record<string, number>> = {
   upstream_unavailable: 503,
   unavailable: 503,
   journal_unavailable: 503,
+  outcome_unknown: 503,
   unexpected: 500,
 };
 
@@ -78,6 +79,7 @@ export const statusOf = (code: string): number => STATUS[code] ?? 400;
 const FAILURES: Readonly<Record<string, string>> = {
   journal_full: 'journal_unavailable',
   log_busy: 'too_many_requests',
+  outcome_unknown: 'outcome_unknown',
   unstorable_text: 'invalid_request',
 };
 
@@ -85,6 +87,7 @@ const FAILURES: Readonly<Record<string, string>> = {
 export const codeOf = (error: FastifyError | Error): string => {
   if (error instanceof Failure) return FAILURES[error.code] ?? 'unexpected';
   const status = 'statusCode' in error && typeof error.statusCode === 'number' ? error.statusCode : 500;
+  if (status === 503) return error.cause instanceof Error ? codeOf(error.cause) : 'unavailable'; // the provider's word for what passes
   if (status === 413) return 'too_large';
   if (status === 415) return 'unsupported_media_type';
   if (status === 404) return 'not_found';

@@ -90,7 +90,8 @@ export const createHttp = async (site: Site, options: HttpOptions): Promise<Fast
   // Before what it must hold for: a plugin takes the handler that stands when it is registered.
   app.setErrorHandler((error: Error, request, reply) => {
     const code = codeOf(error);
-    if (code === 'unexpected' || code === 'unavailable' || code === 'journal_unavailable') site.notice({ code: 'fault', fault: error });
+    if (code === 'unexpected' || code === 'unavailable' || code === 'journal_unavailable' || code === 'outcome_unknown')
+      site.notice({ code: 'fault', fault: error });
     else site.notice({ code: `page_${code}` });
     return kit.refuse(request, reply, code);
   });

@@ -24,6 +24,7 @@ const PROBLEMS: Readonly<Record<string, readonly [title: string, remedy: string]
   too_many_requests: ['Too many requests', 'Try again later.'],
   unexpected: ['Relais has failed', 'Try again with the same event: it will not be recorded twice.'],
   unavailable: ['Relais is not available', 'Try again with the same event: it will not be recorded twice.'],
+  outcome_unknown: ['Relais does not know whether it was recorded', 'Try again with the same event: it will not be recorded twice.'],
   journal_unavailable: ['The journal is not available', 'Try again with the same event: it will not be recorded twice.'],
   signature_refused: ['The signature is refused', 'Sign the body with the shared key, within five minutes.'],
   request_unknown: ['No such request', 'Bring back the reference and the number of the message that is answered.'],

@@ -395,6 +395,12 @@ export const refusals: Catalogue['refusals'] = {
     'Wait a minute, then try again.',
   ),
   unavailable: refusal('Relais does not answer', 'Relais has a problem.', NOTHING_CHANGED, 'Wait a few minutes, then try again.'),
+  outcome_unknown: refusal(
+    'Relais does not know whether it was done',
+    'The database of Relais stopped during this action.',
+    'This action may have been done, or not.',
+    'Wait a few minutes. Look whether it was done, then do it again if need be.',
+  ),
   journal_unavailable: refusal(
     'The log does not answer',
     'Relais cannot write in the log. Without a trace, nothing is done.',

@@ -399,6 +399,12 @@ export const refusals = {
     'Attendez une minute, puis essayez encore.',
   ),
   unavailable: refusal('Relais ne répond pas', 'Relais a un problème.', NOTHING_CHANGED, 'Attendez quelques minutes, puis essayez encore.'),
+  outcome_unknown: refusal(
+    'Relais ne sait pas si c’est fait',
+    'La base de Relais s’est arrêtée pendant cette action.',
+    'Cette action est peut-être faite, peut-être non.',
+    'Attendez quelques minutes. Regardez si c’est fait, puis recommencez s’il le faut.',
+  ),
   journal_unavailable: refusal(
     'Le journal ne répond pas',
     'Relais ne peut pas écrire dans le journal. Sans trace, rien n’est fait.',
