@@ -40,6 +40,7 @@ import type { Database } from './persistence/database.ts';
 import { deliveryStore, tellings } from './persistence/deliveries.ts';
 import { checkFingerprint } from './persistence/fingerprints.ts';
 import { createJournal, readOrigin } from './persistence/journal.ts';
+import { newestProof } from './persistence/journal-proof.ts';
 import { logStore } from './persistence/journal-published.ts';
 import { startSealing } from './persistence/journal-sealing.ts';
 import { startSequencer } from './persistence/journal-sequencer.ts';
@@ -348,6 +349,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     checkpoint: () => lastSigned(database.auto),
     published: createPublishedLog(logStore(database.auto)),
     mirrors: config.mirrors ?? [],
+    proof: newestProof,
     tellings: (id) => tellings(database.auto, id),
     references: (ids) => referencesOf(database.auto, ids),
     runningServices: (id) => runningUnder(database.auto, id, clock.now()),

@@ -38,6 +38,7 @@ const STATUS: Readonly<Record<string, number>> = {
   identity_incomplete: 403,
   identity_drift: 403,
   other_organisation_selected: 409,
+  proof_unsealed: 409,
   usager_mismatch: 409,
   already_agreed: 409,
   event_differs: 409,

@@ -12,7 +12,7 @@ import type { PublishedLog } from '../journal/published.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { MandateId } from '../kernel/ids.ts';
 import type { Secret } from '../kernel/secret.ts';
-import type { Transactions } from '../kernel/transaction.ts';
+import type { Transaction, Transactions } from '../kernel/transaction.ts';
 import type { Attestations } from '../mandates/attestations.ts';
 import type { Barring } from '../mandates/barring.ts';
 import type { Mandates } from '../mandates/mandates.ts';
@@ -85,6 +85,8 @@ export interface Site {
   readonly published: PublishedLog;
   /** SHA-256 of the tokens of those who may copy the leaves. */
   readonly mirrors: readonly Buffer[];
+  /** The proof of an entry, as a C2SP tlog-proof text; undefined while nothing signed covers it. */
+  readonly proof: (tx: Transaction, index: number) => Promise<string | undefined>;
   /** What each service was told of a mandate's end, and when it acknowledged. */
   readonly tellings: (mandateId: MandateId) => Promise<{ serviceName: string; acknowledgedAt: Date | null; attempts: number }[]>;
   /** Names of the services where someone acts under this mandate now. */

@@ -95,6 +95,13 @@ const tries = (foreign: Foreign, own: { uid: string; organisation: string; servi
       0,
       get((id) => `/administration/mandats/${id}`),
     ),
+    {
+      route: 'GET /administration/entrees/:id/preuve',
+      foreign: foreign.entry,
+      unknown: '123456789',
+      lines: 0,
+      ask: get((id) => `/administration/entrees/${id}/preuve`),
+    },
     mandateTry(
       'POST /administration/mandats/:id',
       0,
@@ -497,6 +504,7 @@ for (const kind of databases())
         ask: (id) => [`/usager/entrees/${id}`],
       });
       for (const [route, ask] of [
+        ['GET /usager/entrees/:id/preuve', (id: string) => [`/usager/entrees/${id}/preuve`] as const],
         ['GET /usager/entrees/:id/desaccord', (id: string) => [`/usager/entrees/${id}/desaccord`] as const],
         ['POST /usager/entrees/:id/desaccord', (id: string, token: string) => [`/usager/entrees/${id}/desaccord`, { _csrf: token }] as const],
       ] as const)

@@ -145,6 +145,8 @@ inEachWorld(({ world, kind }) => {
       [aidant, '/interaction/*/suite', []],
       [usager, '/usager', ['apres', 'avant', 'q', 'page', 'lang', 'verbe', 'service']],
       [usager, '/usager/entrees/*', []],
+      [usager, '/usager/entrees/*/preuve', []],
+      [agent, '/administration/entrees/*/preuve', []],
       [usager, '/usager/mandats/*', []],
       [usager, '/usager/mandats/*/arreter', []],
       [usager, '/usager/mandats/*/arrete', ['a']],

@@ -234,6 +234,7 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
   };
   const row: AuditRow = {
     index: 4714,
+    proofHref: '/administration/entrees/4714/preuve',
     at: at('2026-03-03T13:32:00Z'),
     type: 'action.reported',
     aidant: text('LEQuW7qFeeJNFlM2hKN'),
@@ -636,6 +637,7 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
         origin={text('journal.relais.example/4f0c2a91')}
         checkpoint={{ size: 4790, at: at('2026-03-03T14:31:03Z') }}
         mandateReference={text('M-7K4Q-2F9D')}
+        proofHref="/usager/entrees/4714/preuve"
         backHref="/mon-espace"
       />
     ),

@@ -10,6 +10,7 @@ import type { Service } from '../../services/service.ts';
 import type { StaffSession } from '../guards.ts';
 import type { Fields, Kit } from '../kit.tsx';
 import { AuditPage, type AuditRow, BarPage, type QueryValues } from '../views/administration.tsx';
+import { sendProof } from './preuve.ts';
 
 const PAGE = 50;
 
@@ -100,6 +101,7 @@ export const administrationSpace =
       const about = detail?.['entry'];
       const row: AuditRow = {
         index,
+        proofHref: `/administration/entrees/${index}/preuve`,
         at,
         type,
         ...(aidant ? { aidant } : {}),
@@ -209,6 +211,19 @@ export const administrationSpace =
       }
       if (done.refused === 'reason_malformed') return barPage(request, reply, here, id, { reason });
       return kit.refuse(request, reply, done.refused, { session: here.session, who: here.who });
+    });
+
+    app.get<Params>('/administration/entrees/:id/preuve', async (request, reply) => {
+      const here = await requireAgent(request, reply);
+      if (!here) return reply;
+      const index = Number(request.params.id);
+      const known = Number.isSafeInteger(index) && index >= 0;
+      const filter = { administration: here.administration.id, before: index + 1, limit: 1 };
+      const [entry] = known ? await site.journal.read(site.transactions.auto, filter) : [];
+      const seen = entry?.index === index && visibleTo({ who: 'administration', id: here.administration.id, pseudonym: () => undefined }, entry);
+      const own = seen ? entry : undefined;
+      const sent = own && (await sendProof(site, reply, own, { staffId: here.session.staffId, administration: here.administration }));
+      return sent ?? kit.refuse(request, reply, own ? 'proof_unsealed' : 'not_found', { session: here.session, who: here.who });
     });
 
     app.get('/administration', async (request, reply) => {

@@ -14,6 +14,7 @@ import { UsagerHomePage } from '../views/usager.tsx';
 import { EntryPage, MandateStoppedPage, StopMandatePage } from '../views/usager-detail.tsx';
 import { attestedPage, sendPdf } from './attested.ts';
 import { SHOWN, silentAmong } from './own-entries.ts';
+import { sendProof } from './preuve.ts';
 import { ENDS, receiptOf } from './receipt.ts';
 
 const PAGE = 30;
@@ -107,17 +108,24 @@ export const usagerSpace =
       );
     });
 
+    const ownEntry = async (session: UsagerSession, id: string): Promise<StoredEntry | undefined> => {
+      const index = Number(id);
+      if (!Number.isSafeInteger(index) || index < 0) return undefined;
+      const [entry] = await site.journal.read(site.transactions.auto, { usager: session.usagerId, types: SHOWN, before: index + 1, limit: 1 });
+      return entry?.index === index ? entry : undefined;
+    };
+    app.get<Params>('/usager/entrees/:id/preuve', async (request, reply) => {
+      const session = await requireUsager(kit, request, reply);
+      if (!session) return reply;
+      const entry = await ownEntry(session, request.params.id);
+      const sent = entry && (await sendProof(site, reply, entry, { usager: session.usagerId }));
+      return sent ?? kit.refuse(request, reply, entry ? 'proof_unsealed' : 'not_found', { session, who: { name: (await whoIs(session)).name } });
+    });
     app.get<Params>('/usager/entrees/:id', async (request, reply) => {
       const session = await requireUsager(kit, request, reply);
       if (!session) return reply;
-      const index = Number(request.params.id);
-      const found =
-        Number.isSafeInteger(index) && index >= 0
-          ? await site.journal.read(site.transactions.auto, { usager: session.usagerId, types: SHOWN, before: index + 1, limit: 1 })
-          : [];
-      const who = await whoIs(session);
-      const entry = found[0];
-      if (entry?.index !== index) return kit.refuse(request, reply, 'not_found', { session, who: { name: who.name } });
+      const [who, entry] = await Promise.all([whoIs(session), ownEntry(session, request.params.id)]);
+      if (!entry) return kit.refuse(request, reply, 'not_found', { session, who: { name: who.name } });
       const [checkpoint, silent, references] = await Promise.all([
         site.checkpoint(),
         silentAmong(site, [entry]),
@@ -130,7 +138,8 @@ export const usagerSpace =
           frame={kit.frame(request, session, { name: who.name })}
           entry={entry}
           origin={site.origin()}
-          {...(checkpoint && checkpoint.size > index ? { checkpoint: { size: checkpoint.size, at: checkpoint.at } } : {})}
+          {...(checkpoint && checkpoint.size > entry.index ? { checkpoint: { size: checkpoint.size, at: checkpoint.at } } : {})}
+          proofHref={`/usager/entrees/${entry.index}/preuve`}
           withoutReport={entry.session !== undefined && silent.has(entry.session)}
           {...(reference ? { mandateReference: reference } : {})}
           {...(entry.mandate && (ENDS as readonly string[]).includes(entry.type) ? { receiptHref: `/usager/mandats/${entry.mandate}/recu` } : {})}

@@ -23,6 +23,8 @@ export interface QueryValues {
 }
 export interface AuditRow {
   readonly index: number;
+  /** The proof of this line, as a file. */
+  readonly proofHref?: string;
   readonly at: Date;
   /** Kind of entry (journal/event.ts). */
   readonly type: string;
@@ -142,6 +144,13 @@ const Row = ({ row, lang }: { row: AuditRow; lang: Lang }): JSX.Element => {
     <tr>
       <th scope="row" data-label={columns.index}>
         {String(row.index)}
+        {row.proofHref === undefined ? null : (
+          <div class="under">
+            <Link href={row.proofHref} more={words.proofOf(row.index)}>
+              {words.proof}
+            </Link>
+          </div>
+        )}
       </th>
       <Cell label={columns.at} under={<span class="nowrap">{exactTime(row.at, lang)}</span>}>
         <time datetime={row.at.toISOString()}>{plainDay(row.at, lang)}</time>

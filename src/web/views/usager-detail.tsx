@@ -16,6 +16,8 @@ interface EntryProps {
   readonly origin: string;
   /** The first signed checkpoint that covers the entry. */
   readonly checkpoint?: { readonly size: number; readonly at: Date };
+  /** The proof as a file, offered once the entry is sealed. */
+  readonly proofHref?: string;
   readonly withoutReport?: boolean;
   readonly mandateReference?: string;
   /** For an end: its receipt. */
@@ -88,6 +90,14 @@ export const EntryPage = (props: EntryProps): JSX.Element => {
         <p class="soft">
           {words.keep} <Link href={PATHS.verify}>{t(lang).usager.how}</Link>
         </p>
+        {props.proofHref === undefined || checkpoint === undefined ? null : (
+          <>
+            <p>{words.proofFile}</p>
+            <ButtonLink kind="secondary" href={props.proofHref} id="proof">
+              {words.download}
+            </ButtonLink>
+          </>
+        )}
       </div>
       <Actions>
         {props.receiptHref === undefined ? null : (

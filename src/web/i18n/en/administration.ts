@@ -53,6 +53,8 @@ export const administration: Catalogue['administration'] = {
     'service.disabled': 'Website removed',
   },
   about: (index) => `About line ${index}`,
+  proof: 'Proof',
+  proofOf: (index) => ` of line ${index} (file)`,
   verbs: {
     open: 'opened',
     read: 'looked at',

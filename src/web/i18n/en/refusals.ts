@@ -322,6 +322,12 @@ export const refusals: Catalogue['refusals'] = {
     NOTHING_CHANGED,
     'The last copy sent is the one that is shown.',
   ),
+  proof_unsealed: refusal(
+    'The proof is not ready yet',
+    'This line has just been written. It will be signed within seconds.',
+    NOTHING_CHANGED,
+    'Wait a little, then download the proof again.',
+  ),
   draft_closed: refusal(
     'This mandate in preparation is already closed',
     'It has already been signed or given up.',

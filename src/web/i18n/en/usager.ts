@@ -58,6 +58,8 @@ export const usager: Catalogue['usager'] = {
     origin: 'Name of the log',
     sealed: (size, at) => `This line is in the log signed on ${at} (${size} lines).`,
     unsealed: 'This line will be signed in a few seconds. Open this page again.',
+    proofFile: 'The proof is a small file. With it, anybody can check this line, even without Relais.',
+    download: 'Download the proof',
     keep: 'Keep this information, or print this page. It proves that the line exists.',
     back: 'Back to what was done for you',
   },

@@ -52,6 +52,8 @@ export const administration = {
     'service.disabled': 'Site retiré',
   } as Record<string, string>,
   about: (index: number) => `Sur la ligne ${index}`,
+  proof: 'Preuve',
+  proofOf: (index: number) => ` de la ligne ${index} (fichier)`,
   verbs: {
     open: 'a ouvert',
     read: 'a regardé',

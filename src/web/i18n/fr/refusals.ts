@@ -326,6 +326,12 @@ export const refusals = {
     NOTHING_CHANGED,
     'La dernière copie envoyée est celle qui est montrée.',
   ),
+  proof_unsealed: refusal(
+    'La preuve n’est pas encore prête',
+    'Cette ligne vient d’être écrite. Elle sera signée dans quelques secondes.',
+    NOTHING_CHANGED,
+    'Attendez un peu, puis téléchargez la preuve encore une fois.',
+  ),
   draft_closed: refusal(
     'Ce mandat en préparation est déjà fermé',
     'Il a déjà été signé ou abandonné.',

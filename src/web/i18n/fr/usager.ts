@@ -57,6 +57,8 @@ export const usager = {
     origin: 'Nom du journal',
     sealed: (size: number, at: string) => `Cette ligne est dans le journal signé le ${at} (${size} lignes).`,
     unsealed: 'Cette ligne sera signée dans quelques secondes. Ouvrez de nouveau cette page.',
+    proofFile: 'La preuve est un petit fichier. Avec lui, n’importe qui peut vérifier cette ligne, même sans Relais.',
+    download: 'Télécharger la preuve',
     keep: 'Gardez ces informations, ou imprimez cette page. Elles prouvent que la ligne existe.',
     back: 'Revenir à ce qui a été fait pour vous',
   },
