@@ -10,6 +10,7 @@ import type { Config } from './config/config.ts';
 import { createSessions } from './delegation/sessions.ts';
 import { startJobs } from './jobs/runner.ts';
 import { createHeartbeat } from './journal/heartbeat.ts';
+import type { KeyStore } from './journal/keys.ts';
 import { createPublishedLog } from './journal/published.ts';
 import type { SignerClient } from './journal/signer.ts';
 import type { Clock } from './kernel/clock.ts';
@@ -40,6 +41,7 @@ import type { Database } from './persistence/database.ts';
 import { deliveryStore, tellings } from './persistence/deliveries.ts';
 import { checkFingerprint } from './persistence/fingerprints.ts';
 import { createJournal, readOrigin } from './persistence/journal.ts';
+import { openKeyStore } from './persistence/journal-keys.ts';
 import { newestProof } from './persistence/journal-proof.ts';
 import { logStore } from './persistence/journal-published.ts';
 import { startSealing } from './persistence/journal-sealing.ts';
@@ -86,6 +88,7 @@ export interface App extends Domain {
   readonly site: Site;
   readonly deliveries: Deliveries;
   readonly origin: string;
+  readonly keyStore: KeyStore;
   readonly flushJournal: () => Promise<void>;
   /** Stops answering "ready", so that a proxy sends nobody more. */
   drain(): void;
@@ -102,7 +105,9 @@ export const createApp = async (parts: AppParts): Promise<App> => {
   for (const name of FINGERPRINTS) if (keys.has(name)) await checkFingerprint(database.auto, name, keys.fingerprint(name));
   const origin = await readOrigin(database, config.journalHost);
   const alarm = (alarmed: { kind: string }): void => log('error', { event: 'journal', ...alarmed });
-  const sequencer = startSequencer({ database, macKey: keys.raw('journal-mac').reveal(), clock, name: `app ${process.pid}`, onAlarm: alarm });
+  const macKey = keys.raw('journal-mac').reveal();
+  const keyStore = await openKeyStore({ database, kek: keys.raw('payload-kek').reveal(), clock });
+  const sequencer = startSequencer({ database, macKey, keys: keyStore, clock, name: `app ${process.pid}`, onAlarm: alarm });
   const signer = parts.signer(origin);
   const sealing = startSealing({ database, sequencer, signer, clock, onAlarm: alarm });
   const queued = createJournal({
@@ -111,7 +116,8 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     writer: 'app',
     origin,
     sequencer,
-    keys: { kek: keys.raw('payload-kek').reveal(), mac: keys.raw('journal-mac').reveal() },
+    keys: keyStore,
+    macKey,
   });
   const journal = watchReceipts(queued, database, alarm);
   const heartbeat = createHeartbeat({ transactions: database, journal, sequencer });
@@ -372,6 +378,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     site,
     deliveries,
     origin,
+    keyStore,
     flushJournal: async () => {
       await sequencer.flush();
       await sealing.seal();

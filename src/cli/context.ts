@@ -5,6 +5,7 @@ import type { Told } from '../aidants/recovery.ts';
 import { type Approvals, createApprovals } from '../approvals/approvals.ts';
 import type { Keys } from '../config/keys.ts';
 import type { Journal } from '../journal/journal.ts';
+import type { KeyStore } from '../journal/keys.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { readPrivateKey } from '../kernel/crypto.ts';
 import { createAttestations } from '../mandates/attestations.ts';
@@ -50,6 +51,8 @@ export interface CommandContext {
   readonly clock: Clock;
   /** Fails as `keys_missing`. */
   readonly keys: () => Keys;
+  /** The keys of the journal's sealed parts. */
+  readonly keyStore: () => Promise<KeyStore>;
   /** Fails when the database is not migrated. */
   readonly domain: () => Promise<Domain>;
   /** Writes the message that carries an enrolment link. Without it the link is printed. */

@@ -50,12 +50,13 @@ const verifyCommand: HouseCommand = {
     const origin = await readOrigin(context.database, context.journalHost);
     const trusted = [await trustedKey(input.text('vkey'), origin, context)];
     const stateFile = input.text('state') ?? join(context.varFolder, 'journal-seen');
+    const keys = await context.keyStore();
     const started = performance.now();
     const report = await verify({
       source: journalSource(context.database),
       origin,
       trusted,
-      kek: context.keys().raw('payload-kek').reveal(),
+      keys: (asked) => keys.load(context.database.auto, asked),
       stateFile,
     });
     if (input.on('json')) io.out(JSON.stringify(report));

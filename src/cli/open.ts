@@ -1,11 +1,13 @@
 import { type Keys, readKeys } from '../config/keys.ts';
 import { createSessions } from '../delegation/sessions.ts';
+import type { KeyStore } from '../journal/keys.ts';
 import { openSigner, type SignerClient } from '../journal/signer.ts';
 import { connectSigner } from '../journal/signer-client.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { type Database, openPglite, openPostgres } from '../persistence/database.ts';
 import { journalState } from '../persistence/inspection.ts';
 import { createJournal, readOrigin } from '../persistence/journal.ts';
+import { openKeyStore } from '../persistence/journal-keys.ts';
 import { startSealing } from '../persistence/journal-sealing.ts';
 import { startSequencer } from '../persistence/journal-sequencer.ts';
 import { createSessionStore } from '../persistence/sessions.ts';
@@ -17,13 +19,14 @@ import type { Settings } from './settings.ts';
 
 const clock = systemClock;
 
-const openDomain = async (settings: Settings, database: Database, keys: Keys): Promise<Domain> => {
+const openDomain = async (settings: Settings, database: Database, keys: Keys, keyStore: KeyStore, origin: string): Promise<Domain> => {
   const journal = createJournal({
     transactions: database,
     clock,
     writer: 'cli',
-    origin: await readOrigin(database, settings.journalHost),
-    keys: { kek: keys.raw('payload-kek').reveal(), mac: keys.raw('journal-mac').reveal() },
+    origin,
+    keys: keyStore,
+    macKey: keys.raw('journal-mac').reveal(),
   });
   const sessions = createSessions({
     transactions: database,
@@ -44,7 +47,7 @@ const openDomain = async (settings: Settings, database: Database, keys: Keys): P
 };
 
 /** Puts in sequence and seals what the command wrote: on the embedded database no other process will before the next start. */
-const settle = async (settings: Settings, database: Database, keys: Keys): Promise<void> => {
+const settle = async (settings: Settings, database: Database, keys: Keys, keyStore: KeyStore): Promise<void> => {
   const state = await journalState(database.auto);
   if (!state?.waiting && state?.size === state?.sealed) return;
   const origin = await readOrigin(database, settings.journalHost);
@@ -54,7 +57,7 @@ const settle = async (settings: Settings, database: Database, keys: Keys): Promi
     vkey: async () => signer.vkey(origin),
     close: async () => undefined,
   };
-  const sequencer = startSequencer({ database, macKey: keys.raw('journal-mac').reveal(), clock, name: 'cli' });
+  const sequencer = startSequencer({ database, macKey: keys.raw('journal-mac').reveal(), keys: keyStore, clock, name: 'cli' });
   const sealing = startSealing({ database, sequencer, signer: client, clock, everyMs: 60_000 });
   try {
     await sequencer.flush();
@@ -75,10 +78,15 @@ export const openContext = async (settings: Settings): Promise<OpenedContext> =>
   const { databaseUrl, varFolder, mode, publicUrl, journalHost, signerSocket } = settings;
   const database = databaseUrl === undefined ? await openPglite(varFolder) : await openPostgres(databaseUrl, { max: 3 });
   let keys: Keys | undefined;
+  let keyStore: Promise<KeyStore> | undefined;
   let domain: Promise<Domain> | undefined;
   const readOnce = (): Keys => {
     keys ??= readKeys(settings.keysFolder, { signerApart: settings.signerSocket !== undefined });
     return keys;
+  };
+  const store = (): Promise<KeyStore> => {
+    keyStore ??= openKeyStore({ database, kek: readOnce().raw('payload-kek').reveal(), clock });
+    return keyStore;
   };
   const context: CommandContext = {
     mode,
@@ -88,8 +96,9 @@ export const openContext = async (settings: Settings): Promise<OpenedContext> =>
     database,
     clock,
     keys: readOnce,
+    keyStore: store,
     domain: () => {
-      domain ??= openDomain(settings, database, readOnce());
+      domain ??= readOrigin(database, journalHost).then(async (origin) => openDomain(settings, database, readOnce(), await store(), origin));
       return domain;
     },
     enrolmentUrl: (token) => `${publicUrl}/inscription/${token}`,
@@ -100,7 +109,7 @@ export const openContext = async (settings: Settings): Promise<OpenedContext> =>
     close: async () => {
       try {
         const opened = await domain?.catch(() => undefined); // its failure was told when it was asked for
-        if (database.kind === 'pglite' && opened && keys) await settle(settings, database, keys);
+        if (database.kind === 'pglite' && opened && keys) await settle(settings, database, keys, await store());
       } finally {
         await database.close();
       }

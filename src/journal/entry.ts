@@ -1,16 +1,11 @@
 import { canonical, type Json, parseCanonical } from '../kernel/canonical.ts';
-import { equal, hmacSha256, open, randomBytes, randomUuid, seal, sha256 } from '../kernel/crypto.ts';
+import { equal, hmacSha256, randomUuid } from '../kernel/crypto.ts';
 import { Failure } from '../kernel/failure.ts';
 import { type Entry, type EventType, isEventType, KINDS, PARTIES, type Parties, type Retention } from './event.ts';
+import { type QueueKey, ROLES } from './keys.ts';
+import { detailOf, type Fields, fieldsOf, sealQueued, split } from './payload.ts';
 
 /** What is hashed, what is sealed, and what waits in the queue between the two (journal.md §3.4). */
-
-export interface JournalKeys {
-  /** `payload-kek`: 32 bytes. */
-  readonly kek: Buffer;
-  /** `journal-mac`: 32 bytes. */
-  readonly mac: Buffer;
-}
 
 /** An entry as it waits to be sequenced: nothing personal in clear but identifiers. */
 export interface Queued {
@@ -20,7 +15,9 @@ export interface Queued {
   readonly writer: string;
   readonly at: Date;
   readonly parties: Parties;
+  /** Both boxes, under the queue key of the day `sealedWith`, until the sequencer seals each under its own. */
   readonly box: Buffer;
+  readonly sealedWith: string;
   readonly commitment: Buffer;
   readonly mac: Buffer;
 }
@@ -28,6 +25,7 @@ export interface Queued {
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const HASH = /^[A-Za-z0-9_-]{43}$/;
+const TAG = /^[A-Za-z0-9_-]{22}$/;
 const WRITER = /^[a-z0-9][a-z0-9.:-]{0,63}$/;
 const LONGEST_LEAF = 1024;
 const LONGEST_PARTY = 200;
@@ -60,19 +58,9 @@ const partiesOf = (given: Readonly<Record<string, unknown>>): Parties =>
     }),
   );
 
-/** Reads parties as they were written: known names, text. */
-const readParties = (value: Json | undefined): Parties | undefined => {
-  if (!isObject(value)) return undefined;
-  const known: readonly string[] = PARTIES;
-  return Object.entries(value).every(([party, id]) => known.includes(party) && typeof id === 'string') ? (value as Parties) : undefined;
-};
-
-const commitmentOf = (salt: Buffer, payload: string): Buffer => sha256('relais/journal/payload/v1\n', salt, payload);
-const boxKey = (kek: Buffer, eventId: string): Buffer => hmacSha256(kek, `relais/journal/box/v1\n${eventId}`);
-
 /** MAC of the writer over every column of the queue: a row planted or altered in the database is not sequenced. */
 export const macOf = (key: Buffer, row: Omit<Queued, 'mac'>): Buffer => {
-  const head = canonical([row.eventId, row.type, row.class, row.writer, row.at.toISOString(), { ...row.parties }]);
+  const head = canonical([row.eventId, row.type, row.class, row.writer, row.at.toISOString(), { ...row.parties }, row.sealedWith]);
   return hmacSha256(key, 'relais/journal/queue/v1\n', head, '\n', row.commitment, row.box);
 };
 
@@ -85,15 +73,17 @@ export const isAuthentic = (key: Buffer, row: Queued): boolean => {
   }
 };
 
-/** Makes the queue row of an entry: seals parties, detail and a fresh salt; commits to them; signs the row. */
-export const prepare = (entry: Entry, options: { keys: JournalKeys; writer: string; at: Date; eventId?: string | undefined }): Queued => {
+/** Makes the queue row of an entry: commits to its fields, seals them, signs the row. */
+export const prepare = (
+  entry: Entry,
+  options: { queueKey: QueueKey; macKey: Buffer; writer: string; at: Date; eventId?: string | undefined },
+): Queued => {
   const eventId = options.eventId ?? randomUuid();
   if (!UUID.test(eventId)) throw new Failure('journal_event_id', 'an event id is a lower-case UUID');
   if (!WRITER.test(options.writer)) throw new Failure('journal_writer', 'a writer is a short lower-case word');
   const { type, detail, ...rest } = entry;
   const parties = partiesOf(rest);
-  const salt = randomBytes(32);
-  const payload = canonical({ detail: onOneLine({ ...detail } as Json), parties: { ...parties }, salt: salt.toString('base64url') });
+  const divided = split(fieldsOf(parties, onOneLine({ ...detail } as Json) as { readonly [name: string]: Json | undefined }));
   const row = {
     eventId,
     type,
@@ -101,33 +91,35 @@ export const prepare = (entry: Entry, options: { keys: JournalKeys; writer: stri
     writer: options.writer,
     at: options.at,
     parties,
-    box: seal(boxKey(options.keys.kek, eventId), payload, eventId),
-    commitment: commitmentOf(salt, payload),
+    box: sealQueued(options.queueKey.key, eventId, divided),
+    sealedWith: options.queueKey.day,
+    commitment: divided.commitment,
   };
-  return { ...row, mac: macOf(options.keys.mac, row) };
+  return { ...row, mac: macOf(options.macKey, row) };
 };
-
-/** The sealed part of an entry, opened. */
-export interface Payload {
-  readonly parties: Parties;
-  readonly detail: { readonly [key: string]: Json | undefined };
-  readonly commitment: Buffer;
-}
 
 const isObject = (value: Json | undefined): value is { readonly [key: string]: Json | undefined } =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Opens a box. Fails as `box_does_not_open` or `payload_malformed`. */
-export const openPayload = (kek: Buffer, eventId: string, box: Buffer): Payload => {
-  const text = open(boxKey(kek, eventId), box, eventId).toString('utf8');
-  const value = parseCanonical(text);
-  if (!isObject(value)) throw new Failure('payload_malformed');
-  const { detail, salt, parties: written, ...others } = value;
-  const parties = readParties(written);
-  if (!isObject(detail) || !parties || typeof salt !== 'string' || !HASH.test(salt) || Object.keys(others).length)
-    throw new Failure('payload_malformed');
-  return { detail, parties, commitment: commitmentOf(Buffer.from(salt, 'base64url'), text) };
-};
+/** Kinds whose detail is in the leaf itself, for whoever verifies without any key: they concern the log, and name nobody. */
+const PUBLIC: ReadonlySet<string> = new Set([
+  'erasure.executed',
+  'partition.dropped',
+  'hold.placed',
+  'hold.lifted',
+  'key.rotated',
+  'checkpoint.trusted',
+]);
+
+/** The detail of such an entry as short ASCII texts; what is longer, or is no such text, stays in the box alone. */
+export const publicParameters = (type: string, fields: Fields): Readonly<Record<string, string>> =>
+  PUBLIC.has(type)
+    ? Object.fromEntries(
+        Object.entries(detailOf(fields)).flatMap(([name, value]) =>
+          (typeof value === 'string' || typeof value === 'number') && /^[\x20-\x7e]{0,200}$/.test(String(value)) ? [[name, String(value)]] : [],
+        ),
+      )
+    : {};
 
 /** What one leaf says. The keys of the bytes are in `encodeLeaf`; version 1 has exactly these. */
 export interface Leaf {
@@ -139,8 +131,10 @@ export interface Leaf {
   readonly occurred?: Date;
   readonly eventId: string;
   readonly writer: string;
+  /** One for each party that has it among its own, 16 bytes each, sorted. */
+  readonly tags: readonly Buffer[];
   readonly commitment: Buffer;
-  /** SHA-256 of each box. */
+  /** SHA-256 of the subject's box, then of the actor's if there is one. */
   readonly boxes: readonly Buffer[];
   /** Small public parameters, such as `late`: why an entry was sequenced more than five seconds after it happened. */
   readonly parameters?: Readonly<Record<string, string>>;
@@ -156,7 +150,7 @@ export const encodeLeaf = (leaf: Leaf): string => {
     o: leaf.occurred?.toISOString(),
     id: leaf.eventId,
     w: leaf.writer,
-    tg: [],
+    tg: leaf.tags.map((tag) => tag.toString('base64url')).sort(),
     c: leaf.commitment.toString('base64url'),
     ch: leaf.boxes.map((hash) => hash.toString('base64url')),
     p: leaf.parameters,
@@ -168,6 +162,7 @@ export const encodeLeaf = (leaf: Leaf): string => {
 const LEAF_KEYS = new Set(['c', 'ch', 'e', 'id', 'k', 'o', 'p', 't', 'tg', 'v', 'w']);
 const RETENTIONS: readonly string[] = ['access', 'mandate', 'staff', 'log'] satisfies Retention[];
 const matches = (value: Json | undefined, pattern: RegExp): value is string => typeof value === 'string' && pattern.test(value);
+const ascending = (texts: readonly Json[]): boolean => texts.every((text, i) => i === 0 || String(texts[i - 1]) < String(text));
 const isInstant = (value: Json | undefined): value is string => matches(value, INSTANT) && !Number.isNaN(Date.parse(value));
 
 /** Reads leaf bytes, strictly: canonical form, known keys only, each of its shape. Fails as `not_canonical` or `leaf_malformed`. */
@@ -186,9 +181,9 @@ export const parseLeaf = (bytes: Buffer): Leaf => {
   if (o !== undefined && !isInstant(o)) throw bad('o');
   if (!matches(id, UUID)) throw bad('id');
   if (!matches(w, WRITER)) throw bad('w');
-  if (!Array.isArray(tg) || tg.length) throw bad('tg');
+  if (!Array.isArray(tg) || tg.length > ROLES.length || !tg.every((one: Json) => matches(one, TAG)) || !ascending(tg)) throw bad('tg');
   if (!matches(c, HASH)) throw bad('c');
-  if (!Array.isArray(ch) || ch.length !== 1 || !ch.every((one: Json) => matches(one, HASH))) throw bad('ch');
+  if (!Array.isArray(ch) || (ch.length !== 1 && ch.length !== 2) || !ch.every((one: Json) => matches(one, HASH))) throw bad('ch');
   if (p !== undefined && !(isObject(p) && Object.values(p).every((one) => typeof one === 'string'))) throw bad('p');
   return {
     type: e,
@@ -197,6 +192,7 @@ export const parseLeaf = (bytes: Buffer): Leaf => {
     ...(o === undefined ? {} : { occurred: new Date(o) }),
     eventId: id,
     writer: w,
+    tags: tg.map((one: Json) => Buffer.from(String(one), 'base64url')),
     commitment: Buffer.from(c, 'base64url'),
     boxes: ch.map((one: Json) => Buffer.from(String(one), 'base64url')),
     ...(p === undefined ? {} : { parameters: p as Readonly<Record<string, string>> }),

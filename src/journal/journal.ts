@@ -1,6 +1,8 @@
 import type { Transaction } from '../kernel/transaction.ts';
 import type { Queued } from './entry.ts';
 import type { Details, Entry, EventType, Parties } from './event.ts';
+import type { OpenBox } from './payload.ts';
+import type { Numbers } from './sequencer.ts';
 
 /** Where an entry sits in the log, and what it hashes to: evidence that whoever holds it can check against any later checkpoint. */
 export interface Receipt {
@@ -21,12 +23,23 @@ export interface StoredEntry extends Parties {
   readonly detail: Details[EventType] | null;
 }
 
+/** An entry with all that lets its party check it: what it holds is for that party alone, field by field (`show`). */
+export interface ProvedEntry extends StoredEntry {
+  /** The bytes that were hashed. */
+  readonly leafText: string;
+  readonly numbers: Numbers;
+  /** A box is missing when its key was erased. */
+  readonly boxes: { readonly subject?: OpenBox; readonly actor?: OpenBox };
+}
+
 export interface Filter {
   readonly usager?: string;
   readonly administration?: string;
   readonly organisation?: string;
   readonly aidant?: string;
   readonly session?: string;
+  /** Only these entries. */
+  readonly indices?: readonly number[];
   readonly types?: readonly EventType[];
   readonly service?: string;
   readonly theme?: string;
@@ -59,4 +72,8 @@ export interface Journal {
   receipt(eventId: string, timeoutMs?: number): Promise<Receipt | undefined>;
   /** Reads entries, newest first, opened. */
   read(tx: Transaction, filter: Filter): Promise<StoredEntry[]>;
+  /** The same, with leaf bytes, numbers and open boxes. */
+  prove(tx: Transaction, filter: Filter): Promise<ProvedEntry[]>;
+  /** The key of a party's tags; undefined when it has no entry yet or was erased. */
+  tagKey(tx: Transaction, party: string): Promise<Buffer | undefined>;
 }

@@ -1,7 +1,10 @@
 import { canonical } from '../kernel/canonical.ts';
-import { sha256 } from '../kernel/crypto.ts';
+import { equal, sha256 } from '../kernel/crypto.ts';
 import { Failure } from '../kernel/failure.ts';
-import { type Leaf, openPayload, parseLeaf } from './entry.ts';
+import { type Leaf, parseLeaf } from './entry.ts';
+import { type BoxClass, boxKey, type LoadedKeys, monthOf, ROLES, tagKeyOf, tagOf } from './keys.ts';
+import { type BoxName, commitmentOf, openBox, partiesIn } from './payload.ts';
+import { partyKey } from './sequencer.ts';
 import { leafHash } from './tree.ts';
 import type { Entries, LeafRow, PayloadRow, ProjectionRow, ReceiptRow } from './verify-source.ts';
 
@@ -21,6 +24,8 @@ export const FAULTS = [
   'payload_unreadable',
   'projection_missing',
   'projection_altered',
+  'tag_altered',
+  'number_gap',
   'tile_missing',
   'tile_altered',
   'checkpoint_altered',
@@ -54,8 +59,18 @@ interface Checked {
 
 type Tell = (kind: Fault['kind'], message: string) => void;
 
-/** Checks entry `index`; `previous` is the time of the entry before. */
-export const checkEntry = (index: number, entries: Entries, previous: Date, kek: Buffer | undefined): Checked => {
+/** What is known when an entry is checked. */
+export interface Before {
+  /** The time of the entry before. */
+  readonly previous: Date;
+  /** How many entries each party has had so far; the entry's own parties are counted in. */
+  readonly counts: Map<string, number>;
+  /** Without keys, sealed parts are only compared with their hash, and tags with their number. */
+  readonly keys: LoadedKeys | undefined;
+}
+
+/** Checks entry `index`. */
+export const checkEntry = (index: number, entries: Entries, before: Before): Checked => {
   const faults: Fault[] = [];
   const tell: Tell = (kind, message) => void faults.push({ kind, index, message: `entry ${index}: ${message}` });
   const row = entries.leaves.get(index);
@@ -68,9 +83,11 @@ export const checkEntry = (index: number, entries: Entries, previous: Date, kek:
   if (!computed.equals(row.leafHash)) tell('leaf_altered', 'its leaf does not have the hash that stands beside it');
   const hash = receipt?.leafHash.equals(row.leafHash) ? row.leafHash : computed;
   const leaf = parse(row.leaf, tell);
-  if (leaf) checkTimes(leaf, row, previous, tell);
+  if (leaf) checkTimes(leaf, row, before.previous, tell);
   checkReceipt(leaf, hash, receipt, tell);
-  if (leaf) checkPayload(leaf, entries.payloads.get(index), entries.projections.get(index), kek, tell);
+  const [payload, projection] = [entries.payloads.get(index), entries.projections.get(index)];
+  if (leaf) checkPayload(leaf, payload, projection, before.keys, tell);
+  if (projection) checkNumbers(leaf, projection, before, tell);
   return { faults, hash, at: leaf?.at };
 };
 
@@ -98,25 +115,67 @@ const checkPayload = (
   leaf: Leaf,
   payload: PayloadRow | undefined,
   projection: ProjectionRow | undefined,
-  kek: Buffer | undefined,
+  keys: LoadedKeys | undefined,
   tell: Tell,
 ): void => {
   if (!projection) tell('projection_missing', 'it is missing from what is searched');
   else if (projection.type !== leaf.type || projection.at.getTime() !== leaf.at.getTime())
     tell('projection_altered', 'what is searched has another type or time');
   if (!payload) tell('payload_missing', 'its sealed part is missing');
-  else if (payload.eventId !== leaf.eventId || !leaf.boxes[0]?.equals(sha256(payload.box)))
-    tell('payload_altered', 'its sealed part is not the one that was written');
-  else if (kek) checkOpened(leaf, payload, projection, kek, tell);
+  else if (!isAsWritten(leaf, payload)) tell('payload_altered', 'its sealed part is not the one that was written');
+  else if (keys) checkOpened(leaf, payload, projection, keys, tell);
 };
 
-const checkOpened = (leaf: Leaf, payload: PayloadRow, projection: ProjectionRow | undefined, kek: Buffer, tell: Tell): void => {
+const isAsWritten = (leaf: Leaf, payload: PayloadRow): boolean => {
+  const boxes = payload.actor ? [payload.subject, payload.actor] : [payload.subject];
+  return (
+    payload.eventId === leaf.eventId &&
+    payload.class === leaf.class &&
+    payload.month === monthOf(leaf.at) &&
+    boxes.length === leaf.boxes.length &&
+    boxes.every((box, i) => leaf.boxes[i]?.equals(sha256(box)))
+  );
+};
+
+const checkOpened = (leaf: Leaf, payload: PayloadRow, projection: ProjectionRow | undefined, keys: LoadedKeys, tell: Tell): void => {
+  const opened = (name: BoxName, box: Buffer, id: string | undefined, boxClass: BoxClass) => {
+    const person = id === undefined ? undefined : keys.person(id);
+    const period = keys.period(boxClass, payload.month);
+    if (id !== undefined && person === undefined) throw new Failure('person_unknown');
+    if (person === null || !period) throw new Failure('key_erased');
+    const open = openBox(boxKey(person, period), payload.eventId, name, box);
+    if (!commitmentOf(name, open).equals(leaf.commitment)) tell('payload_altered', 'its sealed part opens to another text than the one committed to');
+    return open.fields;
+  };
   try {
-    const opened = openPayload(kek, payload.eventId, payload.box);
-    if (!opened.commitment.equals(leaf.commitment)) tell('payload_altered', 'its sealed part opens to another text than the one committed to');
-    else if (projection && canonical({ ...opened.parties }) !== canonical({ ...projection.parties }))
+    const fields = {
+      ...opened('subject', payload.subject, projection?.parties.usager, leaf.class),
+      ...(payload.actor ? opened('actor', payload.actor, projection?.parties.aidant, 'actor') : {}),
+    };
+    if (projection && canonical({ ...partiesIn(fields) }) !== canonical({ ...projection.parties }))
       tell('projection_altered', 'what is searched differs from its sealed part');
   } catch (error) {
-    tell('payload_unreadable', `its sealed part does not open (${error instanceof Failure ? error.code : 'unreadable'})`);
+    if (error instanceof Failure && error.code === 'person_unknown')
+      tell('projection_altered', 'what is searched names somebody who never had a key');
+    else tell('payload_unreadable', `its sealed part does not open (${error instanceof Failure ? error.code : 'unreadable'})`);
   }
+};
+
+/** Each party's entries are numbered without a gap, and the leaf has the tag of each number (journal.md §3.4). */
+const checkNumbers = (leaf: Leaf | undefined, projection: ProjectionRow, { counts, keys }: Before, tell: Tell): void => {
+  const tags: Buffer[] = [];
+  let known = keys !== undefined;
+  for (const role of ROLES) {
+    const [id, n] = [projection.parties[role], projection.numbers[role]];
+    if (id === undefined || n === undefined) continue;
+    const last = counts.get(partyKey(role, id)) ?? 0;
+    if (n !== last + 1) tell('number_gap', `it is number ${n} of its ${role}, after number ${last}`);
+    counts.set(partyKey(role, id), n);
+    const person = keys?.person(id);
+    if (person) tags.push(tagOf(tagKeyOf(person), role, n));
+    else known = false;
+  }
+  if (!leaf) return;
+  const missing = tags.some((tag) => !leaf.tags.some((one) => equal(one, tag)));
+  if (missing || (known && tags.length > leaf.tags.length)) tell('tag_altered', 'its tags are not those of its parties');
 };

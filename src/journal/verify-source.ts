@@ -1,4 +1,5 @@
 import type { Parties } from './event.ts';
+import type { Numbers } from './sequencer.ts';
 
 /** Where a journal is read. Whatever it returns is under suspicion. */
 export interface VerifySource {
@@ -30,7 +31,11 @@ export interface LeafRow {
 }
 export interface PayloadRow {
   readonly eventId: string;
-  readonly box: Buffer;
+  readonly class: string;
+  /** `YYYY-MM`. */
+  readonly month: string;
+  readonly subject: Buffer;
+  readonly actor: Buffer | undefined;
 }
 export interface ReceiptRow {
   readonly eventId: string;
@@ -40,6 +45,7 @@ export interface ProjectionRow {
   readonly at: Date;
   readonly type: string;
   readonly parties: Parties;
+  readonly numbers: Numbers;
 }
 
 /** The rows of a range, by index. */

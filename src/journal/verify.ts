@@ -1,10 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { Failure } from '../kernel/failure.ts';
+import { type AskedKeys, type BoxClass, type LoadedKeys, ROLES } from './keys.ts';
 import { type Checkpoint, openCheckpoint, type Verifier } from './note.ts';
 import { writeDurably } from './signer.ts';
 import { append, type Edge, EMPTY_EDGE, rootOf, TILE_WIDTH, type Tile } from './tree.ts';
 import { checkEntry, type Fault, TREE_FAULTS } from './verify-entry.ts';
-import type { Overview, VerifySource } from './verify-source.ts';
+import type { Entries, Overview, VerifySource } from './verify-source.ts';
 
 /** Walks a journal from its first leaf and says what does not hold, first things first (journal.md §3.9). */
 
@@ -24,8 +25,8 @@ export interface VerifyOptions {
   readonly origin: string;
   /** The log's own key, known from elsewhere than the database. */
   readonly trusted: readonly Verifier[];
-  /** `payload-kek`: without it the sealed parts are only compared with their hash. */
-  readonly kek?: Buffer;
+  /** Loads keys of sealed parts: without them these are only compared with their hash, and tags not at all. */
+  readonly keys?: (asked: AskedKeys) => Promise<LoadedKeys>;
   /** Remembers the last checkpoint seen: what shows that the end was cut, or history rewritten, since then. Written when all is well. */
   readonly stateFile?: string;
 }
@@ -38,6 +39,7 @@ interface Walk {
   readonly overview: Overview;
   readonly remembered: Checkpoint | undefined;
   readonly add: (fault: Fault) => void;
+  readonly counts: Map<string, number>;
   edge: Edge;
   previous: Date;
   /** What is sealed and was found to hold, so far. */
@@ -59,6 +61,7 @@ export const verify = async (options: VerifyOptions): Promise<Report> => {
     overview,
     remembered: remember(options, add),
     add,
+    counts: new Map(),
     edge: EMPTY_EDGE,
     previous: new Date(0),
     good: 0,
@@ -167,12 +170,24 @@ const anchorsOf = async (walk: Walk, from: number, to: number): Promise<Anchor[]
   return anchors.sort((a, b) => a.size - b.size);
 };
 
+/** Everybody and every month that a range of entries speaks of. */
+const askedFor = (entries: Entries): AskedKeys => {
+  const persons = new Set<string>();
+  for (const { parties } of entries.projections.values()) for (const role of ROLES) if (parties[role] !== undefined) persons.add(parties[role]);
+  const periods = [...entries.payloads.values()].flatMap((one) => [
+    { class: one.class as BoxClass, period: one.month },
+    { class: 'actor' as const, period: one.month },
+  ]);
+  return { persons: [...persons], periods };
+};
+
 const walkChunk = async (walk: Walk, from: number, to: number): Promise<void> => {
   const { options, add } = walk;
   const entries = await options.source.entries(from, to);
+  const keys = await options.keys?.(askedFor(entries));
   const hashes: Buffer[] = [];
   for (let index = from; index < to; index++) {
-    const checked = checkEntry(index, entries, walk.previous, options.kek);
+    const checked = checkEntry(index, entries, { previous: walk.previous, counts: walk.counts, keys });
     for (const fault of checked.faults) {
       add(fault);
       if (TREE_FAULTS.has(fault.kind)) walk.suspects.push(index);

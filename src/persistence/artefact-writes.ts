@@ -39,6 +39,7 @@ const writeAll = async (tx: Transaction, writes: readonly Write[]): Promise<Set<
           ...redeems.entry,
           code: redeems.code,
           event_id: redeems.entry.eventId,
+          sealed_with: redeems.entry.sealedWith,
           box: redeems.entry.box.toString('hex'),
           commitment: redeems.entry.commitment.toString('hex'),
           mac: redeems.entry.mac.toString('hex'),
@@ -63,10 +64,10 @@ const writeAll = async (tx: Transaction, writes: readonly Write[]): Promise<Set<
         where o.model = 'AuthorizationCode' and o.id = a.code and o.consumed_at is null and (not a.live or a.grant_id in (select grant_id from alive))
         returning o.id),
       issued as (
-        insert into journal.queue (event_id, type, class, writer, at, parties, box, commitment, mac)
-        select e.event_id, e.type, e.class, e.writer, e.at, e.parties, decode(e.box, 'hex'), decode(e.commitment, 'hex'), decode(e.mac, 'hex')
+        insert into journal.queue (event_id, type, class, writer, at, parties, box, sealed_with, commitment, mac)
+        select e.event_id, e.type, e.class, e.writer, e.at, e.parties, decode(e.box, 'hex'), e.sealed_with, decode(e.commitment, 'hex'), decode(e.mac, 'hex')
         from jsonb_to_recordset(${JSON.stringify(issued)}::jsonb)
-          as e (code text, event_id uuid, type text, class text, writer text, at timestamptz, parties jsonb, box text, commitment text, mac text)
+          as e (code text, event_id uuid, type text, class text, writer text, at timestamptz, parties jsonb, box text, sealed_with text, commitment text, mac text)
         where e.code in (select id from used))
       insert into oidc_artefact (model, id, grant_id, uid, payload, expires_at)
       select a.model, a.id, a.grant_id, a.uid, a.payload, a.expires_at from asked a

@@ -1,5 +1,7 @@
+import { isAuthentic } from '../journal/entry.ts';
 import type { EventType, Parties, Retention } from '../journal/event.ts';
-import { AHEAD_MS, type Batch, type NewLeaf, sequence, type WaitingRow } from '../journal/sequencer.ts';
+import { type KeyStore, type LoadedKeys, monthOf, ROLES, type Role, tagKeyOf } from '../journal/keys.ts';
+import { AHEAD_MS, type Batch, type KnownParty, type NewLeaf, partyKey, sequence, type WaitingRow } from '../journal/sequencer.ts';
 import { type Edge, loadEdge, rootOf } from '../journal/tree.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { Failure } from '../kernel/failure.ts';
@@ -28,6 +30,7 @@ export interface SequencerOptions {
   readonly database: Database;
   /** `journal-mac`. */
   readonly macKey: Buffer;
+  readonly keys: KeyStore;
   readonly clock: Clock;
   /** Names this process in `head.writer`. */
   readonly name?: string;
@@ -42,6 +45,13 @@ export interface Lead {
   readonly epoch: number;
   edge: Edge;
   at: Date;
+  /** Nobody else numbers entries while this process leads. Forgotten when somebody is erased, and when it grows too large. */
+  readonly known: Map<string, KnownParty>;
+  /** The keys of known parties and of this month, so that a batch of known parties costs no reading. */
+  readonly persons: Map<string, Buffer | null>;
+  readonly periods: Map<string, Buffer | null>;
+  /** The month for which partitions were last ensured. */
+  partitioned: string;
 }
 
 /** Thrown inside the loop when the data says that somebody else wrote: never tried again. */
@@ -67,7 +77,7 @@ export const takeLead = async (kind: Database['kind'], connection: Dedicated, na
     throw error instanceof Failure ? new Halt(error.message) : error;
   });
   if (!rootOf(edge).equals(head.root)) throw new Halt(`the leaves do not give the root of the head (${head.size})`);
-  return { connection, epoch: head.epoch, edge, at: head.at };
+  return { connection, epoch: head.epoch, edge, at: head.at, known: new Map(), persons: new Map(), periods: new Map(), partitioned: '' };
 };
 
 interface QueueRow {
@@ -79,6 +89,7 @@ interface QueueRow {
   at: Date;
   parties: Parties;
   box: Buffer;
+  sealed_with: string;
   commitment: Buffer;
   mac: Buffer;
   known: boolean;
@@ -89,11 +100,57 @@ const takeRows = async (lead: Lead, limit: number, now: Date): Promise<WaitingRo
     await rows<QueueRow>(
       lead.connection.auto,
       sql`
-    select q.id, q.event_id, q.type, q.class, q.writer, q.at, q.parties, q.box, q.commitment, q.mac,
+    select q.id, q.event_id, q.type, q.class, q.writer, q.at, q.parties, q.box, q.sealed_with, q.commitment, q.mac,
       exists (select 1 from journal.receipt r where r.event_id = q.event_id) as known
     from journal.queue q where q.at <= ${new Date(now.getTime() + AHEAD_MS)} order by q.id limit ${limit}`,
     )
-  ).map(({ id, event_id, ...rest }) => ({ ...rest, queueId: id, eventId: event_id }));
+  ).map(({ id, event_id, sealed_with, ...rest }) => ({ ...rest, queueId: id, eventId: event_id, sealedWith: sealed_with }));
+
+const MOST_KNOWN = 50_000;
+
+/** Loads what is not known yet of the parties of rows that are authentic: their keys, made at their first entry, and their numbers. */
+const learn = async (lead: Lead, keys: KeyStore, taken: readonly WaitingRow[], month: string): Promise<LoadedKeys> => {
+  if (lead.known.size > MOST_KNOWN || lead.persons.size > MOST_KNOWN) for (const map of [lead.known, lead.persons, lead.periods]) map.clear();
+  const parties = new Map<string, { role: Role; id: string }>();
+  const periods = new Map<string, { class: Parameters<LoadedKeys['period']>[0]; period: string }>();
+  const need = (of: Parameters<LoadedKeys['period']>[0], period: string): void => {
+    if (!lead.periods.has(`${of} ${period}`)) periods.set(`${of} ${period}`, { class: of, period });
+  };
+  for (const row of taken) {
+    need('queue', row.sealedWith);
+    need(row.class, month);
+    need('actor', month);
+    for (const role of ROLES) {
+      const id = row.parties[role];
+      if (id !== undefined && !lead.known.has(partyKey(role, id))) parties.set(partyKey(role, id), { role, id });
+    }
+  }
+  if (parties.size || periods.size) {
+    const ids = [...parties.values()].map(({ id }) => id);
+    const loaded = await keys.make(lead.connection.auto, { persons: ids, periods: [...periods.values()] });
+    for (const [name, of] of periods) lead.periods.set(name, loaded.period(of.class, of.period) ?? null);
+    for (const id of ids) lead.persons.set(id, loaded.person(id) ?? null);
+    const counts = await countsOf(lead, parties);
+    for (const [key, { id }] of parties) {
+      const person = lead.persons.get(id);
+      lead.known.set(key, { count: counts.get(key) ?? 0, tagKey: person ? tagKeyOf(person) : null });
+    }
+  }
+  return { person: (id) => lead.persons.get(id), period: (of, period) => lead.periods.get(`${of} ${period}`) };
+};
+
+/** The number of the last entry of each party: the end of its own index. */
+const countsOf = async (lead: Lead, parties: ReadonlyMap<string, { role: Role; id: string }>): Promise<Map<string, number>> => {
+  const asked = (role: Role): string[] => [...parties.values()].flatMap((one) => (one.role === role ? [one.id] : []));
+  const found = await rows<{ role: Role; id: string; n: number | null }>(
+    lead.connection.auto,
+    sql`select 'usager' as role, id, (select usager_n from journal.projection where usager = id order by idx desc limit 1) as n from unnest(${asked('usager')}::text[]) id
+      union all select 'organisation', id, (select organisation_n from journal.projection where organisation = id order by idx desc limit 1) from unnest(${asked('organisation')}::text[]) id
+      union all select 'administration', id, (select administration_n from journal.projection where administration = id order by idx desc limit 1) from unnest(${asked('administration')}::text[]) id
+      union all select 'aidant', id, (select aidant_n from journal.projection where aidant = id order by idx desc limit 1) from unnest(${asked('aidant')}::text[]) id`,
+  );
+  return new Map(found.map(({ role, id, n }) => [partyKey(role, id), n ?? 0]));
+};
 
 /**
  * Writes a batch in one statement, which is its own transaction: everything, or nothing when the head is no longer ours. The rows leave the
@@ -108,22 +165,31 @@ const write = async (lead: Lead, batch: Batch): Promise<boolean> => {
       update journal.head set size = ${batch.edge.size}, root = ${batch.root}, at = ${batch.at}
       where epoch = ${lead.epoch} and size = ${lead.edge.size} and root = ${rootOf(lead.edge)} returning size
     ), added as (
-      select ${lead.edge.size}::bigint + u.n - 1 as idx, u.event_id, u.leaf_hash, convert_to(u.leaf, 'UTF8') as leaf
+      select ${lead.edge.size}::bigint + u.n - 1 as idx, u.event_id, u.leaf_hash, convert_to(u.leaf, 'UTF8') as leaf, u.class, u.subject, u.actor,
+        u.usager_n, u.organisation_n, u.administration_n, u.aidant_n
       from unnest(${batch.leaves.map((one) => one.eventId)}::uuid[], ${batch.leaves.map((one) => one.leafHash)}::bytea[],
-        ${batch.leaves.map((one) => one.leaf)}::text[]) with ordinality as u (event_id, leaf_hash, leaf, n), won
+        ${batch.leaves.map((one) => one.leaf)}::text[], ${batch.leaves.map((one) => one.class)}::text[], ${batch.leaves.map((one) => one.subject)}::bytea[],
+        ${batch.leaves.map((one) => one.actor ?? null)}::bytea[], ${numbersOf(batch, 'usager')}::bigint[], ${numbersOf(batch, 'organisation')}::bigint[],
+        ${numbersOf(batch, 'administration')}::bigint[], ${numbersOf(batch, 'aidant')}::bigint[])
+        with ordinality as u (event_id, leaf_hash, leaf, class, subject, actor, usager_n, organisation_n, administration_n, aidant_n, n), won
     ), taken as (
-      delete from journal.queue where id = any(${batch.taken}::bigint[]) and exists (select 1 from won) returning event_id, type, parties, box
+      delete from journal.queue where id = any(${batch.taken}::bigint[]) and exists (select 1 from won) returning event_id, type, parties
     ), leaves as (
       insert into journal.leaf (idx, at, leaf_hash, leaf) select idx, ${batch.at}::timestamptz, leaf_hash, leaf from added
     ), payloads as (
-      insert into journal.payload (idx, event_id, box) select a.idx, t.event_id, t.box from added a join taken t on t.event_id = a.event_id
+      insert into journal.payload (idx, month, class, event_id, box_subject, box_actor)
+      select a.idx, ${`${monthOf(batch.at)}-01`}::date, a.class, a.event_id, a.subject, a.actor from added a
     ), receipts as (
       insert into journal.receipt (event_id, idx, leaf_hash) select event_id, idx, leaf_hash from added
     ), projections as (
-      insert into journal.projection (idx, at, type, usager, aidant, organisation, mandate, session, service, administration, theme, demarche, verb, outcome, actor)
-      select a.idx, ${batch.at}::timestamptz, t.type, t.parties->>'usager', t.parties->>'aidant', t.parties->>'organisation', t.parties->>'mandate', t.parties->>'session',
-        t.parties->>'service', t.parties->>'administration', t.parties->>'theme', t.parties->>'demarche', t.parties->>'verb', t.parties->>'outcome', t.parties->>'actor'
-      from added a join taken t on t.event_id = a.event_id
+      insert into journal.projection (idx, at, usager_n, organisation_n, administration_n, aidant_n, type, usager, organisation, administration, aidant,
+        mandate, session, service, theme, demarche, verb, outcome, actor)
+      select a.idx, ${batch.at}::timestamptz, a.usager_n, a.organisation_n, a.administration_n, a.aidant_n, t.type,
+        case when a.usager_n is not null then t.parties->>'usager' end, case when a.organisation_n is not null then t.parties->>'organisation' end,
+        case when a.administration_n is not null then t.parties->>'administration' end, case when a.aidant_n is not null then t.parties->>'aidant' end,
+        case when erased then null else t.parties->>'mandate' end, case when erased then null else t.parties->>'session' end, t.parties->>'service', t.parties->>'theme', t.parties->>'demarche', t.parties->>'verb',
+        t.parties->>'outcome', t.parties->>'actor'
+      from added a join taken t on t.event_id = a.event_id, lateral (select t.parties ? 'usager' and a.usager_n is null as erased) e
     ), tiles as (
       insert into journal.tile (level, n, hashes, root) select u.level, u.n, u.hashes, u.root
       from unnest(${tiles.map((tile) => tile.level)}::int[], ${tiles.map((tile) => tile.n)}::bigint[], ${tiles.map((tile) => Buffer.concat(tile.hashes))}::bytea[],
@@ -136,11 +202,22 @@ const write = async (lead: Lead, batch: Batch): Promise<boolean> => {
   return true;
 };
 
+const numbersOf = (batch: Batch, role: Role): (number | null)[] => batch.leaves.map((one) => one.numbers[role] ?? null);
+
 /** Finds out why a batch was not written: another leader (normal), or a head that was changed by hand. */
 const explainLoss = async (lead: Lead): Promise<void> => {
   const head = await row<HeadRow>(lead.connection.auto, sql`select size, root, epoch, at from journal.head`);
   if (!head || head.epoch < lead.epoch || (head.epoch === lead.epoch && (head.size !== lead.edge.size || !head.root.equals(rootOf(lead.edge)))))
     throw new Halt('the head is not the one that this process wrote');
+};
+
+/** What waits and cannot be opened was made with another key, or its key is gone: never dropped, never tried again by itself. */
+const arrange = (decide: () => Batch): Batch => {
+  try {
+    return decide();
+  } catch (error) {
+    throw error instanceof Failure ? new Halt(error.detail ?? error.code) : error;
+  }
 };
 
 /** Takes what waits and makes it leaves. `lost`: another process leads. */
@@ -152,7 +229,16 @@ export const runBatch = async (
   const now = options.clock.now();
   const taken = await takeRows(lead, options.batchSize, now);
   if (!taken.length) return 0;
-  const batch = sequence(taken, lead, { now, macKey: options.macKey });
+  const authentic: WaitingRow[] = [];
+  const forged: WaitingRow[] = [];
+  for (const one of taken) (isAuthentic(options.macKey, one) ? authentic : forged).push(one);
+  const month = monthOf(now > lead.at ? now : lead.at);
+  if (lead.partitioned !== month && authentic.length) {
+    await rows(lead.connection.auto, sql`select journal.ensure_partitions(${`${month}-01`}::timestamptz)`);
+    lead.partitioned = month;
+  }
+  const keys = await learn(lead, options.keys, authentic, month);
+  const batch = arrange(() => sequence(authentic, lead, { now, keys, known: lead.known }));
   if (batch.leaves.length) {
     if (!(await write(lead, batch))) {
       await explainLoss(lead);
@@ -160,10 +246,12 @@ export const runBatch = async (
     }
     lead.edge = batch.edge;
     lead.at = batch.at;
+    for (const [key, party] of batch.known) lead.known.set(key, party);
+    if (authentic.some((one) => one.type === 'erasure.executed')) for (const map of [lead.known, lead.persons, lead.periods]) map.clear();
     sequenced(batch.leaves);
   }
-  const dropped = [...batch.repeated, ...batch.forged.map((forged) => forged.queueId)];
+  const dropped = [...batch.repeated, ...forged.map((one) => one.queueId)];
   if (dropped.length) await run(lead.connection.auto, sql`delete from journal.queue where id = any(${dropped}::bigint[])`);
-  for (const forged of batch.forged) options.onAlarm({ kind: 'forged_entry', eventId: forged.eventId });
+  for (const one of forged) options.onAlarm({ kind: 'forged_entry', eventId: one.eventId });
   return taken.length;
 };

@@ -1,4 +1,6 @@
 import { PARTIES, type Parties } from '../journal/event.ts';
+import { ROLES, type Role } from '../journal/keys.ts';
+import type { Numbers } from '../journal/sequencer.ts';
 import type { HashSource } from '../journal/tree.ts';
 import type { VerifySource } from '../journal/verify-source.ts';
 import { Failure } from '../kernel/failure.ts';
@@ -24,7 +26,12 @@ export const hashSource = (tx: Transaction): HashSource => ({
   },
 });
 
-type ProjectionRow = { idx: number; at: Date; type: string } & Readonly<Record<(typeof PARTIES)[number], string | null>>;
+type NumberColumns = { readonly [R in `${Role}_n`]: number | null };
+type ProjectionRow = { idx: number; at: Date; type: string } & NumberColumns & Readonly<Record<(typeof PARTIES)[number], string | null>>;
+
+/** The numbers of an entry, from its columns. */
+export const numbersIn = (found: NumberColumns): Numbers =>
+  Object.fromEntries(ROLES.flatMap((role) => (found[`${role}_n`] === null ? [] : [[role, found[`${role}_n`]]])));
 
 const partiesOf = (found: ProjectionRow): Parties =>
   Object.fromEntries(PARTIES.flatMap((party) => (found[party] === null ? [] : [[party, found[party]]])));
@@ -74,9 +81,9 @@ export const journalSource = (database: Transactions): VerifySource => {
         tx,
         sql`select idx, at, leaf_hash, leaf from journal.leaf where idx >= ${from} and idx < ${to} order by idx`,
       );
-      const payloads = await rows<{ idx: number; event_id: string; box: Buffer }>(
+      const payloads = await rows<{ idx: number; event_id: string; class: string; month: string; box_subject: Buffer; box_actor: Buffer | null }>(
         tx,
-        sql`select idx, event_id, box from journal.payload where idx >= ${from} and idx < ${to} order by idx`,
+        sql`select idx, event_id, class, to_char(month, 'YYYY-MM') as month, box_subject, box_actor from journal.payload where idx >= ${from} and idx < ${to} order by idx`,
       );
       const receipts = await rows<{ idx: number; event_id: string; leaf_hash: Buffer }>(
         tx,
@@ -84,14 +91,19 @@ export const journalSource = (database: Transactions): VerifySource => {
       );
       const projections = await rows<ProjectionRow>(
         tx,
-        sql`select idx, at, type, usager, aidant, organisation, mandate, session, service, administration, theme, demarche, verb,
+        sql`select idx, at, type, usager_n, organisation_n, administration_n, aidant_n, usager, aidant, organisation, mandate, session, service, administration, theme, demarche, verb,
           outcome, actor from journal.projection where idx >= ${from} and idx < ${to} order by idx`,
       );
       return {
         leaves: new Map(leaves.map((one) => [one.idx, { at: one.at, leafHash: one.leaf_hash, leaf: one.leaf }])),
-        payloads: new Map(payloads.map((one) => [one.idx, { eventId: one.event_id, box: one.box }])),
+        payloads: new Map(
+          payloads.map((one) => [
+            one.idx,
+            { eventId: one.event_id, class: one.class, month: one.month, subject: one.box_subject, actor: one.box_actor ?? undefined },
+          ]),
+        ),
         receipts: new Map(receipts.map((one) => [one.idx, { eventId: one.event_id, leafHash: one.leaf_hash }])),
-        projections: new Map(projections.map((one) => [one.idx, { at: one.at, type: one.type, parties: partiesOf(one) }])),
+        projections: new Map(projections.map((one) => [one.idx, { at: one.at, type: one.type, parties: partiesOf(one), numbers: numbersIn(one) }])),
       };
     },
     async tiles(level, from, to) {

@@ -1,13 +1,16 @@
-import { type JournalKeys, openPayload, prepare, type Queued } from '../journal/entry.ts';
+import { prepare, type Queued } from '../journal/entry.ts';
 import { type EventType, isEventType, PARTIES, type Parties } from '../journal/event.ts';
-import type { Filter, Journal, Receipt, StoredEntry } from '../journal/journal.ts';
+import type { Filter, Journal, ProvedEntry, Receipt, StoredEntry } from '../journal/journal.ts';
+import { type BoxClass, boxKey, type KeyStore, type LoadedKeys, ROLES, tagKeyOf } from '../journal/keys.ts';
+import { detailOf, type OpenBox, openBox } from '../journal/payload.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { sha256 } from '../kernel/crypto.ts';
 import { Failure } from '../kernel/failure.ts';
-import type { Transactions } from '../kernel/transaction.ts';
+import type { Transaction, Transactions } from '../kernel/transaction.ts';
 import { row, rows, run } from './database.ts';
 import type { Sequenced } from './journal-batch.ts';
 import type { Sequencer } from './journal-sequencer.ts';
+import { numbersIn } from './journal-source.ts';
 import { type Statement, sql } from './sql.ts';
 
 /** journal.md §3.5.6: above this, nothing more is promised that could not be written. */
@@ -19,7 +22,9 @@ const RECENT = 4096;
 
 export interface JournalOptions {
   readonly transactions: Transactions;
-  readonly keys: JournalKeys;
+  readonly keys: KeyStore;
+  /** `journal-mac`: 32 bytes. */
+  readonly macKey: Buffer;
   /** `journal.<host>/<log_id>` (see `readOrigin`). */
   readonly origin: string;
   /** Which part of the program writes: `app`, `cli`. */
@@ -38,12 +43,23 @@ export const readOrigin = async (transactions: Transactions, host: string): Prom
 
 /** Makes the journal over the queue. Writing is one insert in the caller's transaction. */
 export const createJournal = (options: JournalOptions): Journal => {
-  const { transactions, keys, origin, writer, clock, sequencer } = options;
+  const { transactions, keys, macKey, origin, writer, clock, sequencer } = options;
   const receipts = createReceipts(transactions, origin, () => (sequencer?.leading() ? RECEIPT_POLL_LEADING_MS : RECEIPT_POLL_MS));
   sequencer?.onSequenced(receipts.arrived);
   const seal: Journal['seal'] = (entry, eventId) => {
     if ((sequencer?.waiting() ?? 0) > MOST_WAITING) throw new Failure('journal_full', 'too many entries wait to be sequenced');
-    return prepare(entry, { keys, writer, at: clock.now(), eventId });
+    return prepare(entry, { queueKey: keys.queueKey(), macKey, writer, at: clock.now(), eventId });
+  };
+  const find = async (tx: Transaction, filter: Filter): Promise<[Found, ProvedEntry['boxes']][]> => {
+    const found = await rows<Found>(tx, select(filter));
+    const loaded = await keys.load(tx, {
+      persons: found.flatMap((one) => [one.usager, one.aidant].filter((id) => id !== null)),
+      periods: found.flatMap((one) => [
+        { class: one.class, period: one.month },
+        { class: 'actor' as const, period: one.month },
+      ]),
+    });
+    return found.map((one) => [one, openBoxes(one, loaded)]);
   };
   return {
     seal,
@@ -51,9 +67,9 @@ export const createJournal = (options: JournalOptions): Journal => {
       const queued = seal(entry, eventId);
       await run(
         tx,
-        sql`insert into journal.queue (event_id, type, class, writer, at, parties, box, commitment, mac)
+        sql`insert into journal.queue (event_id, type, class, writer, at, parties, box, sealed_with, commitment, mac)
         values (${queued.eventId}, ${queued.type}, ${queued.class}, ${queued.writer}, ${queued.at}, ${JSON.stringify(queued.parties)}, ${queued.box},
-        ${queued.commitment}, ${queued.mac}) on conflict (event_id) do nothing`,
+        ${queued.sealedWith}, ${queued.commitment}, ${queued.mac}) on conflict (event_id) do nothing`,
       );
       return queued.eventId;
     },
@@ -63,12 +79,12 @@ export const createJournal = (options: JournalOptions): Journal => {
       const all = <T>(pick: (one: Queued) => T): T[] => queued.map(pick);
       await run(
         tx,
-        sql`insert into journal.queue (event_id, type, class, writer, at, parties, box, commitment, mac)
-        select event_id, type, class, writer, at, parties, box, commitment, mac
+        sql`insert into journal.queue (event_id, type, class, writer, at, parties, box, sealed_with, commitment, mac)
+        select event_id, type, class, writer, at, parties, box, sealed_with, commitment, mac
         from unnest(${all((one) => one.eventId)}::uuid[], ${all((one) => one.type)}::text[], ${all((one) => one.class)}::text[], ${all((one) => one.writer)}::text[],
-          ${all((one) => one.at)}::timestamptz[], ${all((one) => JSON.stringify(one.parties))}::jsonb[], ${all((one) => one.box)}::bytea[],
+          ${all((one) => one.at)}::timestamptz[], ${all((one) => JSON.stringify(one.parties))}::jsonb[], ${all((one) => one.box)}::bytea[], ${all((one) => one.sealedWith)}::text[],
           ${all((one) => one.commitment)}::bytea[], ${all((one) => one.mac)}::bytea[])
-          with ordinality as q (event_id, type, class, writer, at, parties, box, commitment, mac, n)
+          with ordinality as q (event_id, type, class, writer, at, parties, box, sealed_with, commitment, mac, n)
         order by n on conflict (event_id) do nothing`,
       );
     },
@@ -77,7 +93,12 @@ export const createJournal = (options: JournalOptions): Journal => {
       sequencer?.nudge();
       return receipts.wait(eventId, timeoutMs);
     },
-    read: async (tx, filter) => (await rows<Found>(tx, select(filter))).map((found) => opened(found, keys.kek)),
+    read: async (tx, filter) => (await find(tx, filter)).map(([found, boxes]) => opened(found, boxes)),
+    prove: async (tx, filter) => (await find(tx, filter)).map(([found, boxes]) => proved(found, boxes)),
+    tagKey: async (tx, party) => {
+      const person = (await keys.load(tx, { persons: [party], periods: [] })).person(party);
+      return person ? tagKeyOf(person) : undefined;
+    },
   };
 };
 
@@ -144,11 +165,41 @@ const createReceipts = (transactions: Transactions, origin: string, pollMs: () =
   };
 };
 
-type Found = { idx: number; at: Date; type: string; event_id: string; leaf_hash: Buffer; box: Buffer } & Readonly<
-  Record<(typeof PARTIES)[number], string | null>
->;
+type Found = {
+  idx: number;
+  at: Date;
+  type: string;
+  class: BoxClass;
+  month: string;
+  event_id: string;
+  leaf: Buffer;
+  leaf_hash: Buffer;
+  box_subject: Buffer;
+  box_actor: Buffer | null;
+  usager_n: number | null;
+  organisation_n: number | null;
+  administration_n: number | null;
+  aidant_n: number | null;
+} & Readonly<Record<(typeof PARTIES)[number], string | null>>;
 
-const opened = (found: Found, kek: Buffer): StoredEntry => {
+/** A box whose key is gone, or that was altered, is missing: `relais journal verify` tells which. */
+const openBoxes = (found: Found, keys: LoadedKeys): ProvedEntry['boxes'] => {
+  const attempt = (name: 'subject' | 'actor', box: Buffer | null, id: string | null, boxClass: BoxClass): OpenBox | undefined => {
+    const person = id === null ? undefined : keys.person(id);
+    const period = keys.period(boxClass, found.month);
+    if (!box || person === null || !period) return undefined;
+    try {
+      return openBox(boxKey(person, period), found.event_id, name, box);
+    } catch {
+      return undefined;
+    }
+  };
+  const subject = attempt('subject', found.box_subject, found.usager, found.class);
+  const actor = attempt('actor', found.box_actor, found.aidant, 'actor');
+  return { ...(subject ? { subject } : {}), ...(actor ? { actor } : {}) };
+};
+
+const opened = (found: Found, { subject, actor }: ProvedEntry['boxes']): StoredEntry => {
   if (!isEventType(found.type)) throw new Failure('journal_type_unknown', `entry ${found.idx} has a type that this program does not know`);
   const parties: Parties = Object.fromEntries(PARTIES.flatMap((party) => (found[party] === null ? [] : [[party, found[party]]])));
   return {
@@ -158,18 +209,17 @@ const opened = (found: Found, kek: Buffer): StoredEntry => {
     at: found.at,
     type: found.type,
     leaf: found.leaf_hash.toString('base64url'),
-    detail: detailOf(found, kek),
+    // What `record` sealed under this type: its shape was checked by the compiler then, and the commitment in the leaf covers it.
+    detail: subject ? ({ ...detailOf(subject.fields), ...detailOf(actor?.fields ?? {}) } as unknown as StoredEntry['detail']) : null,
   };
 };
 
-const detailOf = (found: Found, kek: Buffer): StoredEntry['detail'] => {
-  try {
-    // What `record` sealed under this type: its shape was checked by the compiler then, and the commitment in the leaf covers it.
-    return openPayload(kek, found.event_id, found.box).detail as unknown as StoredEntry['detail'];
-  } catch {
-    return null;
-  }
-};
+const proved = (found: Found, boxes: ProvedEntry['boxes']): ProvedEntry => ({
+  ...opened(found, boxes),
+  boxes,
+  leafText: found.leaf.toString('latin1'),
+  numbers: numbersIn(found),
+});
 
 /** Each combination of filters is one prepared statement, so that each has its own plan and its own index. */
 const select = (filter: Filter): Statement => {
@@ -181,20 +231,24 @@ const select = (filter: Filter): Statement => {
   add('p.aidant = ', filter.aidant);
   add('p.session = ', filter.session);
   add('p.type = any', filter.types as readonly EventType[] | undefined);
+  add('p.idx = any', filter.indices);
   add('p.service = ', filter.service);
   add('p.theme = ', filter.theme);
-  add('p.demarche = ', filter.demarche);
-  add('p.outcome = ', filter.outcome);
   add('p.demarche = ', filter.demarche);
   add('p.outcome = ', filter.outcome);
   add('p.at >= ', filter.from);
   add('p.at < ', filter.until);
   add('p.idx < ', filter.before);
   const where = conditions
-    .map(([condition], i) => (condition.endsWith('any') ? `${condition}($${i + 2}::text[])` : `${condition}$${i + 2}`))
+    .map(([condition], i) =>
+      condition.endsWith('any') ? `${condition}($${i + 2}::${condition.startsWith('p.idx') ? 'bigint' : 'text'}[])` : `${condition}$${i + 2}`,
+    )
     .join(' and ');
-  const text = `select p.idx, p.at, p.type, ${PARTIES.map((party) => `p.${party}`).join(', ')}, y.event_id, y.box, l.leaf_hash
-    from journal.projection p join journal.payload y on y.idx = p.idx join journal.leaf l on l.idx = p.idx
+  const text = `select p.idx, p.at, p.type, ${PARTIES.map((party) => `p.${party}`).join(', ')}, ${ROLES.map((role) => `p.${role}_n`).join(', ')},
+      y.class, to_char(y.month, 'YYYY-MM') as month, y.event_id, y.box_subject, y.box_actor, l.leaf, l.leaf_hash
+    from journal.projection p
+    join journal.payload y on y.idx = p.idx and y.month = date_trunc('month', p.at at time zone 'UTC')::date
+    join journal.leaf l on l.idx = p.idx
     ${where && `where ${where}`} order by p.idx desc limit $1`;
   const limit = Math.min(Math.max(Math.floor(filter.limit ?? 50), 1), 500);
   return { name: `journal_read_${sha256(text).toString('base64url').slice(0, 20)}`, text, values: [limit, ...conditions.map(([, value]) => value)] };

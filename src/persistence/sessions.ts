@@ -217,9 +217,9 @@ export const createSessionStore = (): SessionStore => ({
     await run(
       tx,
       sql`with entry as (
-          insert into journal.queue (event_id, type, class, writer, at, parties, box, commitment, mac)
+          insert into journal.queue (event_id, type, class, writer, at, parties, box, sealed_with, commitment, mac)
           values (${entry.eventId}, ${entry.type}, ${entry.class}, ${entry.writer}, ${entry.at}, ${JSON.stringify(entry.parties)}, ${entry.box},
-            ${entry.commitment}, ${entry.mac}))
+            ${entry.sealedWith}, ${entry.commitment}, ${entry.mac}))
         insert into delegated_session (id, grant_id, web_session, mandate_id, theme, aidant_id, organisation_id, usager_id, service_id, acr, aidant_acr, aidant_amr,
           auth_time, privileges, demarches, single_use, identifier, opened_event, opened_at, expires_at)
         values (${session.id}, ${session.grantId}, ${session.webSession}, ${session.mandateId}, ${session.theme}, ${session.aidantId}, ${session.organisationId},

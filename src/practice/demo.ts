@@ -220,7 +220,7 @@ const story = async (demonstration: Demonstration, service: Awaited<ReturnType<t
           source: journalSource(demonstration.database),
           origin: demonstration.app.origin,
           trusted: [verifierOf(demonstration.app.origin, publicKeyOf(readPrivateKey(keys.pem('journal-ed25519').reveal())))],
-          kek: keys.raw('payload-kek').reveal(),
+          keys: (asked) => demonstration.app.keyStore.load(demonstration.database.auto, asked),
         });
         expect(report.ok, `first fault: ${JSON.stringify(report.faults[0])}`);
         return `${report.checked} entries, ${report.sealed} under a signed checkpoint`;

@@ -241,6 +241,7 @@ const start = async (
       database,
       clock,
       keys: () => config.keys,
+      keyStore: async () => app.keyStore,
       domain: async () => app,
       enrolmentUrl: (token) => `${relais}/inscription/${token}`,
     });

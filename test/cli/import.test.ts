@@ -42,6 +42,7 @@ const desk = (world: World) => {
     database: world.database,
     clock: world.app.site.clock,
     keys: () => world.demonstration.config.keys,
+    keyStore: async () => world.app.keyStore,
     domain: async () => world.app,
     enrolmentUrl: (token) => token,
   };

@@ -12,6 +12,7 @@ import { FAULTS } from '../../src/journal/verify-entry.ts';
 import { totp } from '../../src/kernel/crypto.ts';
 import { keepFingerprint } from '../../src/persistence/inspection.ts';
 import { createJournal, readOrigin } from '../../src/persistence/journal.ts';
+import { openKeyStore } from '../../src/persistence/journal-keys.ts';
 import { assert, test } from '../support/check.ts';
 import { type FrozenClock, frozenClock } from '../support/clock.ts';
 import { type DatabaseKind, databases } from '../support/database.ts';
@@ -53,12 +54,14 @@ const desk = async (t: TestContext, kind: DatabaseKind): Promise<Desk> => {
   makeMissingKeys(keysFolder);
   const keys = readKeys(keysFolder);
   const clock = frozenClock(new Date());
+  const keyStore = await openKeyStore({ database, kek: keys.raw('payload-kek').reveal(), clock });
   const journal = createJournal({
     transactions: database,
     clock,
     writer: 'cli',
     origin: await readOrigin(database, 'localhost'),
-    keys: { kek: keys.raw('payload-kek').reveal(), mac: keys.raw('journal-mac').reveal() },
+    keys: keyStore,
+    macKey: keys.raw('journal-mac').reveal(),
   });
   const domain = createDomain({
     database,
@@ -77,6 +80,7 @@ const desk = async (t: TestContext, kind: DatabaseKind): Promise<Desk> => {
     database,
     clock,
     keys: () => keys,
+    keyStore: async () => keyStore,
     domain: async () => domain,
     enrolmentUrl: (token) => `http://localhost:8400/inscription/${token}`,
   };

@@ -36,7 +36,7 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'a payload is swapped for another',
-    sql: ['update journal.payload set box = (select box from journal.payload where idx = 9) where idx = 8'],
+    sql: ['update journal.payload set box_subject = (select box_subject from journal.payload where idx = 9) where idx = 8'],
     exit: EXIT.entry,
     names: /^payload_altered at 8: /,
   },
@@ -66,6 +66,7 @@ for (const kind of databases()) {
       database,
       clock: { now: () => new Date() },
       keys: () => demonstration.config.keys,
+      keyStore: async () => app.keyStore,
       domain: async () => app,
       enrolmentUrl: (token) => `${world.places.relais}/inscription/${token}`,
     };

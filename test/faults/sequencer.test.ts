@@ -64,8 +64,16 @@ for (const kind of databases()) {
       await kit.write(1);
       const second = await openSecond(kit.url ?? '');
       const clock = { now: () => new Date() };
-      const follower = startSequencer({ database: second, macKey: kit.keys.mac, clock });
-      const journal = createJournal({ transactions: second, keys: kit.keys, origin: kit.origin, writer: 'app', clock, sequencer: follower });
+      const follower = startSequencer({ database: second, macKey: kit.keys.mac, keys: kit.keys.store, clock });
+      const journal = createJournal({
+        transactions: second,
+        keys: kit.keys.store,
+        macKey: kit.keys.mac,
+        origin: kit.origin,
+        writer: 'app',
+        clock,
+        sequencer: follower,
+      });
       let passed = 0;
       const elapsed = (): number => passed;
       const beats = [

@@ -191,7 +191,7 @@ const judge = async (
     source: journalSource(world.database),
     origin: world.app.origin,
     trusted: [verifierOf(world.app.origin, publicKeyOf(readPrivateKey(config.keys.pem('journal-ed25519').reveal())))],
-    kek: config.keys.raw('payload-kek').reveal(),
+    keys: (asked) => world.app.keyStore.load(world.database.auto, asked),
   });
   assert.deepEqual(report.faults, []);
   assert.equal(report.checked, size);

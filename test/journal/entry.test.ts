@@ -1,14 +1,28 @@
 import fc from 'fast-check';
-import { encodeLeaf, isAuthentic, type Leaf, oneLine, openPayload, parseLeaf, prepare } from '../../src/journal/entry.ts';
+import { encodeLeaf, isAuthentic, type Leaf, oneLine, parseLeaf, prepare, publicParameters } from '../../src/journal/entry.ts';
 import type { Entry } from '../../src/journal/event.ts';
+import {
+  commitmentOf,
+  commitmentTo,
+  detailOf,
+  digestOf,
+  fieldDigest,
+  fieldsOf,
+  openBox,
+  openQueued,
+  partiesIn,
+  sealBox,
+  show,
+  split,
+} from '../../src/journal/payload.ts';
 import { randomBytes, sha256 } from '../../src/kernel/crypto.ts';
 import { assert, test } from '../support/check.ts';
 
-const keys = { kek: randomBytes(32), mac: randomBytes(32) };
+const keys = { queueKey: { day: '2026-11-21', key: randomBytes(32) }, macKey: randomBytes(32) };
 const at = new Date('2026-11-21T09:00:00.123Z');
 const eventId = '8c0f5a52-6c0e-4d8a-9f0c-1c2d3e4f5a6b';
 const refused: Entry = { type: 'session.refused', usager: 'usg_1', service: 'impots', outcome: 'refused', detail: { reason: 'mandate_ended' } };
-const leaf: Leaf = { type: 'session.refused', class: 'access', at, eventId, writer: 'app', commitment: sha256('c'), boxes: [sha256('b')] };
+const leaf: Leaf = { type: 'session.refused', class: 'access', at, eventId, writer: 'app', tags: [], commitment: sha256('c'), boxes: [sha256('b')] };
 const code = (expected: string) => ({ name: 'Failure', code: expected });
 
 test('a leaf is these bytes and no others', () => {
@@ -36,6 +50,10 @@ test('leaf bytes are refused unless they are in their only form', () => {
   bad(text.replace('"v":1', '"v":2'));
   bad(text.replace('session.refused', 'session.unknown'));
   bad(text.replace('"tg":[]', '"tg":["x"]'));
+  const [low, high] = [`${'A'.repeat(21)}A`, `${'B'.repeat(21)}A`];
+  assert.equal(parseLeaf(Buffer.from(text.replace('"tg":[]', `"tg":["${low}","${high}"]`))).tags.length, 2);
+  bad(text.replace('"tg":[]', `"tg":["${high}","${low}"]`));
+  bad(text.replace('"tg":[]', `"tg":["${low}","${low}"]`));
   bad(text.replace('09:00:00.123Z', '09:00:00Z'));
   bad(text.replace('11-21T', '13-21T'));
   bad(text.replace('"access"', '"forever"'));
@@ -45,23 +63,83 @@ test('leaf bytes are refused unless they are in their only form', () => {
   bad(`{${' '.repeat(2000)}}`);
 });
 
-test('the sealed part opens to what was written, and the commitment covers it', () => {
-  const queued = prepare(refused, { keys, writer: 'app', at, eventId });
-  const opened = openPayload(keys.kek, eventId, queued.box);
-  assert.deepEqual(opened.parties, { usager: 'usg_1', service: 'impots', outcome: 'refused' });
-  assert.deepEqual(opened.detail, { reason: 'mandate_ended' });
-  assert.deepEqual(opened.commitment, queued.commitment);
-  const again = prepare(refused, { keys, writer: 'app', at, eventId });
+test('what waits opens to what was written, each box covers the other, and the commitment both', () => {
+  const acted: Entry = { ...refused, aidant: 'aid_1' };
+  const queued = prepare(acted, { ...keys, writer: 'app', at, eventId });
+  const { subject, actor } = openQueued(keys.queueKey.key, eventId, queued.box);
+  assert.ok(actor);
+  assert.deepEqual(partiesIn({ ...subject.fields, ...actor.fields }), { usager: 'usg_1', service: 'impots', outcome: 'refused', aidant: 'aid_1' });
+  assert.deepEqual(detailOf(subject.fields), { reason: 'mandate_ended' });
+  assert.deepEqual(actor.fields, { aidant: 'aid_1' });
+  assert.deepEqual([commitmentOf('subject', subject), commitmentOf('actor', actor)], [queued.commitment, queued.commitment]);
+  for (const changed of [
+    { ...subject, fields: { ...subject.fields, usager: 'usg_2' } },
+    { ...subject, salt: sha256('x') },
+    { ...subject, other: sha256('x') },
+  ])
+    assert.ok(!commitmentOf('subject', changed).equals(queued.commitment));
+  assert.ok(!commitmentOf('actor', { ...actor, fields: { aidant: 'aid_2' } }).equals(queued.commitment));
+  const again = prepare(acted, { ...keys, writer: 'app', at, eventId });
   assert.ok(!again.commitment.equals(queued.commitment), 'the salt is fresh, so that the same text twice is two commitments');
-  assert.throws(() => openPayload(keys.kek, '8c0f5a52-6c0e-4d8a-9f0c-1c2d3e4f5a6c', queued.box), code('box_does_not_open'));
-  assert.throws(() => openPayload(randomBytes(32), eventId, queued.box), code('box_does_not_open'));
+  assert.throws(() => openQueued(keys.queueKey.key, '8c0f5a52-6c0e-4d8a-9f0c-1c2d3e4f5a6c', queued.box), code('box_does_not_open'));
+  assert.throws(() => openQueued(randomBytes(32), eventId, queued.box), code('box_does_not_open'));
   assert.ok(!queued.box.includes('usg_1') && !queued.box.includes('mandate_ended'));
 });
 
+test('a sealed box opens with its key, as itself, for its own entry only', () => {
+  const key = randomBytes(32);
+  const { subject } = split(fieldsOf({ usager: 'usg_1' }, { reason: 'é' }));
+  const box = sealBox(key, eventId, 'subject', subject);
+  assert.deepEqual(openBox(key, eventId, 'subject', box), subject);
+  for (const open of [
+    () => openBox(key, eventId, 'actor', box),
+    () => openBox(randomBytes(32), eventId, 'subject', box),
+    () => openBox(key, '8c0f5a52-6c0e-4d8a-9f0c-1c2d3e4f5a6c', 'subject', box),
+  ])
+    assert.throws(open, code('box_does_not_open'));
+});
+
+test('two texts cannot be shown for one entry: whoever holds one of them finds the other does not give the commitment (test 26)', () => {
+  // AES-GCM commits to no key: one ciphertext may open to two texts under two keys. What cannot be had twice is the salted hash of the plaintext.
+  const [one, two] = [split(fieldsOf({ usager: 'usg_1' }, { reason: 'a' })), split(fieldsOf({ usager: 'usg_1' }, { reason: 'b' }))];
+  assert.ok(!commitmentOf('subject', { ...two.subject, salt: one.subject.salt, other: one.subject.other }).equals(one.commitment));
+});
+
+test('a party is shown some fields, checks them against the leaf, and learns nothing of the others', () => {
+  const { subject, actor, commitment } = split(
+    fieldsOf({ usager: 'usg_1', service: 'impots', aidant: 'aid_1' }, { aidantName: 'Karim', demarcheLabel: 'une demande', reference: 'R-1' }),
+  );
+  const shown = show(subject, (name) => name === 'service' || name === 'detail.reference');
+  assert.deepEqual(
+    shown.map((one) => ('name' in one ? one.name : 'hidden')),
+    ['hidden', 'detail.reference', 'service', 'hidden'],
+  );
+  const check = (fields: typeof shown): boolean =>
+    commitmentTo(
+      digestOf(
+        fields.map((one) =>
+          'name' in one ? fieldDigest(Buffer.from(one.salt, 'base64url'), one.name, one.value) : Buffer.from(one.digest, 'base64url'),
+        ),
+      ),
+      subject.other,
+    ).equals(commitment);
+  assert.ok(check(shown));
+  assert.ok(!check(shown.map((one) => ('name' in one && one.name === 'service' ? { ...one, value: 'allocations' } : one))));
+  assert.ok(!check(shown.slice(1)));
+  assert.ok(!JSON.stringify(shown).includes('usg_1') && !JSON.stringify(shown).includes(subject.salt.toString('base64url')));
+  assert.deepEqual(Object.keys(actor?.fields ?? {}), ['aidant', 'detail.aidantName']);
+});
+
+test('only kinds that concern the log put their detail in the leaf, as short ASCII', () => {
+  const fields = fieldsOf({ actor: 'cli' }, { size: 3, reason: 'restauré', root: 'r' });
+  assert.deepEqual(publicParameters('checkpoint.trusted', fields), { size: '3', root: 'r' });
+  assert.deepEqual(publicParameters('session.refused', fields), {});
+});
+
 test('the MAC of the writer covers every column that waits', () => {
-  const queued = prepare(refused, { keys, writer: 'app', at, eventId });
-  assert.ok(isAuthentic(keys.mac, queued));
-  assert.ok(!isAuthentic(keys.kek, queued));
+  const queued = prepare(refused, { ...keys, writer: 'app', at, eventId });
+  assert.ok(isAuthentic(keys.macKey, queued));
+  assert.ok(!isAuthentic(keys.queueKey.key, queued));
   const changes = {
     eventId: '8c0f5a52-6c0e-4d8a-9f0c-1c2d3e4f5a6c',
     type: 'session.opened',
@@ -70,10 +148,11 @@ test('the MAC of the writer covers every column that waits', () => {
     at: new Date(0),
     parties: { ...queued.parties, usager: 'usg_2' },
     box: Buffer.concat([queued.box, Buffer.of(0)]),
+    sealedWith: '2026-11-20',
     commitment: sha256('other'),
     mac: sha256('mac'),
   } as const;
-  for (const [column, value] of Object.entries(changes)) assert.ok(!isAuthentic(keys.mac, { ...queued, [column]: value }), column);
+  for (const [column, value] of Object.entries(changes)) assert.ok(!isAuthentic(keys.macKey, { ...queued, [column]: value }), column);
 });
 
 test('J13 text of users stays one encoded line in leaf and payload, whatever it holds', () => {
@@ -85,12 +164,12 @@ test('J13 text of users stays one encoded line in leaf and payload, whatever it 
       const given = text + more;
       const queued = prepare(
         { type: 'journal.read', usager: given, outcome: given, detail: { reason: given, entries: 3 } },
-        { keys, writer: 'app', at },
+        { ...keys, writer: 'app', at },
       );
-      const opened = openPayload(keys.kek, queued.eventId, queued.box);
-      assert.match(JSON.stringify(opened.detail), safe);
+      const { subject } = openQueued(keys.queueKey.key, queued.eventId, queued.box);
+      assert.match(JSON.stringify(subject.fields), safe);
       for (const party of Object.values(queued.parties)) assert.match(String(party), safe);
-      assert.deepEqual(opened.parties, queued.parties);
+      assert.deepEqual(partiesIn(subject.fields), queued.parties);
       const bytes = encodeLeaf({
         ...leaf,
         type: queued.type,
@@ -105,7 +184,7 @@ test('J13 text of users stays one encoded line in leaf and payload, whatever it 
   );
   const long = prepare(
     { type: 'journal.read', usager: 'u'.repeat(1_000_000), detail: { reason: 'é\n'.repeat(500_000), entries: 1 } },
-    { keys, writer: 'app', at },
+    { ...keys, writer: 'app', at },
   );
   assert.ok(long.box.length < 12_000);
   assert.match(String(long.parties.usager), /^u{200}… \(1000000 characters\)$/);

@@ -1,6 +1,6 @@
 import { proveInclusion, verifyInclusion } from '../../src/journal/proof.ts';
 import { leafHash } from '../../src/journal/tree.ts';
-import { randomBytes, randomUuid } from '../../src/kernel/crypto.ts';
+import { randomUuid } from '../../src/kernel/crypto.ts';
 import { createJournal } from '../../src/persistence/journal.ts';
 import { startSequencer } from '../../src/persistence/journal-sequencer.ts';
 import { hashSource, lastCheckpoint } from '../../src/persistence/journal-source.ts';
@@ -54,7 +54,8 @@ for (const kind of databases()) {
     await kit.sequencer.flush();
     const elsewhere = createJournal({
       transactions: kit.database,
-      keys: kit.keys,
+      keys: kit.keys.store,
+      macKey: kit.keys.mac,
       origin: kit.origin,
       writer: 'cli',
       clock: { now: () => new Date() },
@@ -115,7 +116,8 @@ for (const kind of databases()) {
     );
     const blind = createJournal({
       transactions: kit.database,
-      keys: { ...kit.keys, kek: randomBytes(32) },
+      keys: { ...kit.keys.store, load: async () => ({ person: () => null, period: () => null }) },
+      macKey: kit.keys.mac,
       origin: kit.origin,
       writer: 'cli',
       clock: { now: () => new Date() },
@@ -183,13 +185,13 @@ for (const kind of databases()) {
     await kit.database.run((tx) => kit.journal.record(tx, entryOf(2), altered));
     await kit.database.asOwner(async (query) => {
       await query(
-        `insert into journal.queue (event_id, type, class, writer, at, parties, box, commitment, mac)
-        select $1, type, class, writer, at, parties, box, commitment, mac from journal.queue limit 1`,
+        `insert into journal.queue (event_id, type, class, writer, at, parties, box, sealed_with, commitment, mac)
+        select $1, type, class, writer, at, parties, box, sealed_with, commitment, mac from journal.queue limit 1`,
         [forged],
       );
       await query(
-        `insert into journal.queue (event_id, type, class, writer, at, parties, box, commitment, mac)
-        select $1, type, class, writer, '-infinity', '[1e999]', box, commitment, mac from journal.queue limit 1`,
+        `insert into journal.queue (event_id, type, class, writer, at, parties, box, sealed_with, commitment, mac)
+        select $1, type, class, writer, '-infinity', '[1e999]', box, sealed_with, commitment, mac from journal.queue limit 1`,
         [absurd],
       );
       await query(`update journal.queue set parties = '{"usager":"usg_else"}' where event_id = $1`, [altered]);
@@ -198,6 +200,7 @@ for (const kind of databases()) {
     const again = startSequencer({
       database: kit.database,
       macKey: kit.keys.mac,
+      keys: kit.keys.store,
       clock: { now: () => new Date() },
       onAlarm: (alarm) => alarms.push(alarm.kind === 'forged_entry' ? alarm.eventId : alarm.kind),
     });
@@ -211,7 +214,8 @@ for (const kind of databases()) {
     const clock = frozenClock();
     const kit = await startKit(t, kind, clock);
     const at = (iso: string) => ({ now: () => new Date(iso) });
-    const other = (iso: string) => createJournal({ transactions: kit.database, keys: kit.keys, origin: kit.origin, writer: 'cli', clock: at(iso) });
+    const other = (iso: string) =>
+      createJournal({ transactions: kit.database, keys: kit.keys.store, macKey: kit.keys.mac, origin: kit.origin, writer: 'cli', clock: at(iso) });
     await other('2026-11-21T08:59:54.000Z').record(kit.database.auto, entryOf(0));
     await other('2026-11-21T08:59:58.000Z').record(kit.database.auto, entryOf(1));
     await other('2026-11-21T09:00:01.500Z').record(kit.database.auto, entryOf(2));
@@ -263,7 +267,8 @@ for (const kind of databases()) {
     const kit = await startKit(t, kind);
     const full = createJournal({
       transactions: kit.database,
-      keys: kit.keys,
+      keys: kit.keys.store,
+      macKey: kit.keys.mac,
       origin: kit.origin,
       writer: 'app',
       clock: { now: () => new Date() },
@@ -292,8 +297,16 @@ for (const kind of databases()) {
       await kit.write(3);
       const second = await openSecond(kit.url ?? '');
       const clock = { now: () => new Date() };
-      const follower = startSequencer({ database: second, macKey: kit.keys.mac, clock });
-      const journal = createJournal({ transactions: second, keys: kit.keys, origin: kit.origin, writer: 'app', clock, sequencer: follower });
+      const follower = startSequencer({ database: second, macKey: kit.keys.mac, keys: kit.keys.store, clock });
+      const journal = createJournal({
+        transactions: second,
+        keys: kit.keys.store,
+        macKey: kit.keys.mac,
+        origin: kit.origin,
+        writer: 'app',
+        clock,
+        sequencer: follower,
+      });
       try {
         assert.equal((await journal.receipt(await journal.record(second.auto, entryOf(3))))?.index, 3);
         assert.deepEqual([kit.sequencer.leading(), follower.leading()], [true, false]);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Entry } from '../../src/journal/event.ts';
 import type { Journal } from '../../src/journal/journal.ts';
+import type { KeyStore } from '../../src/journal/keys.ts';
 import { type Verifier, verifierOf } from '../../src/journal/note.ts';
 import { startSignerWorker } from '../../src/journal/signer-client.ts';
 import { type Report, verify } from '../../src/journal/verify.ts';
@@ -11,6 +12,7 @@ import { makePrivateKeyPem, publicKeyOf, randomBytes, readPrivateKey } from '../
 import type { Database } from '../../src/persistence/database.ts';
 import { createJournal, readOrigin } from '../../src/persistence/journal.ts';
 import type { SequencerAlarm } from '../../src/persistence/journal-batch.ts';
+import { openKeyStore } from '../../src/persistence/journal-keys.ts';
 import { type Sealing, startSealing } from '../../src/persistence/journal-sealing.ts';
 import { type Sequencer, startSequencer } from '../../src/persistence/journal-sequencer.ts';
 import { journalSource } from '../../src/persistence/journal-source.ts';
@@ -25,7 +27,7 @@ export interface Kit {
   readonly journal: Journal;
   readonly sequencer: Sequencer;
   readonly sealing: Sealing;
-  readonly keys: { readonly kek: Buffer; readonly mac: Buffer };
+  readonly keys: { readonly kek: Buffer; readonly mac: Buffer; readonly store: KeyStore };
   readonly trusted: readonly Verifier[];
   readonly alarms: SequencerAlarm[];
   /** Records entries in one transaction, sequences and seals them. */
@@ -52,15 +54,16 @@ const TABLES = ['leaf', 'tile', 'payload', 'receipt', 'projection', 'checkpoint'
 export const startKit = async (t: { after(undo: () => Promise<void>): void }, kind: DatabaseKind, clock: Clock = systemClock): Promise<Kit> => {
   const { database, url, drop } = await kind.fresh();
   const folder = mkdtempSync(join(tmpdir(), 'relais-journal-'));
-  const keys = { kek: randomBytes(32), mac: randomBytes(32) };
+  const kek = randomBytes(32);
+  const keys = { kek, mac: randomBytes(32), store: await openKeyStore({ database, kek, clock }) };
   const privateKeyPem = makePrivateKeyPem('ed25519');
   const origin = await readOrigin(database, 'example');
   const trusted = [verifierOf(origin, publicKeyOf(readPrivateKey(privateKeyPem)))];
   const alarms: SequencerAlarm[] = [];
-  const sequencer = startSequencer({ database, macKey: keys.mac, clock, onAlarm: (alarm) => alarms.push(alarm) });
+  const sequencer = startSequencer({ database, macKey: keys.mac, keys: keys.store, clock, onAlarm: (alarm) => alarms.push(alarm) });
   const signer = startSignerWorker({ folder: join(folder, 'signer'), privateKeyPem, origin });
   const sealing = startSealing({ database, sequencer, signer, clock, everyMs: 3_600_000 });
-  const journal = createJournal({ transactions: database, keys, origin, writer: 'app', clock, sequencer });
+  const journal = createJournal({ transactions: database, keys: keys.store, macKey: keys.mac, origin, writer: 'app', clock, sequencer });
   const tamper = (statements: [string, unknown[]?][]): Promise<void> =>
     database.asOwner(async (query) => {
       for (const table of TABLES) await query(`alter table journal.${table} disable trigger all`);
@@ -99,7 +102,7 @@ export const startKit = async (t: { after(undo: () => Promise<void>): void }, ki
         source: journalSource(database),
         origin,
         trusted,
-        ...(withoutKey ? {} : { kek: keys.kek }),
+        ...(withoutKey ? {} : { keys: (asked) => keys.store.load(database.auto, asked) }),
         ...(withoutState ? {} : { stateFile: join(folder, 'seen') }),
       }),
     keep: () =>

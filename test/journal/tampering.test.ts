@@ -143,7 +143,8 @@ const CASES: readonly Case[] = [
   {
     name: 'a sealed part edited',
     expect: ['payload_altered', 44],
-    tamper: (kit) => kit.tamper(['update journal.payload set box = set_byte(box, 20, 255 - get_byte(box, 20)) where idx = 44']),
+    tamper: (kit) =>
+      kit.tamper(['update journal.payload set box_subject = set_byte(box_subject, 20, 255 - get_byte(box_subject, 20)) where idx = 44']),
   },
   {
     name: 'two sealed parts swapped',
@@ -160,6 +161,24 @@ const CASES: readonly Case[] = [
     name: 'a projection column edited',
     expect: ['projection_altered', 55],
     tamper: (kit) => kit.tamper([`update journal.projection set usager = 'usg_else' where idx = 55`]),
+  },
+  {
+    name: 'an entry given to somebody else',
+    expect: ['payload_unreadable', 55],
+    also: ['number_gap'],
+    tamper: (kit) => kit.tamper([`update journal.projection set usager = 'usg_2' where idx = 55`]),
+  },
+  {
+    name: 'an entry taken from the person it concerns',
+    expect: ['payload_unreadable', 55],
+    also: ['number_gap'],
+    tamper: (kit) => kit.tamper([`update journal.projection set usager = null, usager_n = null where idx = 55`]),
+  },
+  {
+    name: 'entries renumbered to hide one',
+    expect: ['number_gap', 54],
+    also: ['tag_altered'],
+    tamper: (kit) => kit.tamper([`update journal.projection set usager_n = usager_n - 1 where usager = 'usg_0' and idx >= 54`]),
   },
   {
     name: 'a projection time edited',
@@ -284,10 +303,10 @@ for (const kind of databases()) {
   }, async (t) => {
     const kit = await startKit(t, kind);
     await kit.write(5);
-    await kit.tamper([`update journal.projection set usager = 'usg_else' where idx = 2`]);
+    await kit.tamper([`update journal.projection set outcome = 'allowed' where idx = 2`]);
     assert.equal((await kit.verify({ withoutKey: true, withoutState: true })).ok, true);
     assert.equal((await kit.verify()).faults[0]?.kind, 'projection_altered');
-    await kit.tamper(['update journal.payload set box = $1 where idx = 3', [sha256('x')]]);
+    await kit.tamper(['update journal.payload set box_subject = $1 where idx = 3', [sha256('x')]]);
     assert.deepEqual(
       (await kit.verify({ withoutKey: true })).faults.map((fault) => [fault.kind, fault.index]),
       [['payload_altered', 3]],

@@ -12,6 +12,7 @@ import { aidantStore, meansStore } from '../../src/persistence/aidants.ts';
 import { approvalStore } from '../../src/persistence/approvals.ts';
 import type { Database } from '../../src/persistence/database.ts';
 import { createJournal, readOrigin } from '../../src/persistence/journal.ts';
+import { openKeyStore } from '../../src/persistence/journal-keys.ts';
 import { organisationStore } from '../../src/persistence/organisations.ts';
 import { administrationStore, serviceStore } from '../../src/persistence/services.ts';
 import { createAdministrations } from '../../src/services/administrations.ts';
@@ -36,7 +37,8 @@ export interface House {
 export const house = async (database: Database, clock: Clock, endSessions: EndSessions = async () => 0): Promise<House> => {
   const journal = createJournal({
     transactions: database,
-    keys: journalKeys,
+    keys: await openKeyStore({ database, kek: journalKeys.kek, clock }),
+    macKey: journalKeys.mac,
     origin: await readOrigin(database, 'localhost'),
     writer: 'test',
     clock,

@@ -189,7 +189,7 @@ export const openWorld = async (kind: DatabaseKind): Promise<World> => {
         source: journalSource(database),
         origin: app.origin,
         trusted: [verifierOf(app.origin, publicKeyOf(readPrivateKey(config.keys.pem('journal-ed25519').reveal())))],
-        kek: config.keys.raw('payload-kek').reveal(),
+        keys: (asked) => app.keyStore.load(database.auto, asked),
       });
     },
     async close() {
