@@ -10,7 +10,7 @@ import type { Sessions } from '../delegation/sessions.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { PublishedLog } from '../journal/published.ts';
 import type { Clock } from '../kernel/clock.ts';
-import type { MandateId } from '../kernel/ids.ts';
+import type { MandateId, UsagerId } from '../kernel/ids.ts';
 import type { Secret } from '../kernel/secret.ts';
 import type { Transaction, Transactions } from '../kernel/transaction.ts';
 import type { Attestations } from '../mandates/attestations.ts';
@@ -91,6 +91,10 @@ export interface Site {
   readonly tellings: (mandateId: MandateId) => Promise<{ serviceName: string; acknowledgedAt: Date | null; attempts: number }[]>;
   /** Names of the services where someone acts under this mandate now. */
   readonly runningServices: (mandateId: MandateId) => Promise<string[]>;
+  /** Bytes of leaves, which are text, by index. */
+  readonly leaves: (tx: Transaction, indexes: readonly number[]) => Promise<Map<number, string>>;
+  /** Everything that the tables hold of a person, but for the journal. */
+  readonly personalData: (tx: Transaction, id: UsagerId) => Promise<Readonly<Record<string, unknown>>>;
   /** References of mandates, by id: what pages show of them. */
   readonly references: (ids: readonly string[]) => Promise<Map<string, string>>;
   /** First names of the active aidants of organisations. */

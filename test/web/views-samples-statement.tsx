@@ -45,7 +45,14 @@ export const statementSamples = (lang: Lang, text: Text, { open, usager, post, n
   const sheets = sampleSheets(text, lang, now);
   const [first, ...others] = sheets;
   if (!first) throw new Error('no sample entry has a sentence');
-  const page = { frame: usager, periods: periodsOf(now, lang), period: 'derniers-mois', pdf: post('/usager/releve.pdf'), backHref: '/x' };
+  const page = {
+    frame: usager,
+    periods: periodsOf(now, lang),
+    period: 'derniers-mois',
+    pdf: post('/usager/releve.pdf'),
+    data: post('/usager/mes-donnees'),
+    backHref: '/x',
+  };
   const paper = { head: first, sealedAt: now, checkUrl: 'https://relais.example/verifier/releve', helpNumber: text('0 800 00 00 00') };
   const draw = (sheet: Sheet) => ({ sheet, sealed: 'https://relais.example/verifier/releve#ABCDEF', qrSvg });
   const check = { frame: open, post: post('/verifier/releve') };

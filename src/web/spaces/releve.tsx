@@ -90,6 +90,7 @@ export const releve =
         periods: periodsOf(site.clock.now(), frame.lang),
         period: period.value,
         pdf: kit.post(session, PATHS.statementPdf, [['periode', period.value]]),
+        data: kit.post(session, PATHS.personalDataFile),
         backHref: '/usager',
       };
       if (typeof statement === 'string') return kit.page(reply, <StatementPage {...shared} none={statement} most={MOST_LINES} />);

@@ -8,6 +8,7 @@ export const PATHS = {
   verifyStatement: '/verifier/releve',
   statement: '/usager/releve',
   statementPdf: '/usager/releve.pdf',
+  personalDataFile: '/usager/mes-donnees',
   stop: '/arreter',
   stay: '/rester-connecte',
   lost: '/connexion/perdu',

@@ -20,6 +20,8 @@ interface StatementProps {
   readonly periods: readonly (readonly [value: string, label: string])[];
   readonly period: string;
   readonly pdf: Post;
+  /** Gives everything that Relais holds on her. */
+  readonly data: Post;
   readonly backHref: string;
   /** Why there is no statement. */
   readonly none?: 'late' | 'too_many';
@@ -112,6 +114,17 @@ export const StatementPage = (props: StatementProps): JSX.Element => {
           />
         </>
       )}
+      <section class="no-print">
+        <h2>{words.data.title}</h2>
+        <p>{words.data.text}</p>
+        <PostForm post={props.data} id="personal-data">
+          <Actions>
+            <Button kind="secondary" id="download-data">
+              {words.data.button}
+            </Button>
+          </Actions>
+        </PostForm>
+      </section>
       <Actions>
         <ButtonLink kind="secondary" href={props.backHref} id="back">
           {t(lang).usager.entry.back}

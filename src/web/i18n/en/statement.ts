@@ -40,6 +40,13 @@ export const statement: Catalogue['statement'] = {
   part: (first, last, of) => `Sheets ${first} to ${last} of ${of}`,
   previous: 'Sheets before',
   next: 'Sheets after',
+  data: {
+    title: 'All your data',
+    text: 'You can download everything that Relais knows about you: your identity, your numbers, your mandates, what was done for you. The file is made for a computer. To read, take the statement.',
+    button: 'Download my data (JSON file)',
+    about: (number) =>
+      `This is everything that Relais keeps about you (article 15 of the GDPR). Helpers are named by their first name and their organisation. The codes and keys that protect you are not in it. Copies of signed papers are to be asked for. A mistake, a question: ${number} (free call).`,
+  },
   check: {
     title: 'Check a statement',
     intro: 'Read the QR code of the sheet with a telephone or a scanner. Copy here the text that you get.',

@@ -47,6 +47,13 @@ export const statement = {
   part: (first: number, last: number, of: number) => `Feuilles ${first} à ${last} sur ${of}`,
   previous: 'Feuilles d’avant',
   next: 'Feuilles d’après',
+  data: {
+    title: 'Toutes vos données',
+    text: 'Vous pouvez télécharger tout ce que Relais sait de vous : votre identité, vos numéros, vos mandats, ce qui a été fait pour vous. Le fichier est fait pour un ordinateur. Pour lire, prenez le relevé.',
+    button: 'Télécharger mes données (fichier JSON)',
+    about: (number: string) =>
+      `Voici tout ce que Relais garde de vous (article 15 du RGPD). Les aidants y sont avec leur prénom et leur structure. Les codes et les clés qui vous protègent n’y sont pas. Les copies des papiers signés sont à demander. Une erreur, une question : ${number} (appel gratuit).`,
+  },
   check: {
     title: 'Vérifier un relevé',
     intro: 'Lisez le code QR de la feuille avec un téléphone ou un lecteur. Copiez ici le texte que vous obtenez.',
