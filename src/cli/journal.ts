@@ -25,7 +25,7 @@ export const signerFolder = (varFolder: string): string => join(varFolder, 'sign
 const keyPem = (context: CommandContext): string => context.keys().pem('journal-ed25519').reveal();
 
 /** Whose signature counts: the key that was given, the one in the keys folder, or the one that the signer shows. */
-const trustedKey = async (given: string | undefined, origin: string, context: CommandContext): Promise<Verifier> => {
+export const trustedKey = async (given: string | undefined, origin: string, context: CommandContext): Promise<Verifier> => {
   if (given !== undefined) return readVkey(given);
   if (!context.signerVkey || context.keys().has('journal-ed25519')) return verifierOf(origin, publicKeyOf(readPrivateKey(keyPem(context))));
   return readVkey(await context.signerVkey(origin));

@@ -6,6 +6,7 @@ import type { CommandContext } from './context.ts';
 import { doctor } from './doctor.ts';
 import { importCommands } from './import.ts';
 import { journalCommands } from './journal.ts';
+import { logCommands } from './journal-log.ts';
 import { keyCommands } from './keys.ts';
 import { localCommands } from './local.ts';
 import { mandateCommands } from './mandates.ts';
@@ -26,6 +27,7 @@ export const houseCommands: readonly HouseCommand[] = [
   ...databaseCommands,
   ...keyCommands,
   ...journalCommands,
+  ...logCommands,
   doctor,
 ];
 
