@@ -59,7 +59,7 @@ import { scanStore } from './persistence/scans.ts';
 import { createSessionStore } from './persistence/sessions.ts';
 import { createStoppingStore, referentsOf } from './persistence/stopping.ts';
 import { createUsagerStore } from './persistence/usagers.ts';
-import { aidantNamesOf, lastSigned, leavesOf, referencesOf, runningUnder, unreportedAmong } from './persistence/views.ts';
+import { aidantNamesOf, lastSigned, referencesOf, runningUnder, unreportedAmong } from './persistence/views.ts';
 import { webSessionStore } from './persistence/web-sessions.ts';
 import { createOpenIdProvider } from './provider/provider.ts';
 import { refuseSpecialAddresses } from './signals/guard.ts';
@@ -358,7 +358,6 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     mirrors: config.mirrors ?? [],
     proof: newestProof,
     tellings: (id) => tellings(database.auto, id),
-    leaves: leavesOf,
     personalData: personalDataOf,
     references: (ids) => referencesOf(database.auto, ids),
     runningServices: (id) => runningUnder(database.auto, id, clock.now()),

@@ -9,16 +9,6 @@ import { sql } from './sql.ts';
 export const lastSigned = async (tx: Transaction): Promise<{ size: number; at: Date; note: string } | undefined> =>
   row(tx, sql`select size, at, note from journal.checkpoint order by size desc limit 1`);
 
-/** Bytes of leaves, by index. They are ASCII text (journal/entry.ts). */
-export const leavesOf = async (tx: Transaction, indexes: readonly number[]): Promise<Map<number, string>> =>
-  indexes.length
-    ? new Map(
-        (await rows<{ idx: number; leaf: Buffer }>(tx, sql`select idx, leaf from journal.leaf where idx = any (${[...indexes]}::bigint[])`)).map(
-          (each) => [each.idx, each.leaf.toString()],
-        ),
-      )
-    : new Map();
-
 /** References of mandates, by id. */
 export const referencesOf = async (tx: Transaction, ids: readonly string[]): Promise<Map<string, string>> =>
   ids.length

@@ -91,8 +91,6 @@ export interface Site {
   readonly tellings: (mandateId: MandateId) => Promise<{ serviceName: string; acknowledgedAt: Date | null; attempts: number }[]>;
   /** Names of the services where someone acts under this mandate now. */
   readonly runningServices: (mandateId: MandateId) => Promise<string[]>;
-  /** Bytes of leaves, which are text, by index. */
-  readonly leaves: (tx: Transaction, indexes: readonly number[]) => Promise<Map<number, string>>;
   /** Everything that the tables hold of a person, but for the journal. */
   readonly personalData: (tx: Transaction, id: UsagerId) => Promise<Readonly<Record<string, unknown>>>;
   /** References of mandates, by id: what pages show of them. */

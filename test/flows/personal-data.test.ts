@@ -1,4 +1,6 @@
 import { leafHash } from '../../src/journal/tree.ts';
+import { canonical, type Json } from '../../src/kernel/canonical.ts';
+import { hmacSha256, sha256 } from '../../src/kernel/crypto.ts';
 import { signInUsager } from '../../src/practice/story.ts';
 import { Walker } from '../../src/practice/walker.ts';
 import { agreed, csrfOf, entriesSince, eventOf, inTheMorning, mark, personOf, post, reportAt, sessionOf, whoIs } from '../support/acting.ts';
@@ -22,6 +24,29 @@ const COVERED: Readonly<Record<string, string>> = {
 };
 /** Columns that hold such an id without more being held than the copy has: counters of messages forgotten after a month, words of hers in `remark`. */
 const NOTHING_MORE = ['sms_quota.holder', 'remark.said_by', 'mandate.ended_by', 'approval.subject', 'delivery.target'];
+
+type Field = { readonly name: string; readonly value: Json; readonly salt: string } | { readonly digest: string };
+type Box = readonly Field[] | { readonly digest: string };
+interface Line {
+  readonly index: number;
+  readonly number: number;
+  readonly leaf: { readonly hash: string; readonly bytes: string };
+  readonly sealed: { readonly subject: Box; readonly actor: Box };
+}
+
+/** Digests as the design writes them, from what an answer holds and nothing else. */
+const digestOf = (box: Box): Buffer => {
+  if ('digest' in box) return Buffer.from(box.digest, 'base64url');
+  const fields = box.map((field) =>
+    'digest' in field
+      ? Buffer.from(field.digest, 'base64url')
+      : sha256('relais/journal/field/v1\n', Buffer.from(field.salt, 'base64url'), canonical([field.name, field.value])),
+  );
+  return sha256('relais/journal/box/v1\n', ...fields);
+};
+const commits = ({ leaf, sealed }: Line): boolean =>
+  sha256('relais/journal/payload/v1\n', digestOf(sealed.subject), digestOf(sealed.actor)).toString('base64url') ===
+  (JSON.parse(leaf.bytes) as { c: string }).c;
 
 interface Copy {
   readonly [section: string]: unknown;
@@ -160,16 +185,20 @@ inEachWorld(({ world: of, kind }) => {
         const answer = await colette.ask(new URL(path, world.places.relais).href);
         return {
           status: answer.status,
-          body: (await answer.json()) as { entries: { index: number; leaf: { hash: string; bytes: string } }[]; next?: string; code?: string },
+          body: (await answer.json()) as { entries: Line[]; not_shown: Omit<Line, 'sealed'>[]; tags: { key: string }; next?: string; code?: string },
         };
       };
       const copy = await copyOf(world, colette);
       await world.app.flushJournal();
-      const all: { index: number; leaf: { hash: string; bytes: string } }[] = [];
+      const all: Line[] = [];
+      const hidden: Omit<Line, 'sealed'>[] = [];
+      let key = '';
       for (let path: string | undefined = '/api/v1/journal/me?limit=7'; path; ) {
         const { status, body } = await ask(path);
         assert.equal(status, 200);
         all.push(...body.entries);
+        hidden.push(...body.not_shown);
+        key = body.tags.key;
         path = body.next;
       }
       const known = new Set(copy.journal.entries.map(({ index }) => index));
@@ -177,7 +206,24 @@ inEachWorld(({ world: of, kind }) => {
       assert.equal(new Set(all.map(({ index }) => index)).size, all.length);
       const owners = await world.sql('select distinct usager from journal.projection where idx = any($1::bigint[])', [all.map(({ index }) => index)]);
       assert.deepEqual(owners, [{ usager }]);
-      for (const { leaf } of all) assert.equal(leafHash(Buffer.from(leaf.bytes)).toString('base64url'), leaf.hash);
+      for (const line of all) {
+        assert.equal(leafHash(Buffer.from(line.leaf.bytes)).toString('base64url'), line.leaf.hash);
+        assert.ok(commits(line), `what is shown of line ${line.index} is what its leaf commits to`);
+        const shown = 'digest' in line.sealed.subject ? [] : line.sealed.subject;
+        const first = shown.find((field) => 'value' in field);
+        const forged = shown.map((field) => (field === first ? { ...field, value: 'autre' } : field));
+        assert.ok(!commits({ ...line, sealed: { ...line.sealed, subject: forged } }), 'and nothing else');
+      }
+      // None of hers is missing: numbers from 1 without a gap, and the tag that she makes of each stands in its leaf.
+      const numbers = [...all, ...hidden].map(({ number }) => number).sort((a, b) => a - b);
+      assert.deepEqual(
+        numbers,
+        numbers.map((_, i) => i + 1),
+      );
+      for (const { number, leaf } of [...all, ...hidden]) {
+        const tag = hmacSha256(Buffer.from(key, 'base64url'), `usager\n${number}`).subarray(0, 16).toString('base64url');
+        assert.ok((JSON.parse(leaf.bytes) as { tg: string[] }).tg.includes(tag), `tag ${number}`);
+      }
       assert.deepEqual((await ask('/api/v1/journal/me?from=2001-01-01&until=2001-12-31')).body.entries, []);
       for (const wrong of ['before=x', 'limit=0', 'limit=-1', 'from=hier', 'until=2026-02-30', 'before=1e9']) {
         const { status, body } = await ask(`/api/v1/journal/me?${wrong}`);

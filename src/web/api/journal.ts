@@ -1,10 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import { addDays, readDay, startOfDay } from '../../kernel/calendar.ts';
 import type { Kit } from '../kit.tsx';
-import { SHOWN } from '../spaces/own-entries.ts';
 import { createTries } from '../tries.ts';
 import { sendProblem } from './actions.ts';
-import { entryJson } from './entry-json.ts';
+import { ownJson } from './entry-json.ts';
 
 const A_MINUTE = 120;
 const PAGE = 100;
@@ -32,20 +31,18 @@ export const journalApi =
       if (before === null || limit === null || from === null || to === null || limit === 0)
         return sendProblem(reply, 'invalid_request', 'before and limit are counts; from and until are days, YYYY-MM-DD, both included.');
       const most = Math.min(limit ?? PAGE, MOST);
-      const found = await site.journal.read(site.transactions.auto, {
-        usager: session.usagerId,
-        types: SHOWN,
-        limit: most,
-        ...(before === undefined ? {} : { before }),
-        ...(from === undefined ? {} : { from: startOfDay(from) }),
-        ...(to === undefined ? {} : { until: startOfDay(addDays(to, 1)) }),
-      });
-      const [leaves, checkpoint] = await Promise.all([
-        site.leaves(
-          site.transactions.auto,
-          found.map((entry) => entry.index),
-        ),
+      const usager = session.usagerId;
+      const { auto } = site.transactions;
+      const [found, checkpoint, tagKey] = await Promise.all([
+        site.journal.prove(auto, {
+          usager,
+          limit: most,
+          ...(before === undefined ? {} : { before }),
+          ...(from === undefined ? {} : { from: startOfDay(from) }),
+          ...(to === undefined ? {} : { until: startOfDay(addDays(to, 1)) }),
+        }),
         site.checkpoint(),
+        site.journal.tagKey(auto, usager),
       ]);
       const last = found.length === most ? found.at(-1) : undefined;
       const again = new URLSearchParams({
@@ -58,7 +55,9 @@ export const journalApi =
         JSON.stringify({
           log: site.origin(),
           checkpoint: checkpoint?.note,
-          entries: found.flatMap((entry) => entryJson({ who: 'usager', id: session.usagerId }, entry, leaves, kit.lang(request)) ?? []),
+          // With it she makes the tags of her entries again: whoever has it recognises them among all, so it is hers alone.
+          ...(tagKey ? { tags: { role: 'usager', key: tagKey.toString('base64url') } } : {}),
+          ...ownJson(usager, found, kit.lang(request)),
           ...(last ? { next: `/api/v1/journal/me?${again}` } : {}),
         }),
       );

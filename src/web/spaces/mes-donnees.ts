@@ -1,8 +1,7 @@
 import type { FastifyInstance } from 'fastify';
-import { KINDS } from '../../journal/event.ts';
-import type { StoredEntry } from '../../journal/journal.ts';
+import type { ProvedEntry } from '../../journal/journal.ts';
 import { parisDay } from '../../kernel/calendar.ts';
-import { entryJson, hiddenJson } from '../api/entry-json.ts';
+import { ownJson } from '../api/entry-json.ts';
 import { requireUsager } from '../guards.ts';
 import { t } from '../i18n/language.ts';
 import type { Kit } from '../kit.tsx';
@@ -25,27 +24,21 @@ export const personalData =
       const lang = kit.lang(request);
       const usager = session.usagerId;
       const file = await site.transactions.run(async (tx) => {
-        const all: StoredEntry[] = [];
+        const all: ProvedEntry[] = [];
         for (let more = true; more && all.length < MOST; ) {
           const last = all.at(-1);
-          const found = await site.journal.read(tx, { usager, limit: AT_ONCE, ...(last ? { before: last.index } : {}) });
+          const found = await site.journal.prove(tx, { usager, limit: AT_ONCE, ...(last ? { before: last.index } : {}) });
           all.push(...found);
           more = found.length === AT_ONCE;
         }
-        const shown = all.filter((entry) => KINDS[entry.type].shown === true);
         await site.journal.record(tx, { type: 'journal.exported', usager, detail: { what: 'personal-data', entries: all.length } });
-        const leaves = await site.leaves(
-          tx,
-          shown.map((entry) => entry.index),
-        );
         return {
           about: t(lang).statement.data.about(site.helpNumber),
           made_at: site.clock.now().toISOString(),
           ...(await site.personalData(tx, usager)),
           journal: {
             log: site.origin(),
-            entries: shown.flatMap((entry) => entryJson({ who: 'usager', id: usager }, entry, leaves, lang) ?? []),
-            not_shown: all.filter((entry) => KINDS[entry.type].shown !== true).map(hiddenJson),
+            ...ownJson(usager, all, lang),
             ...(all.length >= MOST ? { older: `/api/v1/journal/me?before=${all.at(-1)?.index}` } : {}),
           },
         };
