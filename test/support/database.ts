@@ -77,11 +77,13 @@ const withName = (url: string, name: string): string => {
   return address.href;
 };
 
-let template: Promise<string> | undefined;
+const templates = new Map<string, Promise<string>>();
 
-/** Makes the migrated template of the cluster, once for all processes. */
+/** Makes the migrated template of a cluster, once for all processes. */
 const migratedTemplate = (cluster: string): Promise<string> => {
-  template ??= asSuperuser(cluster, async (client) => {
+  const known = templates.get(cluster);
+  if (known) return known;
+  const template = asSuperuser(cluster, async (client) => {
     const name = `relais_template_${stateOfMigrations()}`;
     await client.query('select pg_advisory_lock(7351999)');
     if ((await client.query('select 1 from pg_database where datname = $1 and datistemplate', [name])).rowCount) return name;
@@ -92,6 +94,7 @@ const migratedTemplate = (cluster: string): Promise<string> => {
     await client.query(`alter database ${name} is_template true`);
     return name;
   });
+  templates.set(cluster, template);
   return template;
 };
 
@@ -124,8 +127,11 @@ const pglite: DatabaseKind = {
 /** The databases to test on: the embedded one always, PostgreSQL when `RELAIS_TEST_POSTGRES` gives a superuser's address. */
 export const databases = (): readonly DatabaseKind[] => {
   const cluster = process.env['RELAIS_TEST_POSTGRES'];
-  return cluster ? [pglite, { kind: 'postgres', fresh: (options) => freshPostgres(cluster, options) }] : [pglite];
+  return cluster ? [pglite, postgresAt(cluster)] : [pglite];
 };
+
+/** PostgreSQL at a superuser's address: a cluster of the test's own. */
+export const postgresAt = (cluster: string): DatabaseKind => ({ kind: 'postgres', fresh: (options) => freshPostgres(cluster, options) });
 
 /** The real PostgreSQL alone, for tests that need several connections or several instances; undefined when there is none. */
 export const postgresOnly = (): DatabaseKind | undefined => databases().find(({ kind }) => kind === 'postgres');

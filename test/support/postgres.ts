@@ -9,6 +9,8 @@ import pg from 'pg';
 export interface Cluster {
   /** Superuser's address of the database `postgres`. */
   readonly url: string;
+  /** Kills the server without warning, as a power cut would, and starts it again on what is on the disk. Ends when it answers. */
+  killAndStart(): Promise<void>;
   /** Stops the server by its own pid and removes the folder. May be called twice. */
   stop(): Promise<void>;
 }
@@ -80,15 +82,19 @@ export const startPostgres = async (options: { durable?: boolean; maxConnections
     'logging_collector=off',
     ...(options.durable ? [] : ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off']),
   ];
-  const server = spawn(join(bin, 'postgres'), ['-D', data, ...settings.flatMap((setting) => ['-c', setting])], {
-    ...shared,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
   let log = '';
-  server.stderr.on('data', (chunk: Buffer) => {
-    log = (log + chunk.toString()).slice(-4000);
-  });
-  const ended = new Promise<void>((resolve) => server.once('exit', () => resolve()));
+  const launch = () => {
+    const process_ = spawn(join(bin, 'postgres'), ['-D', data, ...settings.flatMap((setting) => ['-c', setting])], {
+      ...shared,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    process_.stderr.on('data', (chunk: Buffer) => {
+      log = (log + chunk.toString()).slice(-4000);
+    });
+    return process_;
+  };
+  const gone = (): Promise<void> => new Promise((resolve) => (running() ? void server.once('exit', () => resolve()) : resolve()));
+  let server = launch();
   const running = (): boolean => server.exitCode === null && server.signalCode === null;
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
   // Last resort when the caller dies without stopping: SIGQUIT is PostgreSQL's immediate stop.
@@ -100,18 +106,35 @@ export const startPostgres = async (options: { durable?: boolean; maxConnections
   const stop = async (): Promise<void> => {
     if (running()) {
       server.kill('SIGINT'); // fast stop: rolls back what is open
-      await ended;
+      await gone();
     }
     process.removeListener('exit', abandon);
     remove();
   };
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
-  for (let attempt = 0; !(await answers(url)); attempt++) {
-    if (!running() || attempt > 150) {
-      await stop();
-      throw new Error(`PostgreSQL does not start:\n${log}`);
+  /** True once it answers, false when it ended instead. */
+  const answersSoon = async (): Promise<boolean> => {
+    for (let attempt = 0; running() && attempt < 300; attempt++) {
+      if (await answers(url)) return true;
+      await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    return false;
+  };
+  if (!(await answersSoon())) {
+    await stop();
+    throw new Error(`PostgreSQL does not start:\n${log}`);
   }
-  return { url, stop };
+  const killAndStart = async (): Promise<void> => {
+    const ended = gone();
+    server.kill('SIGKILL');
+    await ended;
+    // Until the last process of the dead server has noticed, its memory is still attached and a new server refuses to start.
+    for (let attempt = 0; ; attempt++) {
+      server = launch();
+      if (await answersSoon()) return;
+      if (attempt > 100) throw new Error(`PostgreSQL does not start again:\n${log}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  };
+  return { url, killAndStart, stop };
 };
