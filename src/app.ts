@@ -13,6 +13,7 @@ import { createHeartbeat } from './journal/heartbeat.ts';
 import type { KeyStore } from './journal/keys.ts';
 import { createPublishedLog } from './journal/published.ts';
 import type { SignerClient } from './journal/signer.ts';
+import { createStamping } from './journal/stamping.ts';
 import type { Clock } from './kernel/clock.ts';
 import { readPrivateKey } from './kernel/crypto.ts';
 import { createAttestations } from './mandates/attestations.ts';
@@ -46,6 +47,7 @@ import { newestProof } from './persistence/journal-proof.ts';
 import { logStore } from './persistence/journal-published.ts';
 import { startSealing } from './persistence/journal-sealing.ts';
 import { startSequencer } from './persistence/journal-sequencer.ts';
+import { stampStore } from './persistence/journal-timestamps.ts';
 import { watchReceipts } from './persistence/journal-watch.ts';
 import { lossStore } from './persistence/losses.ts';
 import { createMandateStore } from './persistence/mandates.ts';
@@ -276,9 +278,12 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     clock,
     key: keys.raw('cookies').reveal(),
   });
+  const stamping =
+    config.tsa && createStamping({ tsa: config.tsa, store: stampStore(database), clock, leading: () => sequencer.leading(), onAlarm: alarm });
   const jobs = startJobs(
     [
       { name: 'losses', everyMs: 500, work: losses.work },
+      ...(stamping ? [{ name: 'timestamp', everyMs: 60_000, work: () => stamping.stamp().then(() => 0) }] : []),
       { name: 'heartbeat', everyMs: 5_000, work: heartbeat.beat },
       { name: 'deliver', everyMs: 500, work: deliveries.work },
       { name: 'expire-sessions', everyMs: 5_000, work: async () => (await sessions.end({ expiredAt: clock.now() }, 'time')).length },

@@ -1,12 +1,15 @@
 import { join } from 'node:path';
 import { readVkey, type Verifier, verifierOf } from '../journal/note.ts';
 import { trustCheckpoint } from '../journal/signer.ts';
+import { readTsaCertificates } from '../journal/timestamp.ts';
 import { verify } from '../journal/verify.ts';
 import type { Fault } from '../journal/verify-entry.ts';
+import { verifyTimestamps } from '../journal/verify-timestamps.ts';
 import { publicKeyOf, readPrivateKey } from '../kernel/crypto.ts';
 import { readReason } from '../organisations/name.ts';
 import { readOrigin } from '../persistence/journal.ts';
 import { journalSource } from '../persistence/journal-source.ts';
+import { stampSource } from '../persistence/journal-timestamps.ts';
 import { EXIT, type HouseCommand, JSON_FLAG } from './command.ts';
 import type { CommandContext } from './context.ts';
 import { refuse } from './refusals.ts';
@@ -14,7 +17,7 @@ import { refuse } from './refusals.ts';
 /** The exit code of a fault: one a class, so that a monitor knows whom to wake. */
 export const exitOfFault = (kind: Fault['kind']): number => {
   if (/^(?:truncated|rolled_back|fork|other_log|state_damaged)$/.test(kind)) return EXIT.continuity;
-  if (kind.startsWith('checkpoint_')) return EXIT.checkpoint;
+  if (/^(?:checkpoint_|timestamp_)/.test(kind)) return EXIT.checkpoint;
   if (/^(?:tile_|head_|extra_row)/.test(kind)) return EXIT.tree;
   return EXIT.entry;
 };
@@ -43,6 +46,7 @@ const verifyCommand: HouseCommand = {
       help: 'the log’s public key as a C2SP vkey, known from elsewhere; if left out, that of the keys folder, or the one that the signer shows',
     },
     { name: 'state', kind: 'text', value: 'FILE', help: 'remembers the last checkpoint seen, to notice a rollback; in the var folder if left out' },
+    { name: 'tsa-ca', kind: 'text', value: 'FILE', help: 'PEM certificates of the time stamping authority: checks the times from outside too' },
     JSON_FLAG,
   ],
   notes: ['Read from the process that holds the database. Exit codes 4 to 7 tell the class of the first fault: see `relais --help`.'],
@@ -52,6 +56,8 @@ const verifyCommand: HouseCommand = {
     const stateFile = input.text('state') ?? join(context.varFolder, 'journal-seen');
     const keys = await context.keyStore();
     const started = performance.now();
+    const stamps = input.text('tsa-ca');
+    const tsa = stamps === undefined ? undefined : readTsaCertificates(await io.read(stamps));
     const report = await verify({
       source: journalSource(context.database),
       origin,
@@ -59,16 +65,19 @@ const verifyCommand: HouseCommand = {
       keys: (asked) => keys.load(context.database.auto, asked),
       stateFile,
     });
-    if (input.on('json')) io.out(JSON.stringify(report));
+    const timed = tsa && (await verifyTimestamps({ source: stampSource(context.database), trusted: tsa }));
+    const faults = [...report.faults, ...(timed?.faults ?? [])].sort((a, b) => a.index - b.index);
+    if (input.on('json')) io.out(JSON.stringify({ ...report, ...(timed ? { ok: !faults.length, faults, stamps: timed.checked } : {}) }));
     else {
       const seconds = ((performance.now() - started) / 1000).toFixed(1);
       io.out(
         `${report.origin}: ${report.checked} of ${report.size} entries checked in ${seconds} s, ${report.sealed} of them under a signed checkpoint`,
       );
-      if (report.ok) io.out('The journal holds.');
-      for (const fault of report.faults) io.err(`${fault.kind} at ${fault.index}: ${fault.message}`);
+      if (timed) io.out(`${timed.checked} times from outside checked`);
+      if (!faults.length && report.ok) io.out('The journal holds.');
+      for (const fault of faults) io.err(`${fault.kind} at ${fault.index}: ${fault.message}`);
     }
-    const [first] = report.faults;
+    const [first] = faults;
     return first ? exitOfFault(first.kind) : report.ok ? EXIT.done : EXIT.refused;
   },
 };

@@ -1,3 +1,4 @@
+import type { Tsa } from '../journal/timestamp.ts';
 import type { Secret } from '../kernel/secret.ts';
 import type { Translation } from '../web/translations.ts';
 import type { Keys } from './keys.ts';
@@ -34,6 +35,8 @@ export interface Config {
   readonly smsUrl?: string | undefined;
   /** SHA-256 of the tokens of those who may copy the leaves of the journal; nobody by default. */
   readonly mirrors?: readonly Buffer[];
+  /** Who gives a time over checkpoints (RFC 3161); nobody by default. */
+  readonly tsa?: Tsa | undefined;
   /** Number shown on every page. */
   readonly helpNumber: string;
   /** The mandate's text in other languages, for people who read French badly. */

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { readTsaCertificates } from '../journal/timestamp.ts';
 import { Failure } from '../kernel/failure.ts';
 import { Secret } from '../kernel/secret.ts';
 import { readTranslations, type Translation } from '../web/translations.ts';
@@ -92,6 +93,18 @@ export const productionConfig = (env: Environment = environment): Config => {
       faults.push(`RELAIS_MIRRORS: ${error instanceof Failure ? (error.detail ?? error.code) : `${mirrorsFile} cannot be read`}`);
     }
   }
+  const tsaUrl = env['RELAIS_TSA_URL'];
+  const tsaFile = env['RELAIS_TSA_CA'];
+  let tsa: Config['tsa'];
+  if (Boolean(tsaUrl) !== Boolean(tsaFile)) faults.push('RELAIS_TSA_URL and RELAIS_TSA_CA go together: one of them is missing');
+  else if (tsaUrl && tsaFile) {
+    if (!/^https?:\/\/[^/]+/.test(tsaUrl) || !URL.canParse(tsaUrl)) faults.push('RELAIS_TSA_URL must be an http:// or https:// address');
+    try {
+      tsa = { url: tsaUrl, trusted: readTsaCertificates(readFileSync(tsaFile, 'utf8')) };
+    } catch (error) {
+      faults.push(`RELAIS_TSA_CA: ${error instanceof Failure ? (error.detail ?? error.code) : `${tsaFile} cannot be read`}`);
+    }
+  }
   const config = {
     mode: 'production' as const,
     publicUrl,
@@ -118,6 +131,7 @@ export const productionConfig = (env: Environment = environment): Config => {
     helpNumber: text('RELAIS_HELP_NUMBER'),
     translations,
     mirrors,
+    tsa,
     trustedProxies: (env['RELAIS_TRUSTED_PROXIES'] ?? '')
       .split(',')
       .map((part) => part.trim())

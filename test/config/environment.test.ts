@@ -198,5 +198,21 @@ test('C5 a complete production configuration starts, frozen, with none of the de
 
 test('the demonstration needs no setting', () => {
   const settings = demonstrationSettings({});
-  assert.deepEqual(settings, { databaseUrl: undefined, varFolder: 'var', keysFolder: 'keys', port: 8400, logLevel: 'warn', production: false });
+  assert.deepEqual(settings, {
+    databaseUrl: undefined,
+    varFolder: 'var',
+    keysFolder: 'keys',
+    port: 8400,
+    logLevel: 'warn',
+    mirrorsFile: undefined,
+    production: false,
+  });
+});
+
+test('C5 the time stamping authority is an address and its certificates, both or none', () => {
+  assert.deepEqual(faultsOf(complete), []);
+  named({ ...complete, RELAIS_TSA_URL: 'https://tsa.example' }, 'RELAIS_TSA_URL and RELAIS_TSA_CA go together');
+  named({ ...complete, RELAIS_TSA_CA: secret }, 'RELAIS_TSA_URL and RELAIS_TSA_CA go together');
+  named({ ...complete, RELAIS_TSA_URL: 'https://tsa.example', RELAIS_TSA_CA: secret }, 'RELAIS_TSA_CA: expected at least one PEM certificate');
+  named({ ...complete, RELAIS_TSA_URL: 'https://tsa.example', RELAIS_TSA_CA: '/nowhere' }, 'RELAIS_TSA_CA: /nowhere cannot be read');
 });
