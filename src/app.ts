@@ -7,8 +7,10 @@ import { createPasskeys } from './aidants/passkeys.ts';
 import { createRecovery, type Told } from './aidants/recovery.ts';
 import { createDomain, type Domain } from './cli/context.ts';
 import type { Config } from './config/config.ts';
+import { DEFAULT_LIMITS } from './config/witnessing.ts';
 import { createSessions } from './delegation/sessions.ts';
 import { startJobs } from './jobs/runner.ts';
+import { whileConfirmed } from './journal/confirmed.ts';
 import { createHeartbeat } from './journal/heartbeat.ts';
 import type { KeyStore } from './journal/keys.ts';
 import { createPublishedLog } from './journal/published.ts';
@@ -16,6 +18,7 @@ import type { SignerClient } from './journal/signer.ts';
 import { createStamping } from './journal/stamping.ts';
 import type { Clock } from './kernel/clock.ts';
 import { readPrivateKey } from './kernel/crypto.ts';
+import { Failure } from './kernel/failure.ts';
 import { createAttestations } from './mandates/attestations.ts';
 import { createBarring } from './mandates/barring.ts';
 import type { EndSessions, TellEnd } from './mandates/ending.ts';
@@ -42,6 +45,7 @@ import type { Database } from './persistence/database.ts';
 import { deliveryStore, tellings } from './persistence/deliveries.ts';
 import { checkFingerprint } from './persistence/fingerprints.ts';
 import { createJournal, readOrigin } from './persistence/journal.ts';
+import { createConfirmed } from './persistence/journal-confirmed.ts';
 import { openKeyStore } from './persistence/journal-keys.ts';
 import { newestProof } from './persistence/journal-proof.ts';
 import { logStore } from './persistence/journal-published.ts';
@@ -49,6 +53,7 @@ import { startSealing } from './persistence/journal-sealing.ts';
 import { startSequencer } from './persistence/journal-sequencer.ts';
 import { stampStore } from './persistence/journal-timestamps.ts';
 import { watchReceipts } from './persistence/journal-watch.ts';
+import { createWitnessing } from './persistence/journal-witnessing.ts';
 import { lossStore } from './persistence/losses.ts';
 import { createMandateStore } from './persistence/mandates.ts';
 import { passkeyStore, recoveryStore } from './persistence/means.ts';
@@ -107,12 +112,27 @@ export const createApp = async (parts: AppParts): Promise<App> => {
   const { keys } = config;
   for (const name of FINGERPRINTS) if (keys.has(name)) await checkFingerprint(database.auto, name, keys.fingerprint(name));
   const origin = await readOrigin(database, config.journalHost);
+  const { policy, ...limits } = config.witnessing ?? { policy: undefined, ...DEFAULT_LIMITS };
+  if (policy && !policy.logs.some(({ verifier }) => verifier.name === origin))
+    throw new Failure('policy_of_other_log', `RELAIS_WITNESS_POLICY has no log line for ${origin}`);
   const alarm = (alarmed: { kind: string }): void => log('error', { event: 'journal', ...alarmed });
   const macKey = keys.raw('journal-mac').reveal();
   const keyStore = await openKeyStore({ database, kek: keys.raw('payload-kek').reveal(), clock });
   const sequencer = startSequencer({ database, macKey, keys: keyStore, clock, name: `app ${process.pid}`, onAlarm: alarm });
   const signer = parts.signer(origin);
-  const sealing = startSealing({ database, sequencer, signer, clock, onAlarm: alarm });
+  const confirmed = createConfirmed({ clock, origin, policy, ...limits, sealRefused: () => sealing.refused() });
+  const witnessing = policy && createWitnessing({ policy, clock, onAlarm: alarm, onCosigned: confirmed.look });
+  const sealing = startSealing({
+    database,
+    sequencer,
+    signer,
+    clock,
+    onAlarm: alarm,
+    afterwards: async (tx, leading) => {
+      if (leading) await witnessing?.ask(tx);
+      await confirmed.look(tx);
+    },
+  });
   const queued = createJournal({
     transactions: database,
     clock,
@@ -122,7 +142,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     keys: keyStore,
     macKey,
   });
-  const journal = watchReceipts(queued, database, alarm);
+  const journal = whileConfirmed(watchReceipts(queued, database, alarm), confirmed.blocked);
   const heartbeat = createHeartbeat({ transactions: database, journal, sequencer });
   const common = { transactions: database, journal, clock };
   const sessions = createSessions({ ...common, store: createSessionStore(), pairwiseKey: keys.raw('pairwise').reveal() });
@@ -359,6 +379,9 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     provider,
     origin: () => origin,
     checkpoint: () => lastSigned(database.auto),
+    witnessed: confirmed.witnessed,
+    witnessPolicy: policy?.text,
+    logVkey: () => signer.vkey(),
     published: createPublishedLog(logStore(database.auto)),
     mirrors: config.mirrors ?? [],
     proof: newestProof,
@@ -399,6 +422,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
       await jobs.stop();
       await sequencer.flush().catch(() => undefined);
       await sealing.seal().catch(() => undefined);
+      await witnessing?.stop();
       await sealing.stop();
       await sequencer.stop();
       await signer.close();

@@ -2,6 +2,7 @@ import type { Tsa } from '../journal/timestamp.ts';
 import type { Secret } from '../kernel/secret.ts';
 import type { Translation } from '../web/translations.ts';
 import type { Keys } from './keys.ts';
+import type { WitnessingConfig } from './witnessing.ts';
 
 /** One upstream federation, as its registration with Relais says (federations.md §2.1, §2.2). */
 export interface Upstream {
@@ -26,6 +27,8 @@ export interface Config {
   readonly journalHost: string;
   /** Unix socket of `relais journal sign`, or undefined for a worker of this process. */
   readonly signerSocket: string | undefined;
+  /** No witnesses, and the default limits, where it is left out. */
+  readonly witnessing?: WitnessingConfig | undefined;
   readonly proconnect: Upstream;
   readonly franceconnect: Upstream;
   /** `smtp://…`; undefined in the demonstration, where messages go to a page. */

@@ -6,6 +6,7 @@ import { readTranslations, type Translation } from '../web/translations.ts';
 import type { Config } from './config.ts';
 import { readKeys } from './keys.ts';
 import { readMirrors } from './mirrors.ts';
+import { readWitnessing } from './witnessing.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -115,6 +116,7 @@ export const productionConfig = (env: Environment = environment): Config => {
     varFolder: env['RELAIS_VAR'] ?? '/var/lib/relais',
     journalHost: publicUrl ? new URL(publicUrl).host : '',
     signerSocket: text('RELAIS_SIGNER_SOCKET'),
+    witnessing: readWitnessing(env, faults),
     proconnect: {
       issuer: https('PROCONNECT_ISSUER'),
       clientId: text('PROCONNECT_CLIENT_ID'),

@@ -3,8 +3,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { createServer as createHold } from 'node:net';
 import { Failure } from '../kernel/failure.ts';
 import { writeVkey } from './note.ts';
-import { LONGEST_BODY, type Refusal, readAddRequest, type Witness } from './witness.ts';
+import type { Refusal, Witness } from './witness.ts';
 import { WITNESS_POLICY, witnessPage } from './witness-page.tsx';
+import { LONGEST_BODY, readAddRequest } from './witness-wire.ts';
 
 /** C2SP tlog-witness over HTTP: `POST add-checkpoint`, and what it last cosigned for whoever asks. */
 

@@ -8,40 +8,15 @@ import { type Checkpoint, cosignNote, openNote, readCheckpoint, readVkey, textOf
 import { verifyConsistency } from './proof.ts';
 import { writeDurably } from './signer.ts';
 import { EMPTY_ROOT } from './tree.ts';
+import type { AddRequest } from './witness-wire.ts';
 
 /**
  * A witness (C2SP tlog-witness): it remembers the last checkpoint of each log that it cosigned, and cosigns only what provably continues it. Its
  * folder is all it has: no database, nothing of the log's operator.
  */
 
-/** A body of `add-checkpoint`: 63 hashes, and a checkpoint with 64 signatures. */
-export const LONGEST_BODY = 32_768;
-const MOST_HASHES = 63;
 /** Nobody but a log's own signer can make evidence; even so it does not fill the disk. */
 const MOST_EVIDENCE = 1000;
-
-export interface AddRequest {
-  readonly oldSize: number;
-  readonly proof: readonly Buffer[];
-  /** The signed checkpoint. */
-  readonly note: string;
-}
-
-/** Reads the body of `add-checkpoint`; undefined when it is not one. */
-export const readAddRequest = (body: string): AddRequest | undefined => {
-  const cut = body.indexOf('\n\n');
-  if (cut < 0) return undefined;
-  const [first = '', ...lines] = body.slice(0, cut).split('\n');
-  const [, digits] = /^old (0|[1-9][0-9]{0,15})$/.exec(first) ?? [];
-  const proof = lines.map((line) => Buffer.from(line, 'base64'));
-  if (digits === undefined || !Number.isSafeInteger(Number(digits)) || lines.length > MOST_HASHES) return undefined;
-  if (proof.some((hash, i) => hash.length !== 32 || hash.toString('base64') !== lines[i])) return undefined;
-  return { oldSize: Number(digits), proof, note: body.slice(cut + 2) };
-};
-
-/** Writes the body of `add-checkpoint`. */
-export const writeAddRequest = ({ oldSize, proof, note }: AddRequest): string =>
-  `old ${oldSize}\n${proof.map((hash) => `${hash.toString('base64')}\n`).join('')}\n${note}`;
 
 /** What a witness remembers of a log: the last checkpoint that it cosigned, as the log signed it. */
 export interface Remembered extends Checkpoint {

@@ -17,6 +17,8 @@ export type SealingAlarm =
 export interface Sealing {
   /** Puts the head to the signer now, changed or not, whoever leads. Returns the size that is sealed, or the signer's refusal. */
   seal(): Promise<{ size: number } | { refused: SignRefusal; message: string }>;
+  /** The signer's last answer was a refusal. */
+  refused(): boolean;
   stop(): Promise<void>;
 }
 
@@ -27,10 +29,17 @@ export interface SealingOptions {
   readonly clock: Clock;
   readonly onAlarm?: (alarm: SealingAlarm) => void;
   readonly everyMs?: number;
+  /** Runs after each second's seal, whether or not this process leads: witnesses are asked here. Its faults are alarms. */
+  readonly afterwards?: (tx: Transaction, leading: boolean) => Promise<void>;
 }
 
 /** Asks the signer for the head, from the size it last signed: the one that the database knows, or the one that it names itself. */
-const ask = async (tx: Transaction, signer: SignerClient, sealed: number, head: { size: number; root: Buffer }): Promise<SignAnswer> => {
+const ask = async (
+  tx: Transaction,
+  signer: Pick<SignerClient, 'sign'>,
+  sealed: number,
+  head: { size: number; root: Buffer },
+): Promise<SignAnswer> => {
   const request = async (oldSize: number): Promise<SignAnswer> =>
     signer.sign({ oldSize, proof: await proveConsistency(hashSource(tx), oldSize, head.size), newSize: head.size, root: head.root });
   const answer = await request(sealed);
@@ -38,7 +47,7 @@ const ask = async (tx: Transaction, signer: SignerClient, sealed: number, head: 
   return signed !== undefined && signed <= head.size ? request(signed) : answer;
 };
 
-const sealOnce = async (connection: Dedicated, signer: SignerClient, now: () => Date, always: boolean): ReturnType<Sealing['seal']> => {
+const sealOnce = async (connection: Dedicated, signer: Pick<SignerClient, 'sign'>, now: () => Date, always: boolean): ReturnType<Sealing['seal']> => {
   const tx = connection.auto;
   const head = await row<{ size: number; root: Buffer }>(tx, sql`select size, root from journal.head`);
   if (!head) throw new Failure('journal_head_missing');
@@ -65,15 +74,28 @@ const ASK_REGARDLESS_MS = 60_000;
 
 /** Starts sealing: each second, in the process that leads, the head is signed if it changed (journal.md §3.6). */
 export const startSealing = (options: SealingOptions): Sealing => {
-  const { database, sequencer, signer, clock, onAlarm = () => undefined, everyMs = 1000 } = options;
-  let connection: Dedicated | undefined;
+  const { database, sequencer, signer, clock, onAlarm = () => undefined, everyMs = 1000, afterwards } = options;
+  let opened: Promise<Dedicated | undefined> = Promise.resolve(undefined);
   let busy: Promise<unknown> = Promise.resolve();
   let askedAt = Number.NEGATIVE_INFINITY;
+  let [refused, ticking, stopped] = [false, false, false];
+  const watched: Pick<SignerClient, 'sign'> = {
+    async sign(request) {
+      const answer = await signer.sign(request);
+      refused = 'refused' in answer && answer.refused !== 'stale_size';
+      return answer;
+    },
+  };
+  /** One connection, opened again when it is gone, whoever asks at once. */
+  const connected = (): Promise<Dedicated> => {
+    const open = (): Promise<Dedicated> => database.dedicated('relais_sequencer');
+    const next = opened.then((connection) => (connection?.alive() ? connection : open()), open);
+    opened = next;
+    return next;
+  };
   const seal = (always: boolean): ReturnType<Sealing['seal']> => {
     const turn = busy.then(async () => {
-      if (connection && !connection.alive()) connection = undefined;
-      connection ??= await database.dedicated('relais_sequencer');
-      const outcome = await sealOnce(connection, signer, () => clock.now(), always);
+      const outcome = await sealOnce(await connected(), watched, () => clock.now(), always);
       if (always) askedAt = performance.now();
       if ('refused' in outcome) onAlarm({ kind: 'seal_refused', refused: outcome.refused, message: outcome.message });
       return outcome;
@@ -81,22 +103,32 @@ export const startSealing = (options: SealingOptions): Sealing => {
     busy = turn.catch(() => undefined);
     return turn;
   };
-  let ticking = false;
+  const tellFault = (error: unknown): void =>
+    onAlarm({ kind: 'seal_fault', code: sqlState(error) ?? (error instanceof Failure ? error.code : 'unknown') });
+  const tick = async (): Promise<void> => {
+    const leading = sequencer.leading();
+    if (leading) await seal(performance.now() - askedAt > ASK_REGARDLESS_MS).catch(tellFault);
+    if (afterwards && !stopped) await afterwards((await connected()).auto, leading);
+  };
+  let ticked: Promise<unknown> = Promise.resolve();
   const timer = setInterval(() => {
-    if (ticking || !sequencer.leading()) return;
+    if (ticking) return;
     ticking = true;
-    seal(performance.now() - askedAt > ASK_REGARDLESS_MS)
-      .catch((error: unknown) => onAlarm({ kind: 'seal_fault', code: sqlState(error) ?? (error instanceof Failure ? error.code : 'unknown') }))
+    ticked = tick()
+      .catch(tellFault)
       .finally(() => {
         ticking = false;
       });
   }, everyMs);
   return {
     seal: () => seal(true),
+    refused: () => refused,
     async stop() {
+      stopped = true;
       clearInterval(timer);
       await busy;
-      await connection?.release().catch(() => undefined);
+      await ticked;
+      await opened.then((connection) => connection?.release()).catch(() => undefined);
     },
   };
 };

@@ -7,13 +7,17 @@ import { startCommandServer } from '../cli/socket.ts'; // the holder of the fold
 import type { Config } from '../config/config.ts';
 import { makeMissingKeys, readKeys } from '../config/keys.ts';
 import { readMirrors } from '../config/mirrors.ts';
+import { DEFAULT_LIMITS } from '../config/witnessing.ts';
+import { verifierOf } from '../journal/note.ts';
 import { startSignerWorker } from '../journal/signer-client.ts';
 import { type Clock, systemClock } from '../kernel/clock.ts';
+import { publicKeyOf, readPrivateKey } from '../kernel/crypto.ts';
 import { Secret } from '../kernel/secret.ts';
 import { createMandates } from '../mandates/mandates.ts';
 import type { Message as Notice } from '../notices/deliveries.ts';
 import { meansStore } from '../persistence/aidants.ts';
 import { type Database, openPglite, openPostgres } from '../persistence/database.ts';
+import { readOrigin } from '../persistence/journal.ts';
 import { createMandateStore } from '../persistence/mandates.ts';
 import { migrate } from '../persistence/migrate.ts';
 import { readTranslations } from '../web/translations.ts';
@@ -29,6 +33,7 @@ import { ensureService, seed, staffIds } from './seed.ts';
 import { originFor } from './server.ts';
 import { type SmsGateway, startSmsGateway } from './sms-gateway.ts';
 import { TAXES } from './taxes.ts';
+import { startWitnesses } from './witnesses.ts';
 
 const TRANSLATIONS = new URL('../../translations/', import.meta.url).pathname;
 
@@ -44,6 +49,8 @@ export interface DemonstrationOptions {
   readonly log?: (level: 'info' | 'warn' | 'error', line: Readonly<Record<string, unknown>>) => void;
   /** Those who may copy the leaves of the journal (docs/journal.md); nobody by default. */
   readonly mirrorsFile?: string | undefined;
+  /** Without witnesses of the journal: tests of other things. */
+  readonly unwitnessed?: boolean;
   /** Seconds after which the mandate of the person "arrêté pendant la démarche" is stopped. */
   readonly stopAfterSeconds?: number;
 }
@@ -60,6 +67,7 @@ export interface Demonstration {
     readonly taxes: string;
     readonly messages: string;
     readonly sms: string;
+    readonly witnesses: readonly string[];
   };
   readonly sms: SmsGateway;
   readonly proconnect: Awaited<ReturnType<typeof startProConnect>>;
@@ -177,7 +185,17 @@ const start = async (
     now: () => clock.now(),
   });
   closers.push(() => sms.close());
-  const config = configOf(options, { relais, proconnect: proconnect.issuer, franceconnect: franceconnect.issuer, sms: sms.url }, secrets);
+  const settings = configOf(options, { relais, proconnect: proconnect.issuer, franceconnect: franceconnect.issuer, sms: sms.url }, secrets);
+  const witnesses = options.unwitnessed
+    ? undefined
+    : await startWitnesses({
+        folder: join(options.varFolder, 'witnesses'),
+        ports: [ports.witness1, ports.witness2],
+        log: verifierOf(await readOrigin(database, settings.journalHost), publicKeyOf(readPrivateKey(settings.keys.pem('journal-ed25519').reveal()))),
+        clock,
+      });
+  if (witnesses) closers.push(() => witnesses.close());
+  const config: Config = { ...settings, witnessing: { ...DEFAULT_LIMITS, policy: witnesses?.policy } };
   const app = await createApp({
     config,
     database,
@@ -266,6 +284,7 @@ const start = async (
       taxes: taxes.origin,
       messages: messages.origin,
       sms: sms.origin,
+      witnesses: witnesses?.origins ?? [],
     },
     nextCode: async (email) => {
       for (const kind of ['aidant', 'agent', 'operateur'] as const) {

@@ -8,7 +8,7 @@ const line = (left: string, right: string): string => `  ${left.padEnd(26)} ${ri
 
 /** What a newcomer needs to read: where, who, and the story in five steps. */
 const welcome = ({ addresses }: Demonstration, seconds: string, database: string): string => {
-  const { relais, proconnect, franceconnect, allowances, taxes, messages, sms } = addresses;
+  const { relais, proconnect, franceconnect, allowances, taxes, messages, sms, witnesses } = addresses;
   return [
     `\nRelais, démonstration prête en ${seconds} s (${database})\n\nAdresses\n`,
     line('Relais', relais),
@@ -16,6 +16,7 @@ const welcome = ({ addresses }: Demonstration, seconds: string, database: string
     line('Impôts (profil fapi2)', taxes),
     line('Messages et codes', messages),
     line('Téléphones (SMS)', sms),
+    line('Témoins du journal', witnesses.join('  ')),
     line('ProConnect simulé', proconnect),
     line('FranceConnect simulé', franceconnect),
     '\nProfessionnels (ProConnect)\n',

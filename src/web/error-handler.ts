@@ -70,6 +70,7 @@ const STATUS: Readonly<Record<string, number>> = {
   upstream_unavailable: 503,
   unavailable: 503,
   journal_unavailable: 503,
+  journal_unconfirmed: 503,
   outcome_unknown: 503,
   unexpected: 500,
 };
@@ -79,6 +80,8 @@ export const statusOf = (code: string): number => STATUS[code] ?? 400;
 /** The failures that are not a fault of ours, or that pass. */
 const FAILURES: Readonly<Record<string, string>> = {
   journal_full: 'journal_unavailable',
+  journal_unsealed: 'journal_unconfirmed',
+  journal_unwitnessed: 'journal_unconfirmed',
   log_busy: 'too_many_requests',
   outcome_unknown: 'outcome_unknown',
   unstorable_text: 'invalid_request',

@@ -4,6 +4,7 @@ import helmet from '@fastify/helmet';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { inRequest } from '../kernel/request-scope.ts';
 import { actionsApi, sendProblem } from './api/actions.ts';
+import { checkpointApi } from './api/checkpoint.ts';
 import { journalApi } from './api/journal.ts';
 import { logApi } from './api/log.ts';
 import { smsApi } from './api/sms.ts';
@@ -92,8 +93,7 @@ export const createHttp = async (site: Site, options: HttpOptions): Promise<Fast
   // Before what it must hold for: a plugin takes the handler that stands when it is registered.
   app.setErrorHandler((error: Error, request, reply) => {
     const code = codeOf(error);
-    if (code === 'unexpected' || code === 'unavailable' || code === 'journal_unavailable' || code === 'outcome_unknown')
-      site.notice({ code: 'fault', fault: error });
+    if (FAULTS.has(code)) site.notice({ code: 'fault', fault: error });
     else site.notice({ code: `page_${code}` });
     return kit.refuse(request, reply, code);
   });
@@ -110,6 +110,7 @@ export const createHttp = async (site: Site, options: HttpOptions): Promise<Fast
     await api.register(smsApi(site));
     await api.register(journalApi(kit));
     await api.register(logApi(site));
+    await api.register(checkpointApi(site));
   });
   await app.register(pages(kit));
   app.setNotFoundHandler((request, reply) =>
@@ -117,6 +118,9 @@ export const createHttp = async (site: Site, options: HttpOptions): Promise<Fast
   );
   return app;
 };
+
+/** What the operator's log tells as a fault, not as a page that was refused. */
+const FAULTS: ReadonlySet<string> = new Set(['unexpected', 'unavailable', 'journal_unavailable', 'journal_unconfirmed', 'outcome_unknown']);
 
 /** Every page. A POST passes the guard against forgery before its handler, without exception. */
 const pages =

@@ -82,6 +82,12 @@ export interface Site {
   /** Name of the log in receipts. */
   readonly origin: () => string;
   readonly checkpoint: () => Promise<Checkpoint | undefined>;
+  /** The newest checkpoint that enough witnesses have seen, with their signatures. */
+  readonly witnessed: () => { readonly size: number; readonly note: string; readonly at: Date } | undefined;
+  /** The file that says who the witnesses are; undefined where there are none. */
+  readonly witnessPolicy: string | undefined;
+  /** The log's public key, as a C2SP vkey. Fails as `signer_unreachable`. */
+  readonly logVkey: () => Promise<string>;
   readonly published: PublishedLog;
   /** SHA-256 of the tokens of those who may copy the leaves. */
   readonly mirrors: readonly Buffer[];

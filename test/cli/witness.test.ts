@@ -6,7 +6,7 @@ import type { TestContext } from 'node:test';
 import { openNote, readVkey, signNote, type Verifier, verifierOf, writeCheckpoint, writeVkey } from '../../src/journal/note.ts';
 import { proveConsistency } from '../../src/journal/proof.ts';
 import { append, EMPTY_EDGE, fold, type HashSource, leafHash, rootOf } from '../../src/journal/tree.ts';
-import { writeAddRequest } from '../../src/journal/witness.ts';
+import { writeAddRequest } from '../../src/journal/witness-wire.ts';
 import { makePrivateKeyPem, publicKeyOf, readPrivateKey, sha256 } from '../../src/kernel/crypto.ts';
 import { assert, test } from '../support/check.ts';
 

@@ -71,6 +71,8 @@ test('each program has its own port, or any when the base is 0', () => {
     taxes: 8404,
     messages: 8405,
     sms: 8406,
+    witness1: 8407,
+    witness2: 8408,
   });
   assert.equal(new Set(Object.values(practicePorts(0))).size, 1);
 });

@@ -11,12 +11,15 @@ import { openWorld, type Request, type TestService, type World } from './world.t
 /** Parts for tests of the protocol: services with keys, requests made by hand where openid-client would refuse to send them. */
 
 /** Runs the same tests in a world of each database, one world at a time: time is moved for a whole process. */
-export const inEachWorld = (tests: (it: { world: () => World; kind: 'pglite' | 'postgres' }) => void): void => {
+export const inEachWorld = (
+  tests: (it: { world: () => World; kind: 'pglite' | 'postgres' }) => void,
+  options: { readonly witnessed?: boolean } = {},
+): void => {
   for (const kind of databases())
     describe(`on ${kind.kind}`, () => {
       let world: World;
       before(async () => {
-        world = await openWorld(kind);
+        world = await openWorld(kind, options);
       });
       after(async () => {
         await world.close();

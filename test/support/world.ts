@@ -71,7 +71,7 @@ const EMAILS: Readonly<Record<string, string>> = {
 };
 
 /** Opens a world on a kind of database. Close it in `after`. */
-export const openWorld = async (kind: DatabaseKind): Promise<World> => {
+export const openWorld = async (kind: DatabaseKind, options: { readonly witnessed?: boolean } = {}): Promise<World> => {
   const fresh = await kind.fresh();
   const { database } = fresh;
   const folder = mkdtempSync(join(tmpdir(), 'relais-world-'));
@@ -84,6 +84,7 @@ export const openWorld = async (kind: DatabaseKind): Promise<World> => {
     port: 0,
     log,
     stopAfterSeconds: 86_400,
+    unwitnessed: !options.witnessed,
   });
   const { app, addresses: places, config } = demonstration;
   // What the demonstration's people were sent at its start has left: no row of it changes under a test that compares rows.

@@ -6,7 +6,7 @@ import { HomePage } from '../views/home.tsx';
 import { InfoPage } from '../views/leaving.tsx';
 import { PATHS } from '../views/paths.ts';
 
-/** What anybody may read: the home page, the pages of the footer, the assets, the journal's checkpoint, the health of the process. */
+/** What anybody may read: the home page, the pages of the footer, the assets, the health of the process. */
 export const publicPages =
   (kit: Kit) =>
   async (app: FastifyInstance): Promise<void> => {
@@ -35,12 +35,6 @@ export const publicPages =
     app.get(PATHS.verify, async (request, reply) => {
       const checkpoint = await site.checkpoint();
       return kit.page(reply, <InfoPage frame={kit.frame(request)} page="verify" {...(checkpoint ? { checkpointNote: checkpoint.note } : {})} />);
-    });
-
-    app.get('/log/checkpoint', async (_request, reply) => {
-      const checkpoint = await site.checkpoint();
-      if (!checkpoint) return reply.code(404).type('text/plain; charset=utf-8').send('no checkpoint yet\n');
-      return reply.type('text/plain; charset=utf-8').header('cache-control', 'no-store').send(checkpoint.note);
     });
 
     app.get('/health/live', (_request, reply) => reply.send({ live: true }));

@@ -413,6 +413,12 @@ export const refusals: Catalogue['refusals'] = {
     NOTHING_CHANGED,
     'Wait a few minutes, then try again.',
   ),
+  journal_unconfirmed: refusal(
+    'The log is no longer confirmed',
+    'For too long, nobody but Relais has confirmed the log. Without proof, no new power is given.',
+    NOTHING_CHANGED,
+    'Try again later. Stopping a mandate is still possible.',
+  ),
   unexpected: refusal(
     'This action could not be done',
     'Relais stopped this action.',

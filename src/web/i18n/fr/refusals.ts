@@ -417,6 +417,12 @@ export const refusals = {
     NOTHING_CHANGED,
     'Attendez quelques minutes, puis essayez encore.',
   ),
+  journal_unconfirmed: refusal(
+    'Le journal n’est plus confirmé',
+    'Depuis trop longtemps, personne d’autre que Relais ne confirme le journal. Sans preuve, aucun nouveau pouvoir n’est donné.',
+    NOTHING_CHANGED,
+    'Essayez encore plus tard. Arrêter un mandat reste possible.',
+  ),
   unexpected: refusal(
     'Cette action n’a pas pu être faite',
     'Relais a arrêté cette action.',

@@ -1,0 +1,40 @@
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { Site } from '../site.ts';
+
+/** What the log says of itself (journal.md §3.7): its newest head, the newest that witnesses have seen, its key, and who the witnesses are. */
+export const checkpointApi =
+  (site: Pick<Site, 'checkpoint' | 'witnessed' | 'witnessPolicy' | 'logVkey'>) =>
+  async (app: FastifyInstance): Promise<void> => {
+    const text = (reply: FastifyReply, body: string): FastifyReply => reply.type('text/plain; charset=utf-8').send(body);
+    let vkey: Promise<string> | undefined;
+
+    app.get('/log/checkpoint', async (_request, reply) => {
+      const checkpoint = await site.checkpoint();
+      return checkpoint ? text(reply, checkpoint.note) : text(reply.code(404), 'no checkpoint yet\n');
+    });
+
+    app.get('/log/checkpoint/witnessed', async (_request, reply) => {
+      const witnessed = site.witnessed();
+      if (witnessed) return text(reply, witnessed.note);
+      return text(
+        reply.code(503).header('retry-after', '10'),
+        site.witnessPolicy === undefined
+          ? 'this journal has no witnesses: /log/checkpoint is signed by its own key alone\n'
+          : 'not enough witnesses have cosigned yet: /log/checkpoint is signed by the key of the journal alone\n',
+      );
+    });
+
+    app.get('/log/vkey', async (_request, reply) => {
+      vkey ??= site.logVkey();
+      const known = await vkey.catch(() => undefined);
+      if (known !== undefined) return text(reply.header('cache-control', 'public, max-age=300'), `${known}\n`);
+      vkey = undefined;
+      return text(reply.code(503).header('retry-after', '10'), 'the signer does not answer\n');
+    });
+
+    app.get('/log/policy', async (_request, reply) =>
+      site.witnessPolicy === undefined
+        ? text(reply.code(404), 'this journal has no witnesses\n')
+        : text(reply.header('cache-control', 'public, max-age=300'), site.witnessPolicy),
+    );
+  };
