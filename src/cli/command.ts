@@ -59,6 +59,8 @@ interface Described {
 /** A command that needs the database: run by the process that holds it. */
 export interface HouseCommand extends Described {
   readonly where: 'house';
+  /** Runs where it was typed when these arguments need no database; undefined when they do. */
+  readonly outside?: (input: Input, io: Io) => Promise<number | undefined>;
   readonly run: (input: Input, context: CommandContext, io: Io) => Promise<number>;
 }
 

@@ -1,17 +1,22 @@
 import { join } from 'node:path';
-import { readVkey, type Verifier, verifierOf } from '../journal/note.ts';
+import { readVkey, type Verifier, verifierOf, writeVkey } from '../journal/note.ts';
+import { publishedReader } from '../journal/published.ts';
 import { trustCheckpoint } from '../journal/signer.ts';
 import { readTsaCertificates } from '../journal/timestamp.ts';
 import { verify } from '../journal/verify.ts';
 import type { Fault } from '../journal/verify-entry.ts';
+import { verifyLog } from '../journal/verify-log.ts';
 import { verifyTimestamps } from '../journal/verify-timestamps.ts';
 import { publicKeyOf, readPrivateKey } from '../kernel/crypto.ts';
+import { Failure } from '../kernel/failure.ts';
 import { readReason } from '../organisations/name.ts';
 import { readOrigin } from '../persistence/journal.ts';
+import { logStore } from '../persistence/journal-published.ts';
 import { journalSource } from '../persistence/journal-source.ts';
 import { stampSource } from '../persistence/journal-timestamps.ts';
 import { EXIT, type HouseCommand, JSON_FLAG } from './command.ts';
 import type { CommandContext } from './context.ts';
+import { LOG_FLAGS, policyOfKey, readAsked, tellLog, verifyOutside } from './journal-verify-log.ts';
 import { refuse } from './refusals.ts';
 
 /** The exit code of a fault: one a class, so that a monitor knows whom to wake. */
@@ -21,6 +26,9 @@ export const exitOfFault = (kind: Fault['kind']): number => {
   if (/^(?:tile_|head_|extra_row)/.test(kind)) return EXIT.tree;
   return EXIT.entry;
 };
+
+/** The exit code of a report: that of its first fault. */
+const exitOfReport = ({ faults: [first] }: { readonly faults: readonly Fault[] }): number => (first ? exitOfFault(first.kind) : EXIT.done);
 
 /** Where the signer of the demonstration keeps its memory. `relais journal sign` uses the same, of its own machine. */
 export const signerFolder = (varFolder: string): string => join(varFolder, 'signer');
@@ -34,7 +42,7 @@ export const trustedKey = async (given: string | undefined, origin: string, cont
   return readVkey(await context.signerVkey(origin));
 };
 
-const verifyCommand: HouseCommand = {
+export const verifyCommand: HouseCommand = {
   name: 'journal verify',
   where: 'house',
   summary: 'verify the journal from its first entry, and name the first that does not hold',
@@ -47,12 +55,19 @@ const verifyCommand: HouseCommand = {
     },
     { name: 'state', kind: 'text', value: 'FILE', help: 'remembers the last checkpoint seen, to notice a rollback; in the var folder if left out' },
     { name: 'tsa-ca', kind: 'text', value: 'FILE', help: 'PEM certificates of the time stamping authority: checks the times from outside too' },
+    ...LOG_FLAGS,
     JSON_FLAG,
   ],
-  notes: ['Read from the process that holds the database. Exit codes 4 to 7 tell the class of the first fault: see `relais --help`.'],
+  notes: [
+    'The database is read from the process that holds it, with every sealed part. An address or a folder needs neither database nor setting, but --vkey or',
+    '--policy: docs/journal.md. Exit codes 4 to 7 tell the class of the first fault: see `relais --help`.',
+  ],
+  outside: (input, io) => verifyOutside(input, io, exitOfReport),
   run: async (input, context, io) => {
     const origin = await readOrigin(context.database, context.journalHost);
-    const trusted = [await trustedKey(input.text('vkey'), origin, context)];
+    const key = await trustedKey(input.text('vkey'), origin, context);
+    const asked = await readAsked(input, io);
+    if (asked.from !== undefined) throw new Failure('from_malformed', '--from is for a log that is read from outside');
     const stateFile = input.text('state') ?? join(context.varFolder, 'journal-seen');
     const keys = await context.keyStore();
     const started = performance.now();
@@ -61,24 +76,34 @@ const verifyCommand: HouseCommand = {
     const report = await verify({
       source: journalSource(context.database),
       origin,
-      trusted,
+      trusted: [key],
       keys: (asked) => keys.load(context.database.auto, asked),
       stateFile,
     });
     const timed = tsa && (await verifyTimestamps({ source: stampSource(context.database), trusted: tsa }));
-    const faults = [...report.faults, ...(timed?.faults ?? [])].sort((a, b) => a.index - b.index);
-    if (input.on('json')) io.out(JSON.stringify({ ...report, ...(timed ? { ok: !faults.length, faults, stamps: timed.checked } : {}) }));
+    const log =
+      asked.policy || asked.party
+        ? await verifyLog({
+            reader: publishedReader(logStore(context.database.auto)),
+            origin,
+            policy: asked.policy ?? policyOfKey(writeVkey(key)),
+            ...(asked.party ? { party: asked.party } : {}),
+          })
+        : undefined;
+    const faults = [...report.faults, ...(timed?.faults ?? []), ...(log?.faults ?? [])].sort((a, b) => a.index - b.index);
+    if (input.on('json'))
+      io.out(JSON.stringify({ ...report, ok: !faults.length, faults, ...(timed ? { stamps: timed.checked } : {}), ...(log ? { log } : {}) }));
     else {
       const seconds = ((performance.now() - started) / 1000).toFixed(1);
       io.out(
         `${report.origin}: ${report.checked} of ${report.size} entries checked in ${seconds} s, ${report.sealed} of them under a signed checkpoint`,
       );
       if (timed) io.out(`${timed.checked} times from outside checked`);
-      if (!faults.length && report.ok) io.out('The journal holds.');
+      if (log) tellLog({ ...log, faults: [] }, seconds, io);
+      if (!faults.length) io.out('The journal holds.');
       for (const fault of faults) io.err(`${fault.kind} at ${fault.index}: ${fault.message}`);
     }
-    const [first] = faults;
-    return first ? exitOfFault(first.kind) : report.ok ? EXIT.done : EXIT.refused;
+    return exitOfReport({ faults });
   },
 };
 

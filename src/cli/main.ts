@@ -80,12 +80,13 @@ const main = async (args: readonly string[]): Promise<number> => {
   const ready = prepare(args, terminal);
   if ('exit' in ready) return ready.exit;
   const { command, input } = ready;
-  if (command.where === 'house') return runCommand(command, args);
   try {
-    return await command.run(input, terminal);
+    const done = command.where === 'house' ? await command.outside?.(input, terminal) : await command.run(input, terminal);
+    if (done !== undefined) return done;
   } catch (error) {
     return tellFault(error, terminal);
   }
+  return runCommand(command, args);
 };
 
 process.exitCode = await main(process.argv.slice(2)).catch(() => EXIT.fault);

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Failure } from '../kernel/failure.ts';
-import { folderReader, type LogReader, readerHashes, readLeaves } from './log-reader.ts';
+import { folderReader, inOrder, type LogReader, readerHashes, readLeaves } from './log-reader.ts';
 import { type Checkpoint, readCheckpoint } from './note.ts';
 import { tileWidth, writeBundle, writeTilePath } from './tile-path.ts';
 import { append, type Edge, EMPTY_EDGE, EMPTY_ROOT, leafHash, loadEdge, rootOf, TILE_WIDTH, type Tile } from './tree.ts';
@@ -60,9 +60,6 @@ export const folderCheckpoint = async (reader: LogReader): Promise<Checkpoint | 
   return note === undefined ? undefined : readCheckpoint(note.slice(0, note.lastIndexOf('\n\n') + 1));
 };
 
-/** Bundles that are read ahead of the one that is hashed. */
-const AT_ONCE = 4;
-
 interface Copy {
   readonly options: CopyOptions;
   readonly reader: LogReader;
@@ -115,26 +112,14 @@ const grow = (copy: Copy, leaves: readonly Buffer[]): boolean => {
   return true;
 };
 
-/** Takes every bundle in order, the next ones being read meanwhile. */
+/** Takes every bundle in order; false when they do not continue what the folder held. */
 const takeAll = async (copy: Copy): Promise<boolean> => {
   const { size } = copy.options.checkpoint;
-  const ahead: Promise<readonly Buffer[]>[] = [];
-  let next = copy.edge.size / TILE_WIDTH;
-  try {
-    for (;;) {
-      for (; ahead.length < AT_ONCE && next * TILE_WIDTH < size; next++) {
-        const taken = take(copy, next);
-        taken.catch(() => undefined); // heard of when its turn comes
-        ahead.push(taken);
-      }
-      const leaves = await ahead.shift();
-      if (!leaves) return true;
-      if (!grow(copy, leaves)) return false;
-      copy.options.onProgress?.(copy.edge.size, size);
-    }
-  } finally {
-    await Promise.allSettled(ahead);
+  for await (const [, leaves] of inOrder(copy.edge.size / TILE_WIDTH, Math.ceil(size / TILE_WIDTH), (n) => take(copy, n))) {
+    if (!grow(copy, leaves)) return false;
+    copy.options.onProgress?.(copy.edge.size, size);
   }
+  return true;
 };
 
 /** What does not hold does not stay: neither as a file that a later run would take for good, nor under a name that is published. */

@@ -56,3 +56,24 @@ export const readerHashes = (reader: LogReader, size: number): HashSource => ({
     return hashes;
   },
 });
+
+/** Loads run this far ahead of the one that is waited for. */
+const AHEAD = 4;
+
+/** Gives what `load` makes of each number, in order, the next ones being loaded meanwhile. A failure is met at its turn. */
+export async function* inOrder<T>(from: number, to: number, load: (n: number) => Promise<T>): AsyncGenerator<[n: number, loaded: T]> {
+  const ahead: Promise<T>[] = [];
+  try {
+    for (let n = from; n < to; n++) {
+      for (let next = n + ahead.length; ahead.length < AHEAD && next < to; next++) {
+        const loading = load(next);
+        loading.catch(() => undefined);
+        ahead.push(loading);
+      }
+      const first = ahead.shift();
+      if (first) yield [n, await first];
+    }
+  } finally {
+    await Promise.allSettled(ahead);
+  }
+}

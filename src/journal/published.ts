@@ -1,6 +1,7 @@
 import { Failure } from '../kernel/failure.ts';
+import type { LogReader } from './log-reader.ts';
 import { proveConsistency, proveInclusion } from './proof.ts';
-import { type TileAddress, tileWidth, writeBundle } from './tile-path.ts';
+import { readTilePath, type TileAddress, tileWidth, writeBundle } from './tile-path.ts';
 import { EMPTY_ROOT, type HashSource, nodeHash, TILE_WIDTH } from './tree.ts';
 
 /** The log as anybody may read it: what a signed checkpoint covers and nothing beyond, through a cache (journal.md §3.7). */
@@ -169,6 +170,18 @@ export const createPublishedLog = (store: LogStore): PublishedLog => {
     async consistency(from, to) {
       if (!(await covers(to))) return { refused: 'not_published' };
       return proveConsistency(source(to), from, to);
+    },
+  };
+};
+
+/** The published log as a reader from outside has it, without going out. */
+export const publishedReader = (store: LogStore): LogReader => {
+  const log = createPublishedLog(store);
+  return {
+    async read(path) {
+      if (path === 'checkpoint') return store.checkpoint().then((found) => found && Buffer.from(found.note));
+      const address = path.startsWith('tile/') ? readTilePath(path.slice('tile/'.length)) : undefined;
+      return address && log.tile(address);
     },
   };
 };

@@ -1,10 +1,12 @@
 import Fastify, { type FastifyInstance } from 'fastify';
-import { openCheckpoint } from '../../src/journal/note.ts';
+import { openCheckpoint, writeVkey } from '../../src/journal/note.ts';
+import { readPolicy } from '../../src/journal/policy.ts';
 import { verifyConsistency } from '../../src/journal/proof.ts';
 import { checkProofText } from '../../src/journal/proof-text.ts';
-import { createPublishedLog } from '../../src/journal/published.ts';
+import { createPublishedLog, publishedReader } from '../../src/journal/published.ts';
 import { partialTiles, readBundle, readTilePath, tileWidth, writeTilePath } from '../../src/journal/tile-path.ts';
 import { leafHash, TILE_WIDTH } from '../../src/journal/tree.ts';
+import { verifyLog } from '../../src/journal/verify-log.ts';
 import { randomToken, sha256 } from '../../src/kernel/crypto.ts';
 import { logStore } from '../../src/persistence/journal-published.ts';
 import { logApi } from '../../src/web/api/log.ts';
@@ -208,5 +210,36 @@ for (const kind of databases()) {
       assert.equal((await refused(`/api/v1/journal/${url}`))[0], 400, url);
     assert.equal((await refused(`/api/v1/journal/proof/${size}`))[0], 404);
     assert.equal((await refused(`/api/v1/journal/proof/999999999999999?size=999999999999999`))[0], 404);
+  });
+
+  test(`J4 a person who has the key of her tags finds all her entries in what is published, and which one is left out (${kind.kind})`, {
+    database: kind.kind,
+  }, async (t) => {
+    const kit = await startKit(t, kind);
+    await kit.write(12);
+    const key = await kit.journal.tagKey(kit.database.auto, 'usg_1');
+    assert.ok(key);
+    const [vkey] = kit.trusted.map(writeVkey);
+    const look = () =>
+      verifyLog({
+        reader: publishedReader(logStore(kit.database.auto)),
+        origin: kit.origin,
+        policy: readPolicy(`log ${vkey}\nquorum none\n`),
+        party: { key, role: 'usager' },
+      });
+    const own = (await kit.database.asOwner((query) => query(`select idx::int from journal.projection where usager = 'usg_1' order by idx`))).map(
+      (one) => one['idx'],
+    );
+    const whole = await look();
+    assert.deepEqual([whole.ok, whole.party?.entries], [true, own]);
+    assert.equal(own.length, 4);
+    // Two leaves of hers change places: no leaf is foreign, and yet the tree and her numbers tell.
+    const pair = [own[1], own[2]];
+    await kit.tamper(
+      [`create temporary table swap as select idx, leaf, leaf_hash from journal.leaf where idx = any($1::bigint[])`, [pair]],
+      [`update journal.leaf l set leaf = s.leaf, leaf_hash = s.leaf_hash from swap s where s.idx <> l.idx and l.idx = any($1::bigint[])`, [pair]],
+    );
+    const kinds = new Set((await look()).faults.map((fault) => fault.kind));
+    assert.ok(kinds.has('number_gap') && kinds.has('checkpoint_mismatch'), [...kinds].join());
   });
 }
