@@ -47,7 +47,7 @@ import { checkFingerprint } from './persistence/fingerprints.ts';
 import { createJournal, readOrigin } from './persistence/journal.ts';
 import { createConfirmed } from './persistence/journal-confirmed.ts';
 import { openKeyStore } from './persistence/journal-keys.ts';
-import { newestProof } from './persistence/journal-proof.ts';
+import { newestProof, proofTextOf } from './persistence/journal-proof.ts';
 import { logStore } from './persistence/journal-published.ts';
 import { startSealing } from './persistence/journal-sealing.ts';
 import { startSequencer } from './persistence/journal-sequencer.ts';
@@ -384,7 +384,10 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     logVkey: () => signer.vkey(),
     published: createPublishedLog(logStore(database.auto)),
     mirrors: config.mirrors ?? [],
-    proof: newestProof,
+    proof: (tx, index) => {
+      const witnessed = confirmed.witnessed();
+      return witnessed && witnessed.size > index ? proofTextOf(tx, index, witnessed) : newestProof(tx, index);
+    },
     tellings: (id) => tellings(database.auto, id),
     personalData: personalDataOf,
     references: (ids) => referencesOf(database.auto, ids),

@@ -4,6 +4,7 @@ import { createMeans, type Means } from '../aidants/means.ts';
 import type { Told } from '../aidants/recovery.ts';
 import { type Approvals, createApprovals } from '../approvals/approvals.ts';
 import type { Keys } from '../config/keys.ts';
+import type { WitnessingConfig } from '../config/witnessing.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { KeyStore } from '../journal/keys.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -47,6 +48,8 @@ export interface CommandContext {
   readonly varFolder: string;
   /** Host part of the journal's origin. */
   readonly journalHost: string;
+  /** Who watches the journal; left out where nobody does. */
+  readonly witnessing?: WitnessingConfig | undefined;
   readonly database: Database;
   readonly clock: Clock;
   /** Fails as `keys_missing`. */

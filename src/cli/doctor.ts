@@ -4,13 +4,15 @@ import type { Keys } from '../config/keys.ts';
 import { Failure } from '../kernel/failure.ts';
 import { sqlState } from '../persistence/database.ts';
 import { databaseNow, journalState, migrationState, readFingerprints } from '../persistence/inspection.ts';
+import { readOrigin } from '../persistence/journal.ts';
+import { confirmedBy, witnessKey } from '../persistence/journal-cosignatures.ts';
 import { EXIT, type HouseCommand, type Io, JSON_FLAG } from './command.ts';
 import type { CommandContext } from './context.ts';
 import { REMEMBERED } from './keys.ts';
 
 /** One thing that was looked at. `todo` says what to do when it is not as it should be. */
 export interface Check {
-  readonly name: 'configuration' | 'database' | 'migrations' | 'keys' | 'clock' | 'journal' | 'seal';
+  readonly name: 'configuration' | 'database' | 'migrations' | 'keys' | 'clock' | 'journal' | 'seal' | 'witnesses';
   readonly ok: boolean;
   readonly says: string;
   readonly todo?: string;
@@ -18,6 +20,7 @@ export interface Check {
 
 const LATE_MS = 2000;
 const STALE_MS = 60_000;
+const SILENT_MS = 15 * 60_000;
 
 const checkMigrations = async (context: CommandContext): Promise<Check> => {
   const name = 'migrations';
@@ -106,6 +109,36 @@ const checkJournal = async (context: CommandContext): Promise<readonly Check[]> 
   ];
 };
 
+/** Without witnesses the house works: it is said, and is no failure. */
+const checkWitnesses = async (context: CommandContext): Promise<readonly Check[]> => {
+  const name = 'witnesses';
+  const policy = context.witnessing?.policy;
+  if (!policy)
+    return context.mode === 'demonstration'
+      ? []
+      : [
+          {
+            name,
+            ok: true,
+            says: 'none: nobody but this installation can tell the journal from a rewritten one',
+            todo: 'ask administrations to run `relais witness` (docs/witness.md), then set RELAIS_WITNESS_POLICY',
+          },
+        ];
+  const origin = await readOrigin(context.database, context.journalHost);
+  if (!policy.logs.some(({ verifier }) => verifier.name === origin))
+    return [{ name, ok: false, says: `the policy has no log line for ${origin}`, todo: 'add the line `log`, with what /log/vkey shows' }];
+  const confirmed = await confirmedBy(
+    context.database.auto,
+    policy.witnesses.map(({ verifier }) => verifier),
+  );
+  const now = context.clock.now().getTime();
+  const silent = policy.witnesses.filter(({ verifier }) => now - (confirmed.get(witnessKey(verifier))?.at.getTime() ?? 0) > SILENT_MS);
+  const says = `${policy.witnesses.length - silent.length} of ${policy.witnesses.length} cosigned within 15 minutes`;
+  return silent.length
+    ? [{ name, ok: false, says, todo: `silent: ${silent.map((each) => each.name).join(', ')}; look for \`witness_\` in the log of the instances` }]
+    : [{ name, ok: true, says }];
+};
+
 const guarded = async (name: Check['name'], check: () => Promise<Check | readonly Check[]>): Promise<readonly Check[]> => {
   try {
     const made = await check();
@@ -139,6 +172,7 @@ export const examine = async (context: CommandContext): Promise<readonly Check[]
   if (!reached) return checks;
   checks.push(...(await guarded('migrations', () => checkMigrations(context))), ...(await guarded('keys', () => checkKeys(context))));
   checks.push(...(await guarded('clock', () => checkClock(context))), ...(await guarded('journal', () => checkJournal(context))));
+  checks.push(...(await guarded('witnesses', () => checkWitnesses(context))));
   return checks;
 };
 

@@ -7,6 +7,7 @@ import { serveSigner } from '../journal/signer-server.ts';
 import { Failure } from '../kernel/failure.ts';
 import { EXIT, type LocalCommand } from './command.ts';
 import { signerFolder } from './journal.ts';
+import { compare } from './journal-compare.ts';
 import { checkProof } from './journal-proof.ts';
 import { keysMake } from './keys.ts';
 import { readFolders } from './settings.ts';
@@ -59,4 +60,4 @@ const demo: LocalCommand = {
   },
 };
 
-export const localCommands: readonly LocalCommand[] = [keysMake, sign, checkProof, witness, demo];
+export const localCommands: readonly LocalCommand[] = [keysMake, sign, checkProof, compare, witness, demo];

@@ -93,6 +93,7 @@ export const openContext = async (settings: Settings): Promise<OpenedContext> =>
     publicUrl,
     varFolder,
     journalHost,
+    witnessing: settings.witnessing,
     database,
     clock,
     keys: readOnce,

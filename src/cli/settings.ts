@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { demonstrationSettings, environment, productionConfig } from '../config/environment.ts';
+import type { WitnessingConfig } from '../config/witnessing.ts';
 
 /** What the command line needs of the configuration, in either mode. */
 export interface Settings {
@@ -11,14 +12,15 @@ export interface Settings {
   /** Host part of the journal's origin; in the demonstration without its port, which may change while the journal goes on. */
   readonly journalHost: string;
   readonly signerSocket: string | undefined;
+  readonly witnessing?: WitnessingConfig | undefined;
 }
 
 /** Reads the settings: production when NODE_ENV says so, and then every fault at once (`configuration`). */
 export const readSettings = (): Settings => {
   const demonstration = demonstrationSettings();
   if (demonstration.production) {
-    const { mode, publicUrl, databaseUrl, varFolder, keys, journalHost, signerSocket } = productionConfig();
-    return { mode, publicUrl, databaseUrl, varFolder, keysFolder: keys.folder, journalHost, signerSocket };
+    const { mode, publicUrl, databaseUrl, varFolder, keys, journalHost, signerSocket, witnessing } = productionConfig();
+    return { mode, publicUrl, databaseUrl, varFolder, keysFolder: keys.folder, journalHost, signerSocket, witnessing };
   }
   const { databaseUrl, varFolder, keysFolder, port } = demonstration;
   return {

@@ -33,7 +33,7 @@ import { ensureService, seed, staffIds } from './seed.ts';
 import { originFor } from './server.ts';
 import { type SmsGateway, startSmsGateway } from './sms-gateway.ts';
 import { TAXES } from './taxes.ts';
-import { startWitnesses } from './witnesses.ts';
+import { type PracticeWitnesses, startWitnesses } from './witnesses.ts';
 
 const TRANSLATIONS = new URL('../../translations/', import.meta.url).pathname;
 
@@ -70,6 +70,7 @@ export interface Demonstration {
     readonly witnesses: readonly string[];
   };
   readonly sms: SmsGateway;
+  readonly witnesses: PracticeWitnesses | undefined;
   readonly proconnect: Awaited<ReturnType<typeof startProConnect>>;
   readonly franceconnect: Awaited<ReturnType<typeof startFranceConnect>>;
   readonly mirrors: { readonly allowances: Awaited<ReturnType<typeof startMirror>>; readonly taxes: Awaited<ReturnType<typeof startMirror>> };
@@ -256,6 +257,7 @@ const start = async (
       publicUrl: relais,
       varFolder: options.varFolder,
       journalHost: config.journalHost,
+      witnessing: config.witnessing,
       database,
       clock,
       keys: () => config.keys,
@@ -275,6 +277,7 @@ const start = async (
     mirrors: { allowances, taxes },
     close,
     messages: outbox.list,
+    witnesses,
     sms,
     addresses: {
       relais,

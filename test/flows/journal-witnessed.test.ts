@@ -1,4 +1,5 @@
 import { before } from 'node:test';
+import { examine } from '../../src/cli/doctor.ts';
 import { openWitnessed, readPolicy } from '../../src/journal/policy.ts';
 import { assert, test } from '../support/check.ts';
 import { inEachWorld } from '../support/protocol.ts';
@@ -73,6 +74,51 @@ inEachWorld(
           .finally(() => world.sql('reset role')),
         /permission denied/,
       );
+    });
+
+    // One process holds the folder of the embedded database.
+    if (kind === 'postgres')
+      test(title('two instances: only the one that leads asks the witnesses, both publish what they say'), on, async () => {
+        const { origin } = await world.secondInstance();
+        for (let round = 0; round < 3; round++) {
+          await record();
+          await witnessed();
+        }
+        const doubled = await world.sql(
+          'select size, witness from journal.cosignature group by 1, 2 having count(*) > 1 and max(at) - min(at) < interval $$50 s$$',
+        );
+        assert.deepEqual(doubled, []);
+        const { checkpoint } = await witnessed();
+        await until('the other instance publishes it', async () => {
+          const text = await (await fetch(`${origin}/log/checkpoint/witnessed`)).text();
+          return Number(text.split('\n')[1]) >= checkpoint.size ? true : undefined;
+        });
+      });
+
+    test(title('relais doctor says who watches: nobody, a policy of another log, or how many spoke'), on, async () => {
+      const { app, database, demonstration } = world;
+      const look = async (mode: 'demonstration' | 'production', journalHost = 'localhost', watched = true): Promise<string> => {
+        const checks = await examine({
+          mode,
+          publicUrl: world.places.relais,
+          varFolder: demonstration.config.varFolder,
+          journalHost,
+          witnessing: watched ? demonstration.config.witnessing : undefined,
+          database,
+          clock: app.site.clock,
+          keys: () => demonstration.config.keys,
+          keyStore: async () => app.keyStore,
+          domain: async () => app,
+          enrolmentUrl: (token) => token,
+        });
+        const check = checks.find(({ name }) => name === 'witnesses');
+        return check ? `${check.ok} ${check.says} ${check.todo ?? ''}`.trim() : 'nothing';
+      };
+      await witnessed();
+      assert.equal(await look('production'), 'true 2 of 2 cosigned within 15 minutes');
+      assert.match(await look('production', 'localhost', false), /^true none: nobody but this installation .*RELAIS_WITNESS_POLICY$/);
+      assert.equal(await look('demonstration', 'localhost', false), 'nothing');
+      assert.match(await look('production', 'elsewhere.example'), /^false the policy has no log line for journal\.elsewhere\.example\//);
     });
 
     test(title('a quiet journal is cosigned anew each minute, so that it does not look frozen'), on, async () => {

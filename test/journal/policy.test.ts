@@ -1,5 +1,11 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { EXIT, readInput } from '../../src/cli/command.ts';
+import { compare } from '../../src/cli/journal-compare.ts';
 import { cosignNote, signNote, verifierOf, writeCheckpoint, writeVkey } from '../../src/journal/note.ts';
 import { isMet, openWitnessed, readPolicy } from '../../src/journal/policy.ts';
+import { EMPTY_ROOT, leafHash, nodeHash } from '../../src/journal/tree.ts';
 import { makePrivateKeyPem, publicKeyOf, randomBytes, readPrivateKey } from '../../src/kernel/crypto.ts';
 import { assert, test } from '../support/check.ts';
 
@@ -127,4 +133,53 @@ test('K6 witnesses alone, a key that the policy does not know, or another log ma
   assert.throws(() => openWitnessed(signedBy([0, 1]), 'journal.example/ffffffff', policy), { code: 'note_unsigned' });
   const elsewhere = writeCheckpoint({ origin: 'journal.example/ffffffff', size: 42, root });
   assert.throws(() => openWitnessed(signNote(elsewhere, ORIGIN, log.key), ORIGIN, policy), { code: 'checkpoint_of_other_log' });
+});
+
+test('acceptance 27 J5 K6 two notes of one size and two roots are the proof, and the witnessed history is the one that counts', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'relais-compare-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const write = (name: string, content: string): string => {
+    writeFileSync(join(folder, name), content);
+    return name;
+  };
+  const compareFiles = async (...args: string[]): Promise<{ code: number; text: string }> => {
+    const said: string[] = [];
+    const io = {
+      out: (line: string) => void said.push(line),
+      err: (line: string) => void said.push(line),
+      ask: async () => undefined,
+      read: async (path: string) => readFileSync(join(folder, path), 'utf8'),
+    };
+    const input = readInput(compare, args);
+    return 'fault' in input ? { code: 2, text: input.fault } : { code: await compare.run(input, io), text: said.join('\n') };
+  };
+  const policy = write('policy', EXAMPLE);
+  const other = writeCheckpoint({ origin: ORIGIN, size: 42, root: randomBytes(32) });
+  const witnessed = write('witnessed', signedBy([0, 1], [1, 1], [3, 1]));
+  const forged = write('forged', signNote(other, ORIGIN, log.key));
+  const found = await compareFiles('--note', forged, '--note', witnessed, '--policy', policy);
+  assert.equal(found.code, EXIT.continuity);
+  assert.match(found.text, /CONTRADICTION: the log signed two different trees of one size/);
+  assert.match(found.text, /Witnesses saw the history of witnessed: that one counts\./);
+  const json = await compareFiles('--note', forged, '--note', witnessed, '--policy', policy, '--json');
+  assert.deepEqual(JSON.parse(json.text), { verdict: 'contradiction', origin: ORIGIN, witnessed });
+  assert.equal((await compareFiles('--note', forged, '--note', witnessed, '--vkey', log.vkey)).code, EXIT.continuity);
+  assert.equal((await compareFiles('--note', witnessed, '--note', witnessed, '--policy', policy)).code, EXIT.done);
+  const stolen = write('stolen', signNote(other, ORIGIN, keyPair(ORIGIN, 'note').key));
+  assert.deepEqual(
+    [(await compareFiles('--note', stolen, '--note', witnessed, '--policy', policy)).code],
+    [EXIT.refused],
+    'anybody can write a note',
+  );
+  const leaves = [1, 2, 3].map((i) => leafHash(`entry ${i}`));
+  const [one = EMPTY_ROOT, two = EMPTY_ROOT, three = EMPTY_ROOT] = leaves;
+  const small = write('small', signNote(writeCheckpoint({ origin: ORIGIN, size: 2, root: nodeHash(one, two) }), ORIGIN, log.key));
+  const large = write('large', signNote(writeCheckpoint({ origin: ORIGIN, size: 3, root: nodeHash(nodeHash(one, two), three) }), ORIGIN, log.key));
+  const proof = write('proof', `${three.toString('base64')}\n`);
+  const wrong = write('wrong', `${one.toString('base64')}\n`);
+  const sizes = ['--note', large, '--note', small, '--vkey', log.vkey];
+  assert.equal((await compareFiles(...sizes)).code, EXIT.refused);
+  assert.equal((await compareFiles(...sizes, '--proof', proof)).code, EXIT.done);
+  assert.equal((await compareFiles(...sizes, '--proof', wrong)).code, EXIT.refused);
+  assert.equal((await compareFiles('--note', small, '--vkey', log.vkey)).code, EXIT.usage);
 });
