@@ -13,6 +13,7 @@ export interface Bed {
   readonly rounds: number;
   readonly lanes: number;
   readonly prefix: readonly string[];
+  readonly folder: string;
   /** A new empty database; its superuser's address. */
   database(): Promise<string>;
   start(program: string, argument?: object): Promise<ServerHandle>;
@@ -76,6 +77,7 @@ export const makeBed = async (options: { seconds: number; rounds: number; lanes:
   let plain: Promise<ServerHandle> | undefined;
   return {
     ...options,
+    folder,
     database,
     start,
     analyse,

@@ -38,6 +38,9 @@ export const startServer = async (program: string, argument: object, prefix: rea
     child.once('exit', (code) => reject(new Error(`${program} ended with code ${code}`)));
     child.once('error', reject);
   });
+  child.once('exit', (code) => {
+    for (const { reject } of waiting.values()) reject(new Error(`${program} ended with code ${code}`));
+  });
   const readyMs = performance.now() - from;
   const call = <T>(name: string, value?: unknown): Promise<T> =>
     new Promise((resolve, reject) => {

@@ -111,15 +111,15 @@ const PUBLIC: ReadonlySet<string> = new Set([
   'checkpoint.trusted',
 ]);
 
+export const isPublic = (type: string): boolean => PUBLIC.has(type);
+
 /** The detail of such an entry as short ASCII texts; what is longer, or is no such text, stays in the box alone. */
-export const publicParameters = (type: string, fields: Fields): Readonly<Record<string, string>> =>
-  PUBLIC.has(type)
-    ? Object.fromEntries(
-        Object.entries(detailOf(fields)).flatMap(([name, value]) =>
-          (typeof value === 'string' || typeof value === 'number') && /^[\x20-\x7e]{0,200}$/.test(String(value)) ? [[name, String(value)]] : [],
-        ),
-      )
-    : {};
+export const publicParameters = (fields: Fields): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(detailOf(fields)).flatMap(([name, value]) =>
+      (typeof value === 'string' || typeof value === 'number') && /^[\x20-\x7e]{0,200}$/.test(String(value)) ? [[name, String(value)]] : [],
+    ),
+  );
 
 /** What one leaf says. The keys of the bytes are in `encodeLeaf`; version 1 has exactly these. */
 export interface Leaf {

@@ -1,5 +1,6 @@
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { canonical, type Json, parseCanonical } from '../kernel/canonical.ts';
-import { open, randomBytes, seal, sha256 } from '../kernel/crypto.ts';
+import { open, randomBytes, seal, sha256, shake256 } from '../kernel/crypto.ts';
 import { Failure } from '../kernel/failure.ts';
 import { PARTIES, type Parties } from './event.ts';
 
@@ -46,12 +47,26 @@ export const detailOf = (fields: Fields): Record<string, Json> =>
 export const partiesIn = (fields: Fields): Parties =>
   Object.fromEntries(PARTIES.flatMap((party) => (typeof fields[party] === 'string' ? [[party, fields[party]]] : [])));
 
-/** The salt with which one field is shown: it tells nothing of the salts of the others. */
-export const saltOf = (salt: Buffer, name: string): Buffer => sha256('relais/journal/salt/v1\n', salt, name);
+const SALT_BYTES = 16;
 
-/** Digest of one field: whoever has its name, value and salt finds the same. */
-export const fieldDigest = (fieldSalt: Buffer, name: string, value: Json): Buffer =>
-  sha256('relais/journal/field/v1\n', fieldSalt, canonical([name, value]));
+/** The salts of `count` fields, in the order of their names. From some of them nobody finds the others, nor the box's own. */
+const saltsOf = (salt: Buffer, count: number): Buffer[] => {
+  const all = shake256(SALT_BYTES * count, 'relais/journal/salts/v1\n', salt);
+  return Array.from({ length: count }, (_, i) => all.subarray(SALT_BYTES * i, SALT_BYTES * (i + 1)));
+};
+
+const FIELD = Buffer.from('relais/journal/field/v1\n');
+
+/** Digest of one field, SHA-256 of prefix ‖ salt ‖ canonical [name, value]: whoever has its name, value and salt finds the same. */
+export const fieldDigest = (fieldSalt: Buffer, name: string, value: Json): Buffer => {
+  const text = canonical([name, value]);
+  const head = FIELD.length + fieldSalt.length;
+  const bytes = Buffer.allocUnsafe(head + Buffer.byteLength(text));
+  FIELD.copy(bytes);
+  fieldSalt.copy(bytes, FIELD.length);
+  bytes.write(text, head);
+  return sha256(bytes);
+};
 
 /** Digest of a box from those of its fields, in the order of their names. */
 export const digestOf = (digests: readonly Buffer[]): Buffer => sha256('relais/journal/box/v1\n', ...digests);
@@ -61,12 +76,11 @@ export const commitmentTo = (subject: Buffer, actor: Buffer): Buffer => sha256('
 
 const NOTHING = digestOf([]);
 
-const boxDigest = (fields: Fields, salt: Buffer): Buffer =>
-  digestOf(
-    Object.keys(fields)
-      .sort()
-      .map((name) => fieldDigest(saltOf(salt, name), name, fields[name] ?? null)),
-  );
+const boxDigest = (fields: Fields, salt: Buffer): Buffer => {
+  const names = Object.keys(fields).sort();
+  const salts = saltsOf(salt, names.length);
+  return digestOf(names.map((name, i) => fieldDigest(salts[i] ?? salt, name, fields[name] ?? null)));
+};
 
 /** Both boxes of an entry, not sealed yet. `actor` is missing when nobody in particular acted. */
 export interface Split {
@@ -90,17 +104,42 @@ export const split = (fields: Fields): Split => {
   };
 };
 
-const plain = ({ fields, salt, other }: OpenBox): Json => ({ fields, other: other.toString('base64url'), salt: salt.toString('base64url') });
+const plain = ({ fields, salt, other }: OpenBox): string =>
+  canonical({ fields, other: other.toString('base64url'), salt: salt.toString('base64url') });
+
+/** Names and values that come back in every entry: what a box repeats of them costs a few bits. Part of the format: it never changes. */
+const DICTIONARY = Buffer.from(
+  '{"fields":{"actor":"usg_0","aidant":"aid_0","detail.by":"usager","detail.days":31,"detail.endsAt":"2026-","detail.expiresAt":"2026-' +
+    '","detail.method":"franceconnect","detail.reason":"","detail.themes":["argent","emploi","famille","logement","papiers","sante","social"],' +
+    '"administration":"adm_0","demarche":"","detail.aidantName":"","detail.at":"2026-","detail.demarcheLabel":"votre demande d’",' +
+    '"detail.demarcheLabelEn":"your ","detail.organisationName":"Centre communal d’action sociale","detail.outsideMandate":false,' +
+    '"detail.privileges":["read","declare"],"detail.reference":"","detail.reported":true,"detail.serviceName":"","mandate":"man_0","organisation":"org_0",' +
+    '"outcome":"accepted","service":"","session":"dls_0","theme":"logement","usager":"usg_0","verb":"declare"},"other":"","salt":"',
+);
+const LONGEST_BOX = 1_000_000;
+
+/** A box as it is sealed: one byte for the format, then its canonical text, compressed (RFC 1951). */
+const pack = (box: OpenBox): Buffer =>
+  Buffer.concat([Buffer.of(1), deflateRawSync(plain(box), { dictionary: DICTIONARY, windowBits: 11, memLevel: 2 })]);
+
+const unpack = (packed: Buffer): OpenBox => {
+  if (packed[0] !== 1) throw new Failure('payload_malformed', 'a format that this program does not know');
+  const inflated = inflateRawSync(packed.subarray(1), { dictionary: DICTIONARY, windowBits: 11, maxOutputLength: LONGEST_BOX });
+  return readBox(parseCanonical(inflated.toString('utf8')));
+};
 
 const context = (eventId: string, name: BoxName | 'queue'): string => `${eventId}\n${name}`;
 
-/** Seals one box of an entry. */
-export const sealBox = (key: Buffer, eventId: string, name: BoxName, box: OpenBox): Buffer =>
-  seal(key, canonical(plain(box)), context(eventId, name));
+/** Seals one box of an entry, packed. */
+export const sealBox = (key: Buffer, eventId: string, name: BoxName, packed: Buffer): Buffer => seal(key, packed, context(eventId, name));
 
-/** Seals both boxes together, for the queue. */
-export const sealQueued = (key: Buffer, eventId: string, { subject, actor }: Split): Buffer =>
-  seal(key, canonical({ actor: actor ? plain(actor) : null, subject: plain(subject) }), context(eventId, 'queue'));
+/** Seals both boxes together, for the queue: the length of the subject's, then both, packed. */
+export const sealQueued = (key: Buffer, eventId: string, { subject, actor }: Split): Buffer => {
+  const packed = pack(subject);
+  const length = Buffer.allocUnsafe(4);
+  length.writeUInt32BE(packed.length);
+  return seal(key, Buffer.concat([length, packed, actor ? pack(actor) : Buffer.alloc(0)]), context(eventId, 'queue'));
+};
 
 const isObject = (value: Json | undefined): value is { readonly [key: string]: Json | undefined } =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -116,14 +155,22 @@ const readBox = (value: Json | undefined): OpenBox => {
 };
 
 /** Opens a box. Fails as `box_does_not_open` or `payload_malformed`. */
-export const openBox = (key: Buffer, eventId: string, name: BoxName, box: Buffer): OpenBox =>
-  readBox(parseCanonical(open(key, box, context(eventId, name)).toString('utf8')));
+export const openBox = (key: Buffer, eventId: string, name: BoxName, box: Buffer): OpenBox => readPacked(open(key, box, context(eventId, name)));
 
-/** Opens what waited in the queue. Its bytes are those that this program sealed: they are not compared with their canonical form. */
-export const openQueued = (key: Buffer, eventId: string, box: Buffer): Pick<Split, 'subject' | 'actor'> => {
-  const value = JSON.parse(open(key, box, context(eventId, 'queue')).toString('utf8')) as Json;
-  if (!isObject(value)) throw new Failure('payload_malformed');
-  return { subject: readBox(value['subject']), actor: value['actor'] === null ? undefined : readBox(value['actor']) };
+/** Reads a packed box. Fails as `payload_malformed`. */
+export const readPacked = (packed: Buffer): OpenBox => {
+  try {
+    return unpack(packed);
+  } catch (cause) {
+    throw new Failure('payload_malformed', cause instanceof Failure ? cause.detail : undefined, { cause });
+  }
+};
+
+/** Opens what waited in the queue: both boxes, packed as they will be sealed. */
+export const openQueued = (key: Buffer, eventId: string, box: Buffer): { readonly subject: Buffer; readonly actor: Buffer | undefined } => {
+  const bytes = open(key, box, context(eventId, 'queue'));
+  const end = 4 + bytes.readUInt32BE(0);
+  return { subject: bytes.subarray(4, end), actor: bytes.length > end ? bytes.subarray(end) : undefined };
 };
 
 /** The commitment that an open box gives, to be compared with the leaf's. */
@@ -136,11 +183,11 @@ export const commitmentOf = (name: BoxName, box: OpenBox): Buffer => {
 export type Shown = { readonly name: string; readonly value: Json; readonly salt: string } | { readonly digest: string };
 
 /** Shows the fields of a box that `may` allows, with what checks them; of the others, the digests alone. */
-export const show = ({ fields, salt }: OpenBox, may: (name: string) => boolean): Shown[] =>
-  Object.keys(fields)
-    .sort()
-    .map((name) => {
-      const value = fields[name] ?? null;
-      const own = saltOf(salt, name);
-      return may(name) ? { name, value, salt: own.toString('base64url') } : { digest: fieldDigest(own, name, value).toString('base64url') };
-    });
+export const show = ({ fields, salt }: OpenBox, may: (name: string) => boolean): Shown[] => {
+  const names = Object.keys(fields).sort();
+  const salts = saltsOf(salt, names.length);
+  return names.map((name, i) => {
+    const [value, own] = [fields[name] ?? null, salts[i] ?? salt];
+    return may(name) ? { name, value, salt: own.toString('base64url') } : { digest: fieldDigest(own, name, value).toString('base64url') };
+  });
+};

@@ -1,8 +1,8 @@
 import { randomBytes, sha256 } from '../kernel/crypto.ts';
 import { Failure } from '../kernel/failure.ts';
-import { encodeLeaf, publicParameters, type Queued } from './entry.ts';
+import { encodeLeaf, isPublic, publicParameters, type Queued } from './entry.ts';
 import { boxKey, type LoadedKeys, monthOf, ROLES, type Role, tagOf } from './keys.ts';
-import { type OpenBox, openQueued, sealBox } from './payload.ts';
+import { openQueued, readPacked, sealBox } from './payload.ts';
 import { append, type Edge, leafHash, rootOf, type Tile } from './tree.ts';
 
 /** The decision of the sequencer, without its database: which rows become which leaves. */
@@ -90,14 +90,14 @@ const number = (row: Queued, known: Map<string, KnownParty>, before: ReadonlyMap
 };
 
 /** Seals both boxes under the keys of their person and month. Of somebody erased nothing more is kept: a key of this moment only. */
-const sealBoxes = (row: Queued, month: string, { keys }: SequenceOptions): { subject: Buffer; actor: Buffer | undefined; opened: OpenBox } => {
+const sealBoxes = (row: Queued, month: string, { keys }: SequenceOptions): { subject: Buffer; actor: Buffer | undefined; packed: Buffer } => {
   const opened = openQueued(periodKey(keys, 'queue', row.sealedWith), row.eventId, row.box);
   const keyFor = (id: string | undefined, boxClass: Parameters<LoadedKeys['period']>[0]): Buffer => {
     const person = id === undefined ? undefined : keys.person(id);
     return person === null ? randomBytes(32) : boxKey(person, periodKey(keys, boxClass, month));
   };
   return {
-    opened: opened.subject,
+    packed: opened.subject,
     subject: sealBox(keyFor(row.parties.usager, row.class), row.eventId, 'subject', opened.subject),
     actor: opened.actor && sealBox(keyFor(row.parties.aidant, 'actor'), row.eventId, 'actor', opened.actor),
   };
@@ -119,10 +119,10 @@ export const sequence = (rows: readonly WaitingRow[], head: { edge: Edge; at: Da
       repeated.push(row.queueId);
       continue;
     }
-    const { subject, actor, opened } = sealBoxes(row, monthOf(at), options);
+    const { subject, actor, packed } = sealBoxes(row, monthOf(at), options);
     const { numbers, tags } = number(row, known, options.known);
     const parameters = {
-      ...publicParameters(row.type, opened.fields),
+      ...(isPublic(row.type) ? publicParameters(readPacked(packed).fields) : {}),
       ...(at.getTime() - row.at.getTime() > LATE_MS ? { late: 'waited' } : {}),
     };
     const leaf = encodeLeaf({

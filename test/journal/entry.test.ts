@@ -1,5 +1,6 @@
+import { deflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
-import { encodeLeaf, isAuthentic, type Leaf, oneLine, parseLeaf, prepare, publicParameters } from '../../src/journal/entry.ts';
+import { encodeLeaf, isAuthentic, isPublic, type Leaf, oneLine, parseLeaf, prepare, publicParameters } from '../../src/journal/entry.ts';
 import type { Entry } from '../../src/journal/event.ts';
 import {
   commitmentOf,
@@ -11,7 +12,9 @@ import {
   openBox,
   openQueued,
   partiesIn,
+  readPacked,
   sealBox,
+  sealQueued,
   show,
   split,
 } from '../../src/journal/payload.ts';
@@ -66,8 +69,9 @@ test('leaf bytes are refused unless they are in their only form', () => {
 test('what waits opens to what was written, each box covers the other, and the commitment both', () => {
   const acted: Entry = { ...refused, aidant: 'aid_1' };
   const queued = prepare(acted, { ...keys, writer: 'app', at, eventId });
-  const { subject, actor } = openQueued(keys.queueKey.key, eventId, queued.box);
-  assert.ok(actor);
+  const packed = openQueued(keys.queueKey.key, eventId, queued.box);
+  assert.ok(packed.actor);
+  const [subject, actor] = [readPacked(packed.subject), readPacked(packed.actor)];
   assert.deepEqual(partiesIn({ ...subject.fields, ...actor.fields }), { usager: 'usg_1', service: 'impots', outcome: 'refused', aidant: 'aid_1' });
   assert.deepEqual(detailOf(subject.fields), { reason: 'mandate_ended' });
   assert.deepEqual(actor.fields, { aidant: 'aid_1' });
@@ -88,8 +92,10 @@ test('what waits opens to what was written, each box covers the other, and the c
 
 test('a sealed box opens with its key, as itself, for its own entry only', () => {
   const key = randomBytes(32);
-  const { subject } = split(fieldsOf({ usager: 'usg_1' }, { reason: 'é' }));
-  const box = sealBox(key, eventId, 'subject', subject);
+  const waiting = split(fieldsOf({ usager: 'usg_1' }, { reason: 'é' }));
+  const { subject } = waiting;
+  const packed = openQueued(key, eventId, sealQueued(key, eventId, waiting)).subject;
+  const box = sealBox(key, eventId, 'subject', packed);
   assert.deepEqual(openBox(key, eventId, 'subject', box), subject);
   for (const open of [
     () => openBox(key, eventId, 'actor', box),
@@ -97,6 +103,10 @@ test('a sealed box opens with its key, as itself, for its own entry only', () =>
     () => openBox(key, '8c0f5a52-6c0e-4d8a-9f0c-1c2d3e4f5a6c', 'subject', box),
   ])
     assert.throws(open, code('box_does_not_open'));
+  const malformed = code('payload_malformed');
+  for (const wrong of [Buffer.of(), Buffer.of(2), Buffer.of(1, 255, 255), Buffer.concat([Buffer.of(1), deflateRawSync('{"fields":{} }')])])
+    assert.throws(() => readPacked(wrong), malformed);
+  assert.ok(packed.length < 120, 'what every entry repeats costs little');
 });
 
 test('two texts cannot be shown for one entry: whoever holds one of them finds the other does not give the commitment (test 26)', () => {
@@ -132,8 +142,8 @@ test('a party is shown some fields, checks them against the leaf, and learns not
 
 test('only kinds that concern the log put their detail in the leaf, as short ASCII', () => {
   const fields = fieldsOf({ actor: 'cli' }, { size: 3, reason: 'restauré', root: 'r' });
-  assert.deepEqual(publicParameters('checkpoint.trusted', fields), { size: '3', root: 'r' });
-  assert.deepEqual(publicParameters('session.refused', fields), {});
+  assert.deepEqual(publicParameters(fields), { size: '3', root: 'r' });
+  assert.deepEqual([isPublic('checkpoint.trusted'), isPublic('session.refused')], [true, false]);
 });
 
 test('the MAC of the writer covers every column that waits', () => {
@@ -166,7 +176,7 @@ test('J13 text of users stays one encoded line in leaf and payload, whatever it 
         { type: 'journal.read', usager: given, outcome: given, detail: { reason: given, entries: 3 } },
         { ...keys, writer: 'app', at },
       );
-      const { subject } = openQueued(keys.queueKey.key, queued.eventId, queued.box);
+      const subject = readPacked(openQueued(keys.queueKey.key, queued.eventId, queued.box).subject);
       assert.match(JSON.stringify(subject.fields), safe);
       for (const party of Object.values(queued.parties)) assert.match(String(party), safe);
       assert.deepEqual(partiesIn(subject.fields), queued.parties);
