@@ -1,5 +1,6 @@
 import { createActions } from './actions/actions.ts';
 import { createContests } from './actions/contests.ts';
+import { createExports } from './actions/exports.ts';
 import { createStatements } from './actions/statement.ts';
 import { createLosses } from './aidants/losses.ts';
 import { partyOf } from './aidants/passkey.ts';
@@ -43,6 +44,7 @@ import { channelStore, smsQuotaStore } from './persistence/channels.ts';
 import { contestStore } from './persistence/contests.ts';
 import type { Database } from './persistence/database.ts';
 import { deliveryStore, tellings } from './persistence/deliveries.ts';
+import { exportStore } from './persistence/exports.ts';
 import { checkFingerprint } from './persistence/fingerprints.ts';
 import { createJournal, readOrigin } from './persistence/journal.ts';
 import { createConfirmed } from './persistence/journal-confirmed.ts';
@@ -371,6 +373,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
       tell: createBarTelling({ deliveries, referents: referentsOf }),
     }),
     attestations,
+    exports: createExports({ ...common, store: exportStore, approvals: domain.approvals, fresh: recoveryStore }),
     statements: createStatements({ key: readPrivateKey(keys.pem('attestation-ed25519').reveal()), former: keys.formerAttestation }),
     sessions,
     services: domain.services,

@@ -25,6 +25,7 @@ const approve: HouseCommand = {
     const approval = await (await context.domain()).approvals.find(input.subject);
     if (!approval) return refuse(io, { refused: 'unknown_approval' }, input.on('json'));
     if (approval.approvedBy !== undefined) return refuse(io, { refused: 'already_approved' }, input.on('json'));
+    if (approval.kind === 'journal-export') return refuse(io, { refused: 'approved_by_agent' }, input.on('json'));
     if (approval.kind === 'mandate-import') return refuse(io, { refused: 'approved_with_file' }, input.on('json'));
     return approveService(approval.subject, input, context, io);
   },

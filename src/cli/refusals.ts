@@ -48,6 +48,7 @@ const SENTENCES: Readonly<Record<string, string>> = {
   wrong_code: 'the one-time code is wrong',
   code_already_used: 'this one-time code was used: wait for the next one',
   too_many_codes: 'too many wrong codes: wait',
+  approved_by_agent: 'another agent of the same administration approves it, in their space: /administration/exports',
   approved_with_file: 'give the same file: `relais mandates import FILE --organisation … --approve ID`',
   lines_refused: 'nothing was imported: correct these lines, or leave them out with --keep-going',
   nothing_to_import: 'no line of this file makes a mandate',

@@ -22,7 +22,8 @@ export type Prefix =
   | 'imp'
   | 'scn'
   | 'pky'
-  | 'los';
+  | 'los'
+  | 'exp';
 
 /** An identifier such as `man_01k…`: prefix, 10 characters of time (ms), 16 characters of chance (80 bits), in Crockford base 32. */
 export type Id<P extends Prefix> = `${P}_${string}`;

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Dossier } from '../aidants/aidant.ts';
-import type { AidantId, OrganisationId } from '../kernel/ids.ts';
+import type { AdministrationId, AidantId, OrganisationId } from '../kernel/ids.ts';
 import type { Kit } from './kit.tsx';
 import type { Session } from './session.ts';
 
@@ -97,6 +97,32 @@ export const requireStaff = async (kit: Kit, request: FastifyRequest, reply: Fas
     session,
     dossier: standing,
     who: { name: `${standing.staff.givenName} ${standing.staff.familyName}`, ...(organisation ? { organisation } : {}) },
+  };
+};
+
+export interface AgentHere {
+  readonly session: StaffSession;
+  readonly administration: { readonly id: AdministrationId; readonly name: string };
+  readonly who: { readonly name: string; readonly organisation: string };
+}
+
+/** The agent of this request, signed in with both factors and still an administration's. Otherwise the answer is already given. */
+export const requireAgent = async (kit: Kit, request: FastifyRequest, reply: FastifyReply): Promise<AgentHere | undefined> => {
+  const session = await kit.session(request);
+  if (session?.kind !== 'staff') {
+    if (request.method === 'GET') void reply.redirect('/connexion/proconnect?vers=/administration', 303);
+    else kit.refuse(request, reply, 'session_expired');
+    return undefined;
+  }
+  const standing = await kit.site.aidants.standing(session.staffId);
+  if ('refused' in standing || !standing.administration) {
+    kit.refuse(request, reply, 'refused' in standing ? standing.refused : 'not_found');
+    return undefined;
+  }
+  return {
+    session,
+    administration: standing.administration,
+    who: { name: `${standing.staff.givenName} ${standing.staff.familyName}`, organisation: standing.administration.name },
   };
 };
 

@@ -21,6 +21,7 @@ import { connexion } from './spaces/connexion.tsx';
 import { consentement } from './spaces/consentement.tsx';
 import { copie } from './spaces/copie.ts';
 import { desaccord } from './spaces/desaccord.tsx';
+import { exportsSpace } from './spaces/exports.tsx';
 import { inscription } from './spaces/inscription.tsx';
 import { lecture } from './spaces/lecture.tsx';
 import { mandat } from './spaces/mandat.tsx';
@@ -160,6 +161,7 @@ const pages =
     await app.register(personalData(kit));
     await app.register(desaccord(kit));
     await app.register(administrationSpace(kit));
+    await app.register(exportsSpace(kit));
     await app.register(interactions(kit));
   };
 

@@ -1,5 +1,6 @@
 import type { Actions } from '../actions/actions.ts';
 import type { Contests } from '../actions/contests.ts';
+import type { Exports } from '../actions/exports.ts';
 import type { Statements } from '../actions/statement.ts';
 import type { Aidants } from '../aidants/aidants.ts';
 import type { Losses } from '../aidants/losses.ts';
@@ -72,6 +73,7 @@ export interface Site {
   readonly phoneLinks: PhoneLinks;
   readonly attestations: Attestations;
   readonly statements: Statements;
+  readonly exports: Exports;
   /** Undefined where no gateway is configured: SMS is not offered. */
   readonly sms: { readonly consents: RemoteConsents; readonly channels: Channels; readonly key: Secret<Buffer> } | undefined;
   readonly sessions: Sessions;

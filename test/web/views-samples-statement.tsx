@@ -3,6 +3,7 @@ import { checkOf, numberOf, type Sheet } from '../../src/actions/statement.ts';
 import type { Lang } from '../../src/web/i18n/language.ts';
 import { sentence } from '../../src/web/i18n/sentence.ts';
 import { periodsOf } from '../../src/web/period.ts';
+import { ExportsPage } from '../../src/web/views/exports.tsx';
 import type { Frame } from '../../src/web/views/layout.tsx';
 import type { Post } from '../../src/web/views/parts.tsx';
 import { StatementPage } from '../../src/web/views/statement.tsx';
@@ -12,6 +13,7 @@ import { sampleEntries, type Text } from './views-entries.ts';
 interface Given {
   readonly open: Frame;
   readonly usager: Frame;
+  readonly agent: Frame;
   readonly post: (action: string) => Post;
   readonly now: Date;
   /** Drawn by our own program: never escaped. */
@@ -41,7 +43,7 @@ export const sampleSheets = (text: Text, lang: Lang, made: Date): Sheet[] => {
 };
 
 /** The pages of the statement and of its verification, by name. */
-export const statementSamples = (lang: Lang, text: Text, { open, usager, post, now, qrSvg }: Given): Record<string, JSX.Element> => {
+export const statementSamples = (lang: Lang, text: Text, { open, usager, agent, post, now, qrSvg }: Given): Record<string, JSX.Element> => {
   const sheets = sampleSheets(text, lang, now);
   const [first, ...others] = sheets;
   if (!first) throw new Error('no sample entry has a sentence');
@@ -55,6 +57,14 @@ export const statementSamples = (lang: Lang, text: Text, { open, usager, post, n
   };
   const paper = { head: first, sealedAt: now, checkUrl: 'https://relais.example/verifier/releve', helpNumber: text('0 800 00 00 00') };
   const draw = (sheet: Sheet) => ({ sheet, sealed: 'https://relais.example/verifier/releve#ABCDEF', qrSvg });
+  const card = {
+    at: now,
+    by: text('Nora Lefèvre'),
+    reason: text('audit annuel des aides au logement'),
+    filters: [text('2026-01-01'), text('2026-03-01'), text('logement')],
+    entries: 4120,
+    persons: 1530,
+  };
   const check = { frame: open, post: post('/verifier/releve') };
   return {
     statement: <StatementPage {...page} paper={paper} sheets={[first, ...others].slice(0, 3).map(draw)} next="/x" />,
@@ -69,6 +79,18 @@ export const statementSamples = (lang: Lang, text: Text, { open, usager, post, n
       <StatementVerdictPage frame={open} verdict={{ kind: 'genuine', sheets: [first], missing: others.map((each) => each.sheet) }} />
     ),
     'statement-altered': <StatementVerdictPage frame={open} verdict={{ kind: 'altered' }} />,
+    'exports-none': <ExportsPage frame={agent} cards={[]} backHref="/x" />,
+    exports: (
+      <ExportsPage
+        frame={agent}
+        cards={[
+          { ...card, id: 'exp_1', mine: false, approved: false, approve: post('/x') },
+          { ...card, id: 'exp_2', mine: true, approved: false, filters: [] },
+          { ...card, id: 'exp_3', mine: true, approved: true, take: post('/x') },
+        ]}
+        backHref="/x"
+      />
+    ),
     'statement-mixed': <StatementVerdictPage frame={open} verdict={{ kind: 'mixed' }} />,
   };
 };

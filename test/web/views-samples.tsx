@@ -729,11 +729,13 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
       />
     ),
     ...contestSamples(text, { aidant, usager, post }),
-    ...statementSamples(lang, text, { open, usager, post, now: NOW, qrSvg: QR }),
+    ...statementSamples(lang, text, { open, usager, agent, post, now: NOW, qrSvg: QR }),
     'audit-start': <AuditPage {...audit} values={{}} errors={[{ field: 'reason', code: 'reason_required' }]} />,
     'audit-results': (
       <AuditPage
         {...audit}
+        exportPost={post('/administration/exports')}
+        exportsHref="/administration/exports"
         results={{
           rows: [remarked, row, { ...row, index: 4713, verb: 'read' }, { ...row, index: 4712, outcome: 'failure', outsideMandate: true }, opened],
           next: post('/administration/journal'),

@@ -28,6 +28,11 @@ const PROBLEMS: Readonly<Record<string, readonly [title: string, remedy: string]
   journal_unavailable: ['The journal is not available', 'Try again with the same event: it will not be recorded twice.'],
   signature_refused: ['The signature is refused', 'Sign the body with the shared key, within five minutes.'],
   request_unknown: ['No such request', 'Bring back the reference and the number of the message that is answered.'],
+  reason_required: ['A reason is required', 'Send the header Relais-Reason: why, in one line, percent-encoded. The people concerned read it.'],
+  second_agent_required: [
+    'A second agent is required',
+    'More than 1,000 people in a day: take a file in the space, with the approval of another agent.',
+  ],
   session_expired: ['Nobody is signed in', 'Sign in, then ask again in the same browser.'],
   not_found: ['No such resource', 'Read the documentation of the API.'],
 };

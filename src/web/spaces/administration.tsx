@@ -1,66 +1,20 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { pairwise } from '../../delegation/session.ts';
+import { filterOf } from '../../actions/export.ts';
 import type { Filter, StoredEntry } from '../../journal/journal.ts';
-import { KINDS_SEEN, visibleTo } from '../../journal/visible.ts';
-import { addDays, readDay, startOfDay } from '../../kernel/calendar.ts';
+import { visibleTo } from '../../journal/visible.ts';
 import { isId } from '../../kernel/ids.ts';
-import { readReason } from '../../organisations/name.ts';
-import { isTheme, THEMES } from '../../organisations/theme.ts';
+import { THEMES } from '../../organisations/theme.ts';
 import type { Service } from '../../services/service.ts';
-import type { StaffSession } from '../guards.ts';
-import type { Fields, Kit } from '../kit.tsx';
-import { AuditPage, type AuditRow, BarPage, type QueryValues } from '../views/administration.tsx';
+import { type AgentHere, requireAgent } from '../guards.ts';
+import type { Kit } from '../kit.tsx';
+import { AuditPage, type AuditRow, BarPage } from '../views/administration.tsx';
+import { PATHS } from '../views/paths.ts';
+import { type Query, readQuery, servicesOf, viewOf } from './journal-query.ts';
 import { sendProof } from './preuve.ts';
 
 const PAGE = 50;
 
-interface AgentHere {
-  readonly session: StaffSession;
-  readonly administration: { readonly id: string; readonly name: string };
-  readonly who: { readonly name: string; readonly organisation: string };
-}
-
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
-
-/** Reads a day; undefined when nothing was typed, null when it is no day. */
-const dayOf = (value: string): string | undefined | null => (value.trim() === '' ? undefined : (readDay(value) ?? null));
-
-type Query =
-  | { readonly values: QueryValues; readonly filter: Filter; readonly reason: string }
-  | { readonly values: QueryValues; readonly errors: { field: string; code: string }[] };
-
-/** Reads the form. Only the administration's own services can be named: another's gives nothing (claim V11). */
-const readQuery = (fields: Fields, administrationId: string, services: readonly Service[]): Query => {
-  const names = ['reason', 'from', 'to', 'service', 'theme', 'demarche', 'outcome', 'session'] as const;
-  const values: QueryValues = Object.fromEntries(names.map((name) => [name, fields.text(name)]).filter(([, value]) => value !== ''));
-  const errors: { field: string; code: string }[] = [];
-  const reason = readReason(values.reason ?? '');
-  if (!reason) errors.push({ field: 'reason', code: 'reason_required' });
-  const from = dayOf(values.from ?? '');
-  const to = dayOf(values.to ?? '');
-  if (from === null) errors.push({ field: 'from', code: 'date_format' });
-  if (to === null) errors.push({ field: 'to', code: 'date_format' });
-  if (values.session !== undefined && !isId('dls', values.session)) errors.push({ field: 'session', code: 'session_format' });
-  if (errors.length || !reason) return { values, errors };
-  const before = Number(fields.text('before'));
-  return {
-    values,
-    reason,
-    filter: {
-      administration: administrationId,
-      types: KINDS_SEEN.administration,
-      limit: PAGE + 1,
-      ...(from ? { from: startOfDay(from) } : {}),
-      ...(to ? { until: startOfDay(addDays(to, 1)) } : {}),
-      ...(services.some((service) => service.id === values.service) ? { service: values.service as string } : {}),
-      ...(isTheme(values.theme) ? { theme: values.theme } : {}),
-      ...(values.demarche ? { demarche: values.demarche } : {}),
-      ...(values.outcome ? { outcome: values.outcome } : {}),
-      ...(values.session ? { session: values.session } : {}),
-      ...(Number.isSafeInteger(before) && before > 0 ? { before } : {}),
-    },
-  };
-};
 
 /** The administration's space: entries of its own services, after a reason that is itself an entry. */
 export const administrationSpace =
@@ -68,32 +22,9 @@ export const administrationSpace =
   async (app: FastifyInstance): Promise<void> => {
     const { site } = kit;
 
-    const requireAgent = async (request: FastifyRequest, reply: FastifyReply): Promise<AgentHere | undefined> => {
-      const session = await kit.session(request);
-      if (session?.kind !== 'staff') {
-        if (request.method === 'GET') void reply.redirect('/connexion/proconnect?vers=/administration', 303);
-        else kit.refuse(request, reply, 'session_expired');
-        return undefined;
-      }
-      const standing = await site.aidants.standing(session.staffId);
-      if ('refused' in standing || !standing.administration) {
-        kit.refuse(request, reply, 'refused' in standing ? standing.refused : 'not_found');
-        return undefined;
-      }
-      return {
-        session,
-        administration: standing.administration,
-        who: { name: `${standing.staff.givenName} ${standing.staff.familyName}`, organisation: standing.administration.name },
-      };
-    };
-
     /** What this administration may see of an entry, and nothing else of it (journal/visible.ts). */
     const toRows = (here: AgentHere, entry: StoredEntry, services: readonly Service[], references: Map<string, string>): AuditRow[] => {
-      const pseudonym = (aidant: string, service: string): string | undefined => {
-        const sector = services.find(({ id }) => id === service)?.sector;
-        return sector === undefined ? undefined : pairwise(site.pairwiseKey.reveal(), 'act', sector, aidant);
-      };
-      const seen = visibleTo({ who: 'administration', id: here.administration.id, pseudonym }, entry);
+      const seen = visibleTo(viewOf(site, here.administration.id, services), entry);
       if (!seen) return [];
       const { index, at, type, aidant, theme, verb, outcome, mandate, session, detail } = seen;
       const organisation = textOf(detail?.['organisationName']);
@@ -139,9 +70,17 @@ export const administrationSpace =
       });
 
     const page = async (request: FastifyRequest, reply: FastifyReply, here: AgentHere, query?: Query): Promise<FastifyReply> => {
-      const services = (await site.services.list()).filter((service) => service.administrationId === here.administration.id);
+      const services = await servicesOf(site, here.administration.id);
       const asked = query ?? { values: {}, errors: [] };
-      const found = 'filter' in asked ? await readLogged(here, asked.reason, asked.filter) : undefined;
+      const filter: Filter | undefined =
+        'picked' in asked
+          ? {
+              ...filterOf(here.administration.id, asked.picked),
+              limit: PAGE + 1,
+              ...(asked.before === undefined ? {} : { before: asked.before }),
+            }
+          : undefined;
+      const found = filter && 'reason' in asked ? await readLogged(here, asked.reason, filter) : undefined;
       if (found) site.journal.nudge();
       const rows = found?.slice(0, PAGE) ?? [];
       const references = await site.references(rows.flatMap((entry) => (entry.mandate ? [entry.mandate] : [])));
@@ -164,9 +103,15 @@ export const administrationSpace =
           {...('errors' in asked && asked.errors.length ? { errors: asked.errors } : {})}
           {...(found
             ? {
+                exportPost: kit.post(
+                  here.session,
+                  PATHS.exports,
+                  Object.entries(asked.values).map(([name, value]) => [name, String(value)] as const),
+                ),
+                exportsHref: PATHS.exports,
                 results: {
                   rows: rows.flatMap((entry) => toRows(here, entry, services, references)),
-                  ...('filter' in asked && asked.filter.before !== undefined ? { previous: again([]) } : {}),
+                  ...(filter?.before !== undefined ? { previous: again([]) } : {}),
                   ...(found.length > PAGE && last ? { next: again([['before', String(last.index)]]) } : {}),
                 },
               }
@@ -195,11 +140,11 @@ export const administrationSpace =
       );
     };
     app.get<Params>('/administration/mandats/:id', async (request, reply) => {
-      const here = await requireAgent(request, reply);
+      const here = await requireAgent(kit, request, reply);
       return here ? barPage(request, reply, here, request.params.id) : reply;
     });
     app.post<Params>('/administration/mandats/:id', async (request, reply) => {
-      const here = await requireAgent(request, reply);
+      const here = await requireAgent(kit, request, reply);
       if (!here) return reply;
       const { id } = request.params;
       const reason = kit.fields(request).text('reason');
@@ -214,7 +159,7 @@ export const administrationSpace =
     });
 
     app.get<Params>('/administration/entrees/:id/preuve', async (request, reply) => {
-      const here = await requireAgent(request, reply);
+      const here = await requireAgent(kit, request, reply);
       if (!here) return reply;
       const index = Number(request.params.id);
       const known = Number.isSafeInteger(index) && index >= 0;
@@ -227,13 +172,13 @@ export const administrationSpace =
     });
 
     app.get('/administration', async (request, reply) => {
-      const here = await requireAgent(request, reply);
+      const here = await requireAgent(kit, request, reply);
       return here ? page(request, reply, here) : reply;
     });
     app.post('/administration/journal', async (request, reply) => {
-      const here = await requireAgent(request, reply);
+      const here = await requireAgent(kit, request, reply);
       if (!here) return reply;
-      const services = (await site.services.list()).filter((service) => service.administrationId === here.administration.id);
-      return page(request, reply, here, readQuery(kit.fields(request), here.administration.id, services));
+      const services = await servicesOf(site, here.administration.id);
+      return page(request, reply, here, readQuery(kit.fields(request).text, services));
     });
   };

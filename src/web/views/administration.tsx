@@ -44,6 +44,9 @@ export interface AuditRow {
   readonly about?: number;
 }
 interface AuditProps {
+  /** Takes what was found away as a file: with the same fields, and `format`. Missing before the first query. */
+  readonly exportPost?: Post;
+  readonly exportsHref?: string;
   readonly frame: Frame;
   /** Sends reason, from, to, service, theme, demarche, outcome, session. */
   readonly post: Post;
@@ -234,6 +237,34 @@ const Results = ({ frame, results }: { frame: Frame; results: NonNullable<AuditP
   );
 };
 
+const ExportForm = ({ lang, post, href }: { lang: Lang; post: Post; href: string }): JSX.Element => {
+  const words = t(lang).administration.exports;
+  return (
+    <section class="no-print">
+      <h2>{words.title}</h2>
+      <p>{words.text}</p>
+      <PostForm post={post} id="export">
+        <Select
+          id="format"
+          label={words.format}
+          options={[
+            ['csv', words.csv],
+            ['json', words.json],
+          ]}
+        />
+        <Actions>
+          <Button kind="secondary" id="export-button">
+            {words.button}
+          </Button>
+          <ButtonLink kind="quiet" href={href} id="exports">
+            {words.waitingLink}
+          </ButtonLink>
+        </Actions>
+      </PostForm>
+    </section>
+  );
+};
+
 /** The administration's journal: a reason, filters, and only entries of its own services. Each page of results is a POST, since each is a reading. */
 export const AuditPage = (props: AuditProps): JSX.Element => {
   const { frame, results } = props;
@@ -252,6 +283,9 @@ export const AuditPage = (props: AuditProps): JSX.Element => {
             <p>{words.notice}</p>
           </Alert>
           {results === undefined ? <p class="lead">{words.start}</p> : <Results frame={frame} results={results} />}
+          {results === undefined || props.exportPost === undefined ? null : (
+            <ExportForm lang={frame.lang} post={props.exportPost} href={props.exportsHref ?? '/administration'} />
+          )}
         </div>
       </div>
     </Layout>

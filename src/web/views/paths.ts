@@ -9,6 +9,7 @@ export const PATHS = {
   statement: '/usager/releve',
   statementPdf: '/usager/releve.pdf',
   personalDataFile: '/usager/mes-donnees',
+  exports: '/administration/exports',
   stop: '/arreter',
   stay: '/rester-connecte',
   lost: '/connexion/perdu',

@@ -8,6 +8,36 @@ const NO_MANDATE = 'The mandate was not created.';
 const NOT_IN = 'You are not signed in.';
 
 export const refusals: Catalogue['refusals'] = {
+  export_factor: refusal(
+    'Confirm that it is you',
+    'This file concerns more than 1,000 people in a day.',
+    'Nothing was downloaded.',
+    'Give your verification code, then try again within 5 minutes.',
+  ),
+  export_too_large: refusal(
+    'This file would be too large',
+    'A file holds 20,000 lines at most.',
+    'Nothing was downloaded.',
+    'Choose dates that are closer, then take several files.',
+  ),
+  export_waits: refusal(
+    'This file waits for a second agent',
+    'It concerns more than 1,000 people in a day.',
+    'Nothing was downloaded.',
+    'Ask another agent of your administration to look at the reason and to agree.',
+  ),
+  export_over: refusal(
+    'This file is no longer there',
+    'It was downloaded already, or was asked for more than 7 days ago.',
+    'Nothing was downloaded this time.',
+    'If you still need it, ask for it again.',
+  ),
+  export_same_person: refusal(
+    'It takes another person',
+    'You asked for this file yourself, or somebody has agreed already.',
+    NOTHING_CHANGED,
+    'Ask another agent of your administration.',
+  ),
   not_habilitated: refusal(
     'You are not authorised',
     'ProConnect has recognised you, but this account is not linked to any organisation in Relais.',

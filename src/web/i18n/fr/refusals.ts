@@ -7,6 +7,36 @@ const NO_MANDATE = 'Le mandat n’a pas été créé.';
 const NOT_IN = 'Vous n’êtes pas connecté.';
 
 export const refusals = {
+  export_factor: refusal(
+    'Confirmez que c’est vous',
+    'Ce fichier concerne plus de 1 000 personnes en un jour.',
+    'Rien n’a été téléchargé.',
+    'Donnez votre code de vérification, puis recommencez dans les 5 minutes.',
+  ),
+  export_too_large: refusal(
+    'Ce fichier serait trop grand',
+    'Un fichier tient 20 000 lignes au plus.',
+    'Rien n’a été téléchargé.',
+    'Choisissez des dates plus proches, puis prenez plusieurs fichiers.',
+  ),
+  export_waits: refusal(
+    'Ce fichier attend un deuxième agent',
+    'Il concerne plus de 1 000 personnes en un jour.',
+    'Rien n’a été téléchargé.',
+    'Demandez à un autre agent de votre administration de regarder le motif et de donner son accord.',
+  ),
+  export_over: refusal(
+    'Ce fichier n’est plus là',
+    'Il a déjà été téléchargé, ou il a été demandé il y a plus de 7 jours.',
+    'Rien n’a été téléchargé cette fois.',
+    'Si vous en avez encore besoin, demandez-le de nouveau.',
+  ),
+  export_same_person: refusal(
+    'Il faut une autre personne',
+    'C’est vous qui avez demandé ce fichier, ou quelqu’un a déjà donné son accord.',
+    NOTHING_CHANGED,
+    'Demandez à un autre agent de votre administration.',
+  ),
   not_habilitated: refusal(
     'Vous n’êtes pas habilité',
     'ProConnect vous a reconnu, mais ce compte n’est relié à aucune structure dans Relais.',
