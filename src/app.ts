@@ -313,6 +313,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
       { name: 'expire-questions', everyMs: 30_000, work: consents.expireOverdue },
       { name: 'purge-calls', everyMs: 3_600_000, work: consents.purge },
       { name: 'remind', everyMs: 600_000, work: reminders.remind },
+      { name: 'erase', everyMs: 600_000, work: domain.erasures.resume },
       { name: 'purge-tries', everyMs: 3_600_000, work: stopping.purge },
       {
         name: 'purge',

@@ -18,7 +18,9 @@ import { aidantStore, meansStore } from '../persistence/aidants.ts';
 import { approvalStore } from '../persistence/approvals.ts';
 import { attestationStore } from '../persistence/attestations.ts';
 import type { Database } from '../persistence/database.ts';
+import { createErasureStore } from '../persistence/erasures.ts';
 import { importStore } from '../persistence/imports.ts';
+import { createKeyEraser } from '../persistence/journal-eraser.ts';
 import { createEndingStore } from '../persistence/mandate-endings.ts';
 import { createReadings } from '../persistence/mandate-readings.ts';
 import { createMandateStore } from '../persistence/mandates.ts';
@@ -27,6 +29,7 @@ import { administrationStore, serviceStore } from '../persistence/services.ts';
 import { createUsagerStore } from '../persistence/usagers.ts';
 import { type Administrations, createAdministrations } from '../services/administrations.ts';
 import { createServices, type Services } from '../services/services.ts';
+import { createErasures, type Erasures } from '../usagers/erasures.ts';
 
 /** The use cases that commands call. The application makes the same for its pages. */
 export interface Domain {
@@ -39,6 +42,7 @@ export interface Domain {
   readonly services: Services;
   readonly endings: Endings;
   readonly imports: Imports;
+  readonly erasures: Erasures;
 }
 
 /** Everything a command may use, made by the process that holds the database. */
@@ -78,6 +82,8 @@ const lazily = <T>(make: () => T): (() => T) => {
 /** Composes the domain of habilitation and services. */
 export const createDomain = (parts: {
   readonly database: Database;
+  /** Where the journal's keys are; the same database if left out. */
+  readonly keyDatabase?: Database | undefined;
   readonly journal: Journal;
   readonly clock: Clock;
   readonly keys: Keys;
@@ -118,6 +124,13 @@ export const createDomain = (parts: {
       approvals,
       attest: async (tx, id) => attestations().issue(tx, id),
       prepare: async () => attestations().start(),
+    }),
+    erasures: createErasures({
+      ...common,
+      store: createErasureStore(database),
+      approvals,
+      keys: createKeyEraser(parts.keyDatabase ?? database),
+      forget: async (tx, usagerId, erase) => attestations().forget(tx, usagerId, erase),
     }),
     organisations: createOrganisations({ ...common, store: organisationStore, endSessions, endMandates: endings.endOfOrganisation }),
     aidants,

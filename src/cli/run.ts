@@ -4,6 +4,7 @@ import { approvalCommands } from './approvals.ts';
 import { type Command, EXIT, type HouseCommand, helpOf, helpOfAll, type Io, readInput } from './command.ts';
 import type { CommandContext } from './context.ts';
 import { doctor } from './doctor.ts';
+import { erasureCommands } from './erase.ts';
 import { importCommands } from './import.ts';
 import { journalCommands } from './journal.ts';
 import { logCommands } from './journal-log.ts';
@@ -27,6 +28,7 @@ export const houseCommands: readonly HouseCommand[] = [
   ...databaseCommands,
   ...keyCommands,
   ...journalCommands,
+  ...erasureCommands,
   ...logCommands,
   doctor,
 ];

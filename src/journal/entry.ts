@@ -136,7 +136,10 @@ export interface Leaf {
   readonly commitment: Buffer;
   /** SHA-256 of the subject's box, then of the actor's if there is one. */
   readonly boxes: readonly Buffer[];
-  /** Small public parameters, such as `late`: why an entry was sequenced more than five seconds after it happened. */
+  /**
+   * Small public parameters, such as `late`: why an entry was sequenced more than five seconds after it happened; and `erased`: it came after its usager's key
+   * was destroyed, and nobody can read it.
+   */
   readonly parameters?: Readonly<Record<string, string>>;
 }
 

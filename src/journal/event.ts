@@ -251,8 +251,9 @@ export const KINDS = {
   /** The process started with other settings than the last one that said so: `hash` of what counts, names of the settings, never a value. */
   'configuration.changed': kind('log', NO_USAGER, NONE, { hash: text, what: list(text) }),
   /** A second person decides. */
-  'erasure.asked': kind('log', true, NONE, ERASURE),
-  'erasure.executed': kind('log', true, NONE, { ...ERASURE, entries: number }),
+  'erasure.asked': kind('log', true, NONE, { ...ERASURE, reason: optional(text) }),
+  /** `entries`: how many cannot be read any more. `lastTag`: the last tag of the person, whom it names to herself alone. */
+  'erasure.executed': kind('log', true, NONE, { ...ERASURE, entries: number, lastTag: optional(text) }),
   'erasure.refused': kind('log', true, NONE, { ...ERASURE, ...REASON }),
   /** Nothing of this person or month is erased before the hold is lifted. */
   'hold.placed': kind('log', 'the authority that asked says when she is told', NONE, { ...SEALED, ...REASON }),

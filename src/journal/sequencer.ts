@@ -124,6 +124,7 @@ export const sequence = (rows: readonly WaitingRow[], head: { edge: Edge; at: Da
     const parameters = {
       ...(isPublic(row.type) ? publicParameters(readPacked(packed).fields) : {}),
       ...(at.getTime() - row.at.getTime() > LATE_MS ? { late: 'waited' } : {}),
+      ...(row.parties.usager !== undefined && options.keys.person(row.parties.usager) === null ? { erased: 'usager' } : {}),
     };
     const leaf = encodeLeaf({
       type: row.type,

@@ -2,10 +2,12 @@ import { canonical } from '../kernel/canonical.ts';
 import { equal, sha256 } from '../kernel/crypto.ts';
 import { Failure } from '../kernel/failure.ts';
 import { type Leaf, parseLeaf } from './entry.ts';
+import type { Parties } from './event.ts';
 import { type BoxClass, boxKey, type LoadedKeys, monthOf, ROLES, tagKeyOf, tagOf } from './keys.ts';
-import { type BoxName, commitmentOf, openBox, partiesIn } from './payload.ts';
+import { type BoxName, commitmentOf, type Fields, openBox, partiesIn } from './payload.ts';
 import { partyKey } from './sequencer.ts';
 import { leafHash } from './tree.ts';
+import type { Accounts } from './verify-erasure.ts';
 import type { Entries, LeafRow, PayloadRow, ProjectionRow, ReceiptRow } from './verify-source.ts';
 
 /** What is wrong with one entry, seen by itself: its leaf, receipt, payload and projection must tell the same story. */
@@ -23,6 +25,7 @@ export const FAULTS = [
   'payload_missing',
   'payload_altered',
   'payload_unreadable',
+  'erasure_unaccounted',
   'projection_missing',
   'projection_altered',
   'tag_altered',
@@ -69,6 +72,8 @@ export interface Before {
   readonly counts: Map<string, number>;
   /** Without keys, sealed parts are only compared with their hash, and tags with their number. */
   readonly keys: LoadedKeys | undefined;
+  /** What was erased, to be compared at the end with what the journal says of it. */
+  readonly accounts: Accounts;
 }
 
 /** Checks entry `index`. */
@@ -88,7 +93,10 @@ export const checkEntry = (index: number, entries: Entries, before: Before): Che
   if (leaf) checkTimes(leaf, row, before.previous, tell);
   checkReceipt(leaf, hash, receipt, tell);
   const [payload, projection] = [entries.payloads.get(index), entries.projections.get(index)];
-  if (leaf) checkPayload(leaf, payload, projection, before.keys, tell);
+  if (leaf) {
+    before.accounts.said(index, leaf);
+    checkPayload(leaf, { payload, projection, lost: lostUsager(index, leaf, projection, before.accounts, tell) }, { index, ...before }, tell);
+  }
   if (projection) checkNumbers(leaf, projection, before, tell);
   return { faults, hash, at: leaf?.at };
 };
@@ -113,19 +121,35 @@ const checkReceipt = (leaf: Leaf | undefined, hash: Buffer, receipt: ReceiptRow 
   else if (!receipt.leafHash.equals(hash)) tell('receipt_mismatch', 'its receipt was given for another leaf');
 };
 
-const checkPayload = (
-  leaf: Leaf,
-  payload: PayloadRow | undefined,
-  projection: ProjectionRow | undefined,
-  keys: LoadedKeys | undefined,
-  tell: Tell,
-): void => {
+/** Says whether the usager of an entry was taken out of what is searched: its leaf has a tag more than there are numbers. */
+const lostUsager = (index: number, leaf: Leaf, projection: ProjectionRow | undefined, accounts: Accounts, tell: Tell): boolean => {
+  if (!projection) return false;
+  const lost = leaf.tags.length - ROLES.filter((role) => projection.numbers[role] !== undefined).length;
+  if (lost === 1 && projection.parties.usager === undefined) {
+    accounts.person(index);
+    return true;
+  }
+  if (lost > 0) tell('projection_altered', 'one of its parties is missing from what is searched');
+  return false;
+};
+
+interface Sealed {
+  readonly payload: PayloadRow | undefined;
+  readonly projection: ProjectionRow | undefined;
+  /** Its usager was taken out of what is searched. */
+  readonly lost: boolean;
+}
+type Around = Pick<Before, 'keys' | 'accounts'> & { readonly index: number };
+
+const checkPayload = (leaf: Leaf, sealed: Sealed, around: Around, tell: Tell): void => {
+  const { payload, projection } = sealed;
   if (!projection) tell('projection_missing', 'it is missing from what is searched');
   else if (projection.type !== leaf.type || projection.at.getTime() !== leaf.at.getTime())
     tell('projection_altered', 'what is searched has another type or time');
-  if (!payload) tell('payload_missing', 'its sealed part is missing');
+  if (!payload && leaf.class === 'log') tell('payload_missing', 'its sealed part is missing');
+  else if (!payload) around.accounts.part(around.index, monthOf(leaf.at));
   else if (!isAsWritten(leaf, payload)) tell('payload_altered', 'its sealed part is not the one that was written');
-  else if (keys) checkOpened(leaf, payload, projection, keys, tell);
+  else if (around.keys) checkOpened(leaf, { ...sealed, payload }, around.keys, around, tell);
 };
 
 const isAsWritten = (leaf: Leaf, payload: PayloadRow): boolean => {
@@ -139,22 +163,32 @@ const isAsWritten = (leaf: Leaf, payload: PayloadRow): boolean => {
   );
 };
 
-const checkOpened = (leaf: Leaf, payload: PayloadRow, projection: ProjectionRow | undefined, keys: LoadedKeys, tell: Tell): void => {
-  const opened = (name: BoxName, box: Buffer, id: string | undefined, boxClass: BoxClass) => {
+/** Parties that stand in the actor's box. */
+const ACTORS: ReadonlySet<string> = new Set(['aidant', 'actor']);
+const only = (parties: Parties, boxes: ReadonlySet<BoxName>): Parties =>
+  Object.fromEntries(Object.entries(parties).filter(([name]) => boxes.has(ACTORS.has(name) ? 'actor' : 'subject')));
+
+/** Opens what can be opened; what cannot, because its key was destroyed, is noted, and the rest is compared with what is searched. */
+const checkOpened = (leaf: Leaf, sealed: Sealed & { payload: PayloadRow }, keys: LoadedKeys, { index, accounts }: Around, tell: Tell): void => {
+  const { payload, projection, lost } = sealed;
+  const open = (name: BoxName, box: Buffer, id: string | undefined, boxClass: BoxClass): Fields | undefined => {
     const person = id === undefined ? undefined : keys.person(id);
     const period = keys.period(boxClass, payload.month);
     if (id !== undefined && person === undefined) throw new Failure('person_unknown');
-    if (person === null || !period) throw new Failure('key_erased');
-    const open = openBox(boxKey(person, period), payload.eventId, name, box);
-    if (!commitmentOf(name, open).equals(leaf.commitment)) tell('payload_altered', 'its sealed part opens to another text than the one committed to');
-    return open.fields;
+    if (!period) accounts.period(index, boxClass, payload.month);
+    if (person === null && name === 'subject') accounts.person(index);
+    if (!period || person === null) return undefined;
+    const opened = openBox(boxKey(person, period), payload.eventId, name, box);
+    if (!commitmentOf(name, opened).equals(leaf.commitment))
+      tell('payload_altered', 'its sealed part opens to another text than the one committed to');
+    return opened.fields;
   };
   try {
-    const fields = {
-      ...opened('subject', payload.subject, projection?.parties.usager, leaf.class),
-      ...(payload.actor ? opened('actor', payload.actor, projection?.parties.aidant, 'actor') : {}),
-    };
-    if (projection && canonical({ ...partiesIn(fields) }) !== canonical({ ...projection.parties }))
+    const nobody = lost || leaf.parameters?.['erased'] === 'usager';
+    const subject = nobody ? undefined : open('subject', payload.subject, projection?.parties.usager, leaf.class);
+    const actor = payload.actor && open('actor', payload.actor, projection?.parties.aidant, 'actor');
+    const opened = new Set<BoxName>([...(subject ? (['subject'] as const) : []), ...(actor || !payload.actor ? (['actor'] as const) : [])]);
+    if (projection && canonical({ ...partiesIn({ ...subject, ...actor }) }) !== canonical({ ...only(projection.parties, opened) }))
       tell('projection_altered', 'what is searched differs from its sealed part');
   } catch (error) {
     if (error instanceof Failure && error.code === 'person_unknown')

@@ -5,6 +5,7 @@ import { type Checkpoint, openCheckpoint, type Verifier } from './note.ts';
 import { writeDurably } from './signer.ts';
 import { append, type Edge, EMPTY_EDGE, rootOf, TILE_WIDTH, type Tile } from './tree.ts';
 import { checkEntry, type Fault, TREE_FAULTS } from './verify-entry.ts';
+import { type Accounts, createAccounts } from './verify-erasure.ts';
 import type { Entries, Overview, VerifySource } from './verify-source.ts';
 
 /** Walks a journal from its first leaf and says what does not hold, first things first (journal.md §3.9). */
@@ -40,6 +41,7 @@ interface Walk {
   readonly remembered: Checkpoint | undefined;
   readonly add: (fault: Fault) => void;
   readonly counts: Map<string, number>;
+  readonly accounts: Accounts;
   edge: Edge;
   previous: Date;
   /** What is sealed and was found to hold, so far. */
@@ -62,6 +64,7 @@ export const verify = async (options: VerifyOptions): Promise<Report> => {
     remembered: remember(options, add),
     add,
     counts: new Map(),
+    accounts: createAccounts(),
     edge: EMPTY_EDGE,
     previous: new Date(0),
     good: 0,
@@ -74,6 +77,9 @@ export const verify = async (options: VerifyOptions): Promise<Report> => {
   checkEnds(walk);
   for (let from = 0; from < overview.size && faults.length < MOST_FAULTS; from += CHUNK)
     await walkChunk(walk, from, Math.min(from + CHUNK, overview.size));
+  // What was erased is compared once every leaf has been read.
+  if (faults.length < MOST_FAULTS)
+    for (const fault of walk.accounts.faults(await options.keys?.({ persons: [], periods: walk.accounts.periods() }))) add(fault);
   if (!walk.broken && faults.length < MOST_FAULTS && !rootOf(walk.edge).equals(overview.root))
     add({
       kind: 'head_altered',
@@ -187,7 +193,7 @@ const walkChunk = async (walk: Walk, from: number, to: number): Promise<void> =>
   const keys = await options.keys?.(askedFor(entries));
   const hashes: Buffer[] = [];
   for (let index = from; index < to; index++) {
-    const checked = checkEntry(index, entries, { previous: walk.previous, counts: walk.counts, keys });
+    const checked = checkEntry(index, entries, { previous: walk.previous, counts: walk.counts, keys, accounts: walk.accounts });
     for (const fault of checked.faults) {
       add(fault);
       if (TREE_FAULTS.has(fault.kind)) walk.suspects.push(index);

@@ -23,7 +23,9 @@ export type Prefix =
   | 'scn'
   | 'pky'
   | 'los'
-  | 'exp';
+  | 'exp'
+  | 'ers'
+  | 'hld';
 
 /** An identifier such as `man_01k…`: prefix, 10 characters of time (ms), 16 characters of chance (80 bits), in Crockford base 32. */
 export type Id<P extends Prefix> = `${P}_${string}`;

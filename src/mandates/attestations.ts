@@ -2,7 +2,7 @@ import { parisDay } from '../kernel/calendar.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { open, type PrivateKey, type PublicKey, publicKeyOf, seal } from '../kernel/crypto.ts';
 import { Failure } from '../kernel/failure.ts';
-import type { MandateId } from '../kernel/ids.ts';
+import type { MandateId, UsagerId } from '../kernel/ids.ts';
 import type { Secret } from '../kernel/secret.ts';
 import type { Transaction, Transactions } from '../kernel/transaction.ts';
 import type { Theme } from '../organisations/theme.ts';
@@ -36,6 +36,10 @@ export interface AttestationStore {
   /** Fails on a second attestation of a mandate and on a code that exists. */
   add(tx: Transaction, attestation: Omit<StoredAttestation, 'standing'>): Promise<void>;
   find(tx: Transaction, id: MandateId): Promise<StoredAttestation | undefined>;
+  /** Those of every mandate that a person had. */
+  ofUsager(tx: Transaction, usagerId: UsagerId): Promise<StoredAttestation[]>;
+  /** Replaces the seal of a mandate whose person is erased. The database refuses any other. */
+  replace(tx: Transaction, id: MandateId, sealed: Pick<StoredAttestation, 'keyId' | 'seal' | 'namesBox'>): Promise<void>;
   /** By the unique index alone. */
   byCode(tx: Transaction, code: string): Promise<StoredAttestation | undefined>;
   /** Remembers that a key seals from now on; one that is known keeps its date. */
@@ -82,6 +86,11 @@ export interface FormerKey {
 export interface Attestations {
   /** Seals a mandate in the transaction that makes it. */
   issue(tx: Transaction, id: MandateId): Promise<void>;
+  /**
+   * Runs `erase`, which takes a person's identity out of the tables, and seals again without it what fitted its seal before: whoever checks the code of
+   * an old paper still learns that this mandate existed and has ended.
+   */
+  forget(tx: Transaction, usagerId: UsagerId, erase: () => Promise<void>): Promise<void>;
   /** The attestation of a mandate, to whoever may read the mandate: the caller has checked that. */
   find(id: MandateId): Promise<Attestation | undefined>;
   /** What a code proves. A malformed one asks the database as an unknown one does, and is answered alike. */
@@ -148,6 +157,16 @@ export const createAttestations = ({ transactions, store, clock, key, kek, forme
       if (!sealed) throw new Failure('not_found', `no mandate ${id} to seal`);
       const namesBox = seal(kek.reveal(), namesOf(sealed), boxOf(id));
       await store.add(tx, { code: newCode(), ...sealWith(key, sealed), namesBox, sealed });
+    },
+    async forget(tx, usagerId, erase) {
+      const before = (await store.ofUsager(tx, usagerId)).flatMap((found) => intact(found) ?? []);
+      await erase();
+      for (const sealed of before) {
+        const rows = await store.toSeal(tx, sealed.id);
+        if (!rows) continue;
+        const bare = { ...sealed, usager: rows.usager };
+        await store.replace(tx, sealed.id, { ...sealWith(key, bare), namesBox: seal(kek.reveal(), namesOf(bare), boxOf(sealed.id)) });
+      }
     },
     async find(id) {
       const found = await store.find(transactions.auto, id);

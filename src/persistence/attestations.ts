@@ -145,6 +145,18 @@ export const attestationStore: AttestationStore = {
     const found = await stored(tx, { id, code: null });
     return found && readStored(found);
   },
+  async ofUsager(tx, usagerId) {
+    const ids = await rows<{ id: MandateId }>(tx, sql`select id from mandate where usager_id = ${usagerId} order by id`);
+    const found: StoredAttestation[] = [];
+    for (const { id } of ids) {
+      const one = await stored(tx, { id, code: null });
+      if (one) found.push(readStored(one));
+    }
+    return found;
+  },
+  async replace(tx, id, { keyId, seal, namesBox }) {
+    await run(tx, sql`update attestation set key_id = ${keyId}, seal = ${seal}, names_box = ${namesBox} where mandate_id = ${id}`);
+  },
   async byCode(tx, code) {
     const found = await stored(tx, { id: null, code });
     return found && readStored(found);

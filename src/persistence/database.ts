@@ -33,7 +33,7 @@ export interface Database extends Transactions {
   close(): Promise<void>;
 }
 
-export type Role = 'relais_app' | 'relais_sequencer';
+export type Role = 'relais_app' | 'relais_sequencer' | 'relais_eraser';
 
 interface Handle extends Transaction {
   readonly auto?: true;

@@ -63,7 +63,7 @@ export const remoteConsentStore: RemoteConsentStore = {
       tx,
       sql`select u.id, u.given_name "givenName", u.family_name "familyName", u.preferred_username "preferredUsername", u.gender, u.birthdate, u.birthplace,
           u.birthcountry, u.email from usager u
-        where u.id in (select m.usager_id from mandate m where m.organisation_id = ${organisationId}
+        where u.erased_at is null and u.id in (select m.usager_id from mandate m where m.organisation_id = ${organisationId}
           and least(m.ends_at, m.ended_at) > ${now}::timestamptz - interval '365 days')
         order by lower(coalesce(u.preferred_username, u.family_name)), u.given_name, u.id limit 500`,
     );

@@ -53,13 +53,16 @@ export const readIdentity = (claims: Readonly<Record<string, unknown>>): CivilId
   return { ...identity, gender };
 };
 
+/** The name of whoever was erased (migration 0036): the only one without a given name. */
+const isErased = (usager: Pick<CivilIdentity, 'givenName'>): boolean => usager.givenName === '';
+
 /** `Madame Colette Martin`: how every page names a person. The first given name, and the name in use before the birth name. */
 export const displayName = (usager: Pick<CivilIdentity, 'gender' | 'givenName' | 'familyName' | 'preferredUsername'>): string =>
-  `${usager.gender === 'female' ? 'Madame' : 'Monsieur'} ${firstName(usager.givenName)} ${nameInUse(usager)}`;
+  isErased(usager) ? usager.familyName : `${usager.gender === 'female' ? 'Madame' : 'Monsieur'} ${firstName(usager.givenName)} ${nameInUse(usager)}`;
 
 /** `Madame Martin`. */
-export const shortName = (usager: Pick<CivilIdentity, 'gender' | 'familyName' | 'preferredUsername'>): string =>
-  `${usager.gender === 'female' ? 'Madame' : 'Monsieur'} ${nameInUse(usager)}`;
+export const shortName = (usager: Pick<CivilIdentity, 'gender' | 'givenName' | 'familyName' | 'preferredUsername'>): string =>
+  isErased(usager) ? usager.familyName : `${usager.gender === 'female' ? 'Madame' : 'Monsieur'} ${nameInUse(usager)}`;
 
 export const firstName = (givenNames: string): string => givenNames.split(' ')[0] ?? givenNames;
 

@@ -170,7 +170,7 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'an entry taken from the person it concerns',
-    expect: ['payload_unreadable', 55],
+    expect: ['erasure_unaccounted', 55],
     also: ['number_gap'],
     tamper: (kit) => kit.tamper([`update journal.projection set usager = null, usager_n = null where idx = 55`]),
   },

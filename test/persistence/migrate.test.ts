@@ -55,6 +55,7 @@ for (const { kind, fresh } of databases()) {
     const nothing = { rolcanlogin: false, rolsuper: false, rolcreaterole: false, rolcreatedb: false, rolbypassrls: false };
     assert.deepEqual(roles, [
       { rolname: 'relais_app', ...nothing },
+      { rolname: 'relais_eraser', ...nothing },
       { rolname: 'relais_sequencer', ...nothing },
     ]);
     const owned = await rows(

@@ -55,12 +55,18 @@ export type Block =
 const section = (text: string): Block => ({ kind: 'section', text });
 const text = (value: string, tone?: 'reference' | 'soft' | 'small'): Block => ({ kind: 'text', text: value, ...(tone ? { tone } : {}) });
 
+/** Whoever was erased has no date of birth any more. */
+const nameOf = (person: MandateTextData['person'], words: ReturnType<typeof templateWords>, lang: Lang): string => {
+  if (person === undefined) return words.meUnknown;
+  return person.birthdate === '' ? person.name : words.me(person.name, birthday(person.birthdate, lang), person.birthplace ?? '');
+};
+
 const whatIAllow = (data: MandateTextData, lang: Lang): Block[] => {
   const words = templateWords(data.template, lang);
   const { person, dates, narrowing } = data;
   return [
     section(words.who),
-    text(person === undefined ? words.meUnknown : words.me(person.name, birthday(person.birthdate, lang), person.birthplace ?? '')),
+    text(nameOf(person, words, lang)),
     text(words.capable),
     section(words.allow),
     text(words.organisation(data.organisation.name, data.organisation.siret ?? '')),

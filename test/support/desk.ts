@@ -1,0 +1,34 @@
+import type { Io } from '../../src/cli/command.ts';
+import type { CommandContext } from '../../src/cli/context.ts';
+import { runHere } from '../../src/cli/run.ts';
+import type { World } from './world.ts';
+
+/** An opérateur's terminal, in the process of the world: runs a command and gives what it said. */
+export const desk = (world: World) => {
+  const context: CommandContext = {
+    mode: 'demonstration',
+    publicUrl: world.places.relais,
+    varFolder: '/nowhere',
+    journalHost: 'localhost',
+    database: world.database,
+    clock: world.app.site.clock,
+    keys: () => world.demonstration.config.keys,
+    keyStore: async () => world.app.keyStore,
+    domain: async () => world.app,
+    enrolmentUrl: (token) => token,
+  };
+  return async (...args: readonly string[]): Promise<{ code: number; text: string }> => {
+    const said: string[] = [];
+    const io: Io = { out: (one) => void said.push(one), err: (one) => void said.push(one), ask: async () => undefined, read: async () => '' };
+    const code = await runHere(args, context, io);
+    return { code, text: said.join('\n') };
+  };
+};
+
+/** The flags that prove one of the two opérateurs. */
+export const as = async (world: World, who: 'Alice Fontaine' | 'Marc Dubreuil'): Promise<string[]> => [
+  '--as',
+  who === 'Alice Fontaine' ? 'alice@demonstration.example' : 'marc@demonstration.example',
+  '--code',
+  await world.code(world.places, who),
+];
