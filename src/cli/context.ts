@@ -7,6 +7,7 @@ import type { Keys } from '../config/keys.ts';
 import type { WitnessingConfig } from '../config/witnessing.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { KeyStore } from '../journal/keys.ts';
+import type { RotateAnswer } from '../journal/signer.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { readPrivateKey } from '../kernel/crypto.ts';
 import { createAttestations } from '../mandates/attestations.ts';
@@ -66,6 +67,8 @@ export interface CommandContext {
   readonly deliver?: Deliver;
   /** Asks the signer for its public key, where it is a process of its own and its key is not among ours. Fails as `signer_unreachable`. */
   readonly signerVkey?: (origin: string) => Promise<string>;
+  /** Has the signer that runs begin a change of key; without it, the embedded journal's own is asked. Fails as `signer_unreachable`. */
+  readonly rotateSigner?: (origin: string) => Promise<RotateAnswer>;
   /** The page that opens an enrolment link. */
   readonly enrolmentUrl: (token: string) => string;
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Keys } from '../config/keys.ts';
 import { Failure } from '../kernel/failure.ts';
 import { sqlState } from '../persistence/database.ts';
-import { databaseNow, journalState, migrationState, readFingerprints } from '../persistence/inspection.ts';
+import { databaseNow, isRemembered, journalState, migrationState, readFingerprints } from '../persistence/inspection.ts';
 import { readOrigin } from '../persistence/journal.ts';
 import { confirmedBy, witnessKey } from '../persistence/journal-cosignatures.ts';
 import { EXIT, type HouseCommand, type Io, JSON_FLAG } from './command.ts';
@@ -56,7 +56,7 @@ const checkKeys = async (context: CommandContext): Promise<Check> => {
     };
   }
   const known = await readFingerprints(context.database.auto);
-  const other = REMEMBERED.filter((key) => known.has(key) && keys.has(key) && known.get(key) !== keys.fingerprint(key));
+  const other = REMEMBERED.filter((key) => known.has(key) && keys.has(key) && !isRemembered(known, key, keys.fingerprint(key)));
   if (other.length)
     return {
       name,

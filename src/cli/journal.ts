@@ -22,7 +22,7 @@ import { refuse } from './refusals.ts';
 /** The exit code of a fault: one a class, so that a monitor knows whom to wake. */
 export const exitOfFault = (kind: Fault['kind']): number => {
   if (/^(?:truncated|rolled_back|fork|other_log|state_damaged)$/.test(kind)) return EXIT.continuity;
-  if (/^(?:checkpoint_|timestamp_)/.test(kind)) return EXIT.checkpoint;
+  if (/^(?:checkpoint_|timestamp_|rotation_)/.test(kind)) return EXIT.checkpoint;
   if (/^(?:tile_|head_|extra_row)/.test(kind)) return EXIT.tree;
   return EXIT.entry;
 };

@@ -1,5 +1,5 @@
-import { makeMissingKeys, readKeys } from '../config/keys.ts';
-import { readFingerprints } from '../persistence/inspection.ts';
+import { makeMissingKeys, makeNextJournalKey, readKeys } from '../config/keys.ts';
+import { isRemembered, readFingerprints } from '../persistence/inspection.ts';
 import { EXIT, type HouseCommand, JSON_FLAG, type LocalCommand, table } from './command.ts';
 import { readFolders } from './settings.ts';
 
@@ -22,10 +22,20 @@ export const keysMake: LocalCommand = {
   name: 'keys make',
   where: 'here',
   summary: 'make the keys that are missing in the keys folder',
-  flags: [{ name: 'folder', kind: 'text', value: 'FOLDER', help: 'instead of RELAIS_KEYS or keys/' }, JSON_FLAG],
+  flags: [
+    { name: 'folder', kind: 'text', value: 'FOLDER', help: 'instead of RELAIS_KEYS or keys/' },
+    { name: 'next', kind: 'switch', help: 'only journal-ed25519-next.pem, which `relais journal rotate-key` puts in place of the journal’s key' },
+    JSON_FLAG,
+  ],
   notes: ['Files are 0600. Keys that are there are never replaced. Back them up apart from the database.'],
   run: async (input, io) => {
     const folder = input.text('folder') ?? readFolders().keysFolder;
+    if (input.on('next')) {
+      const isNew = makeNextJournalKey(folder);
+      if (input.on('json')) io.out(JSON.stringify({ folder, made: isNew ? ['journal-ed25519-next'] : [] }));
+      else io.out(isNew ? `Made in ${folder}: journal-ed25519-next` : `${folder} has a journal-ed25519-next.pem already`);
+      return EXIT.done;
+    }
     const made = makeMissingKeys(folder);
     const keys = readKeys(folder);
     if (input.on('json')) io.out(JSON.stringify({ folder, made }));
@@ -50,8 +60,7 @@ const list: HouseCommand = {
     const found = NAMES.map((name) => {
       if (!keys.has(name)) return { name, fingerprint: '', database: 'held by the signer' };
       const fingerprint = keys.fingerprint(name);
-      const remembered = known.get(name);
-      return { name, fingerprint, database: remembered === undefined ? 'not kept' : remembered === fingerprint ? 'same' : 'DIFFERENT' };
+      return { name, fingerprint, database: !known.has(name) ? 'not kept' : isRemembered(known, name, fingerprint) ? 'same' : 'DIFFERENT' };
     });
     io.out(
       input.on('json')

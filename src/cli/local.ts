@@ -2,8 +2,10 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { nextJournalKey } from '../config/keys.ts';
 import { openSigner } from '../journal/signer.ts';
 import { serveSigner } from '../journal/signer-server.ts';
+import { readIfThere } from '../journal/signer-state.ts';
 import { Failure } from '../kernel/failure.ts';
 import { EXIT, type LocalCommand } from './command.ts';
 import { signerFolder } from './journal.ts';
@@ -33,7 +35,7 @@ const sign: LocalCommand = {
     const folder = input.text('state') ?? signerFolder(settings.varFolder);
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     const file = join(settings.keysFolder, 'journal-ed25519.pem'); // no other key: the signer's machine need not hold them
-    const signer = openSigner({ folder, privateKeyPem: readFileSync(file, 'utf8') });
+    const signer = openSigner({ folder, privateKeyPem: readFileSync(file, 'utf8'), nextKeyPem: readIfThere(nextJournalKey(settings.keysFolder)) });
     const server = await serveSigner({ signer, path, ...(input.on('group') ? { mode: 0o660 } : {}) });
     io.out(`Signing on ${path}; memory in ${folder}.`);
     await untilStopped();

@@ -1,8 +1,9 @@
-import { type Keys, readKeys } from '../config/keys.ts';
+import { type Keys, nextJournalKey, readKeys } from '../config/keys.ts';
 import { createSessions } from '../delegation/sessions.ts';
 import type { KeyStore } from '../journal/keys.ts';
 import { openSigner, type SignerClient } from '../journal/signer.ts';
 import { connectSigner } from '../journal/signer-client.ts';
+import { readIfThere } from '../journal/signer-state.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { type Database, openPglite, openPostgres } from '../persistence/database.ts';
 import { journalState } from '../persistence/inspection.ts';
@@ -51,7 +52,11 @@ const settle = async (settings: Settings, database: Database, keys: Keys, keySto
   const state = await journalState(database.auto);
   if (!state?.waiting && state?.size === state?.sealed) return;
   const origin = await readOrigin(database, settings.journalHost);
-  const signer = openSigner({ folder: signerFolder(settings.varFolder), privateKeyPem: keys.pem('journal-ed25519').reveal() });
+  const signer = openSigner({
+    folder: signerFolder(settings.varFolder),
+    privateKeyPem: keys.pem('journal-ed25519').reveal(),
+    nextKeyPem: readIfThere(nextJournalKey(keys.folder)),
+  });
   const client: SignerClient = {
     sign: async (request) => signer.sign(origin, request),
     vkey: async () => signer.vkey(origin),
@@ -103,7 +108,12 @@ export const openContext = async (settings: Settings): Promise<OpenedContext> =>
       return domain;
     },
     enrolmentUrl: (token) => `${publicUrl}/inscription/${token}`,
-    ...(signerSocket === undefined ? {} : { signerVkey: (origin) => connectSigner({ path: signerSocket, origin }).vkey() }),
+    ...(signerSocket === undefined
+      ? {}
+      : {
+          signerVkey: (origin) => connectSigner({ path: signerSocket, origin }).vkey(),
+          rotateSigner: (origin) => connectSigner({ path: signerSocket, origin }).rotate(),
+        }),
   };
   return {
     context,

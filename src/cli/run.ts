@@ -7,6 +7,7 @@ import { doctor } from './doctor.ts';
 import { erasureCommands } from './erase.ts';
 import { importCommands } from './import.ts';
 import { journalCommands } from './journal.ts';
+import { rotateKey } from './journal-keys.ts';
 import { logCommands } from './journal-log.ts';
 import { keyCommands } from './keys.ts';
 import { localCommands } from './local.ts';
@@ -29,6 +30,7 @@ export const houseCommands: readonly HouseCommand[] = [
   ...keyCommands,
   ...journalCommands,
   ...erasureCommands,
+  rotateKey,
   ...logCommands,
   doctor,
 ];

@@ -33,6 +33,21 @@ export interface Keys {
 
 const path = (folder: string, name: PemName | RawName): string => join(folder, name in PEM ? `${name}.pem` : name);
 
+/** Where the journal's key that follows is looked for, beside the one that signs. */
+export const nextJournalKey = (folder: string): string => join(folder, 'journal-ed25519-next.pem');
+
+/** Makes `journal-ed25519-next.pem`, the key that `relais journal rotate-key` puts in place. False when there is one already. */
+export const makeNextJournalKey = (folder: string): boolean => {
+  const file = nextJournalKey(folder);
+  if (existsSync(file)) return false;
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  writeFileSync(file, makePrivateKeyPem('ed25519'), { mode: 0o600, flag: 'wx' });
+  return true;
+};
+
+/** What the database remembers of a public key: SHA-256 of its JWK, in hexadecimal. */
+export const fingerprintOf = (key: PublicKey): string => sha256(JSON.stringify(toJwk(key))).toString('hex');
+
 /** Makes the keys that are missing (demonstration only) and returns their names. */
 export const makeMissingKeys = (folder: string): string[] => {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -81,10 +96,9 @@ export const readKeys = (folder: string, options: { readonly signerApart?: boole
     pem: (name) => new Secret(text(name)),
     raw: (name) => new Secret(Buffer.from(text(name), 'base64url')),
     fingerprint: (name) =>
-      (name in PEM
-        ? sha256(JSON.stringify(toJwk(publicKeyOf(readPrivateKey(text(name))))))
-        : sha256('relais/fingerprint/v1\n', Buffer.from(text(name), 'base64url'))
-      ).toString('hex'),
+      name in PEM
+        ? fingerprintOf(publicKeyOf(readPrivateKey(text(name))))
+        : sha256('relais/fingerprint/v1\n', Buffer.from(text(name), 'base64url')).toString('hex'),
   };
 };
 

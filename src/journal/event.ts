@@ -244,8 +244,8 @@ export const KINDS = {
   'loss.reported': kind('access', NO_USAGER, NONE, {}),
   'checkpoint.trusted': kind('log', NO_USAGER, NONE, { reason: text, size: number, root: text }),
   'keys.made': kind('log', NO_USAGER, NONE, { names: list(text) }),
-  /** The journal's signing key was replaced: `vkey` is the new one's, `former` the one that it follows. */
-  'key.rotated': kind('log', NO_USAGER, NONE, { name: text, vkey: text, former: text }),
+  /** The journal's signing key was replaced: `vkey` is the new one's, `former` the one that it follows; both signed it (log-keys.ts). */
+  'key.rotated': kind('log', NO_USAGER, NONE, { name: text, vkey: text, former: text, byFormer: text, byNext: text }),
   /** The signer answered no; one a kind of refusal and hour. */
   'checkpoint.refused': kind('log', NO_USAGER, NONE, { refused: text, size: number }),
   /** The process started with other settings than the last one that said so: `hash` of what counts, names of the settings, never a value. */

@@ -1,15 +1,20 @@
 import { connect } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { Failure } from '../kernel/failure.ts';
-import type { SignerClient } from './signer.ts';
+import type { Rotator, SignerClient } from './signer.ts';
 import { type Call, readReply, writeCall } from './signer-wire.ts';
 
-const client = (origin: string, send: (text: string) => Promise<string>, close: () => Promise<void>): SignerClient => {
+const client = (origin: string, send: (text: string) => Promise<string>, close: () => Promise<void>): SignerClient & Rotator => {
   const call = async (what: Call): Promise<ReturnType<typeof readReply>> => readReply(await send(writeCall(what)));
   return {
     async sign(request) {
       const reply = await call({ op: 'sign', origin, request });
-      if ('vkey' in reply) throw new Failure('signer_failed', 'it answered something else');
+      if (!('note' in reply || 'refused' in reply)) throw new Failure('signer_failed', 'it answered something else');
+      return reply;
+    },
+    async rotate() {
+      const reply = await call({ op: 'rotate', origin });
+      if (!('rotation' in reply || 'refused' in reply)) throw new Failure('signer_failed', 'it answered something else');
       return reply;
     },
     async vkey() {
@@ -22,7 +27,7 @@ const client = (origin: string, send: (text: string) => Promise<string>, close: 
 };
 
 /** Speaks to `relais journal sign` on its Unix socket: one connection a call. */
-export const connectSigner = (options: { readonly path: string; readonly origin: string; readonly timeoutMs?: number }): SignerClient => {
+export const connectSigner = (options: { readonly path: string; readonly origin: string; readonly timeoutMs?: number }): SignerClient & Rotator => {
   const { path, origin, timeoutMs = 5000 } = options;
   const send = (text: string): Promise<string> =>
     new Promise((resolve, reject) => {
@@ -41,14 +46,20 @@ export const connectSigner = (options: { readonly path: string; readonly origin:
 };
 
 /** Runs the signer in a thread of this process. It starts at the first call, again after a crash, and does not keep the process alive. */
-export const startSignerWorker = (options: { readonly folder: string; readonly privateKeyPem: string; readonly origin: string }): SignerClient => {
-  const { folder, privateKeyPem, origin } = options;
+export const startSignerWorker = (options: {
+  readonly folder: string;
+  readonly privateKeyPem: string;
+  /** Where the key that follows is looked for when a change of key is asked. */
+  readonly nextKeyFile?: string;
+  readonly origin: string;
+}): SignerClient & Rotator => {
+  const { folder, privateKeyPem, nextKeyFile, origin } = options;
   const waiting = new Map<number, { resolve: (text: string) => void; reject: (error: Failure) => void }>();
   let worker: Worker | undefined;
   let calls = 0;
   const start = (): Worker => {
     const started = new Worker(new URL(`./signer-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url), {
-      workerData: { folder, privateKeyPem },
+      workerData: { folder, privateKeyPem, nextKeyFile },
     });
     const lost = (cause?: unknown): void => {
       if (worker === started) worker = undefined;

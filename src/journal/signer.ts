@@ -1,10 +1,13 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { canonical } from '../kernel/canonical.ts';
-import { publicKeyOf, readPrivateKey } from '../kernel/crypto.ts';
-import { Failure } from '../kernel/failure.ts';
+import { mkdirSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { type PrivateKey, publicKeyOf, readPrivateKey } from '../kernel/crypto.ts';
+import { readRotation, type SignedRotation, signRotation } from './log-keys.ts';
 import { signNote, verifierOf, writeCheckpoint, writeVkey } from './note.ts';
-import { verifyConsistency } from './proof.ts';
+import { verifyConsistency, verifyInclusion } from './proof.ts';
+import { otherLogs, readState, type State, stateFile, writeState } from './signer-state.ts';
+import { leafHash } from './tree.ts';
+
+export { writeDurably } from './signer-state.ts';
 
 /**
  * Signs checkpoints, remembering by itself what it signed (journal.md §3.6). It never sees the database: whoever rewrites the database
@@ -17,6 +20,8 @@ export interface SignRequest {
   readonly proof: readonly Buffer[];
   readonly newSize: number;
   readonly root: Buffer;
+  /** The entry that changes this log's key, shown to be in the tree of `newSize`: what a signer waits for after `rotate`. */
+  readonly rotation?: { readonly index: number; readonly leaf: Buffer; readonly proof: readonly Buffer[] };
 }
 
 export type SignRefusal =
@@ -34,6 +39,12 @@ export type SignRefusal =
   | 'unknown_log'
   /** This signer's key is not the one that signed this log until now. */
   | 'other_key'
+  /** A change of key was signed: nothing more is signed until its entry is shown, from `size`. */
+  | 'rotation_pending'
+  /** What was shown is not the change of key that this signer signed. */
+  | 'rotation_wrong'
+  /** There is no `journal-ed25519-next.pem`, or it holds a key that signed this log before. */
+  | 'next_key_missing'
   | 'state_damaged'
   | 'malformed';
 
@@ -50,64 +61,19 @@ export interface SignerClient {
   close(): Promise<void>;
 }
 
+export type RotateAnswer = { readonly rotation: SignedRotation } | Exclude<SignAnswer, { note: string }>;
+
+/** Begins a change of key: signs it with both. From then on the signer waits for its entry. Asked again, it answers the same. */
+export interface Rotator {
+  rotate(): Promise<RotateAnswer>;
+}
+
 export interface Signer {
   sign(origin: string, request: SignRequest): SignAnswer;
+  rotate(origin: string): RotateAnswer;
+  /** The key that signs this log now. */
   vkey(origin: string): string;
 }
-
-interface State {
-  readonly origin: string;
-  readonly vkey: string;
-  readonly size: number;
-  readonly root: string;
-  /** Each time a person told this signer to accept a log as it is. */
-  readonly trusted: readonly { readonly at: string; readonly reason: string; readonly size: number; readonly root: string }[];
-}
-
-const logIdOf = (origin: string): string => {
-  const [, id] = /^[^\s+]{1,300}\/([0-9a-z]{1,64})$/.exec(origin) ?? [];
-  if (id === undefined) throw new Failure('origin_malformed', `${origin} does not end in a log id`);
-  return id;
-};
-
-const stateFile = (folder: string, origin: string): string => join(folder, `${logIdOf(origin)}.json`);
-
-/** Writes `text` (0600) so that a power cut leaves either the old file or the new one, and returns once it is on the disk. */
-export const writeDurably = (file: string, text: string): void => {
-  const sync = (path: string, flags: string, content?: string): void => {
-    const descriptor = openSync(path, flags, 0o600);
-    try {
-      if (content !== undefined) writeSync(descriptor, content);
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-  };
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  sync(`${file}.new`, 'w', text);
-  renameSync(`${file}.new`, file);
-  sync(dirname(file), 'r');
-};
-
-const readState = (file: string): State | undefined | 'damaged' => {
-  if (!existsSync(file)) return undefined;
-  try {
-    const value: unknown = JSON.parse(readFileSync(file, 'utf8'));
-    if (typeof value !== 'object' || value === null) return 'damaged';
-    const { origin, vkey, size, root, trusted } = value as Readonly<Record<string, unknown>>;
-    if (typeof origin !== 'string' || typeof vkey !== 'string' || typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)
-      return 'damaged';
-    if (typeof root !== 'string' || Buffer.from(root, 'base64').length !== 32 || !Array.isArray(trusted)) return 'damaged';
-    return { origin, vkey, size, root, trusted: trusted as State['trusted'] };
-  } catch {
-    return 'damaged';
-  }
-};
-
-const writeState = (file: string, state: State): void =>
-  writeDurably(file, `${canonical({ ...state, trusted: state.trusted.map((one) => ({ ...one })) })}\n`);
-
-const otherLogs = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.json')) : []);
 
 const TRUST = 'if that is intended, run "relais journal trust-checkpoint"';
 
@@ -162,25 +128,87 @@ const refusal = (
 const isRequest = ({ oldSize, newSize, root, proof }: SignRequest): boolean =>
   Number.isSafeInteger(oldSize) && Number.isSafeInteger(newSize) && oldSize >= 0 && newSize >= 0 && root.length === 32 && proof.length <= 64;
 
+/** The keys at hand, by the vkey that each has under `origin`. */
+const keysAt = (origin: string, options: SignerOptions): Map<string, PrivateKey> => {
+  const next = options.nextKeyPem?.();
+  const keys = [options.privateKeyPem, ...(next === undefined ? [] : [next])].map(readPrivateKey);
+  return new Map(keys.map((key) => [writeVkey(verifierOf(origin, publicKeyOf(key))), key]));
+};
+
+/** The state after the change of key that was waited for, if the request shows its entry beyond all that the former key signed. */
+const rotated = (state: State, next: string, { rotation, newSize, root }: SignRequest): State | undefined => {
+  if (!rotation) return undefined;
+  const { index, leaf, proof } = rotation;
+  if (index < state.size || !verifyInclusion(leafHash(leaf), index, newSize, proof, root)) return undefined;
+  try {
+    const said = readRotation(index, leaf);
+    if (writeVkey(said.former) !== state.vkey || writeVkey(said.next) !== next) return undefined;
+  } catch {
+    return undefined;
+  }
+  const { next: _, ...rest } = state;
+  return { ...rest, vkey: next, former: [...(state.former ?? []), { vkey: state.vkey, index }], first: newSize };
+};
+
+const PENDING = 'a change of key was signed: nothing more is, until its entry is in the log; run "relais journal rotate-key" again';
+
+export interface SignerOptions {
+  readonly folder: string;
+  readonly privateKeyPem: string;
+  /** Reads `journal-ed25519-next.pem`: the key that follows, once a change of key is asked. Undefined when there is none. */
+  readonly nextKeyPem?: () => string | undefined;
+}
+
 /** Opens a signer whose memory is in `folder` (made 0700 if it is missing). */
-export const openSigner = (options: { readonly folder: string; readonly privateKeyPem: string }): Signer => {
+export const openSigner = (options: SignerOptions): Signer => {
   const { folder } = options;
-  const key = readPrivateKey(options.privateKeyPem);
-  const vkey = (origin: string): string => writeVkey(verifierOf(origin, publicKeyOf(key)));
+  const own = (origin: string, state: ReturnType<typeof readState>): string => {
+    const keys = keysAt(origin, options);
+    const [first = ''] = keys.keys();
+    return state && state !== 'damaged' && keys.has(state.vkey) ? state.vkey : first;
+  };
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   return {
-    vkey,
+    vkey: (origin) => own(origin, readState(stateFile(folder, origin))),
     sign(origin, request) {
       if (!isRequest(request)) return { refused: 'malformed', message: 'sizes, root and proof are not those of a tree' };
       const file = stateFile(folder, origin);
-      const state = readState(file);
-      const own = vkey(origin);
-      const refused = refusal(state, folder, origin, own, request);
+      const before = readState(file);
+      const vkey = own(origin, before);
+      const refused = refusal(before, folder, origin, vkey, request);
       if (refused) return refused;
-      const trusted = state && state !== 'damaged' ? state.trusted : [];
+      const known = before && before !== 'damaged' ? before : { origin, vkey, size: 0, root: '', trusted: [] };
+      const pending = known.next !== undefined && request.newSize > known.size ? known.next : undefined;
+      if (pending !== undefined && !request.rotation) return { refused: 'rotation_pending', size: known.size, message: PENDING };
+      const state = pending === undefined ? known : rotated(known, pending, request);
+      if (!state) return { refused: 'rotation_wrong', size: known.size, message: 'the entry shown is not the change of key that was signed' };
+      const keys = keysAt(origin, options);
+      const signing = keys.get(state.vkey);
+      if (!signing) return { refused: 'other_key', message: `journal-ed25519-next.pem is gone: put ${state.vkey} back` };
       // Commit point: what is about to be signed is on the disk before the signature exists.
-      writeState(file, { origin, vkey: own, size: request.newSize, root: request.root.toString('base64'), trusted });
-      return { note: signNote(writeCheckpoint({ origin, size: request.newSize, root: request.root }), origin, key) };
+      writeState(file, { ...state, size: request.newSize, root: request.root.toString('base64') });
+      const text = writeCheckpoint({ origin, size: request.newSize, root: request.root });
+      const former = state.first === request.newSize ? keys.get(state.former?.at(-1)?.vkey ?? '') : undefined;
+      return { note: signNote(text, origin, signing) + (former ? signNote(text, origin, former).slice(text.length + 1) : '') };
+    },
+    rotate(origin) {
+      const file = stateFile(folder, origin);
+      const state = readState(file);
+      if (!state || state === 'damaged') return { refused: 'state_missing', message: `the signer remembers nothing of ${origin}: nothing to change` };
+      const keys = keysAt(origin, options);
+      const present = keys.get(state.vkey);
+      if (!present) return { refused: 'other_key', message: `the log was signed with ${state.vkey} until now: put that key back; ${TRUST}` };
+      const left = new Set([state.vkey, ...(state.former ?? []).map((one) => one.vkey)]);
+      const next = [...keys].find(([vkey]) => (state.next === undefined ? !left.has(vkey) : vkey === state.next));
+      if (!next)
+        return {
+          refused: 'next_key_missing',
+          message: `journal-ed25519-next.pem is missing beside the signer's key, or is a key that was left${state.next === undefined ? '' : `; a change to ${state.next} was signed already`}`,
+        };
+      const rotation = signRotation(origin, present, next[1]);
+      // Commit point: no other tree is signed by the former key once the change was.
+      writeState(file, { ...state, next: next[0] });
+      return { rotation };
     },
   };
 };
@@ -207,5 +235,7 @@ export const trustCheckpoint = (options: {
   if (before === 'damaged') renameSync(file, `${file}.${stamp}`);
   const root = options.root.toString('base64');
   const trusted = [...(before && before !== 'damaged' ? before.trusted : []), { at: at.toISOString(), reason, size, root }];
-  writeState(file, { origin, vkey: writeVkey(verifierOf(origin, publicKeyOf(readPrivateKey(options.privateKeyPem)))), size, root, trusted });
+  const vkey = writeVkey(verifierOf(origin, publicKeyOf(readPrivateKey(options.privateKeyPem))));
+  const former = before && before !== 'damaged' ? before.former : undefined;
+  writeState(file, { origin, vkey, size, root, trusted, ...(former ? { former } : {}) });
 };

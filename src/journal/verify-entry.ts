@@ -36,6 +36,7 @@ export const FAULTS = [
   'checkpoint_mismatch',
   'checkpoint_missing',
   'timestamp_altered',
+  'rotation_wrong',
   'head_altered',
   'extra_row',
   'truncated',

@@ -9,6 +9,8 @@ export interface VerifySource {
   tiles(level: number, from: number, to: number): Promise<Map<number, { hashes: Buffer; root: Buffer }>>;
   /** Checkpoints of sizes above `after`, up to `to`, in order. */
   checkpoints(after: number, to: number): Promise<{ size: number; root: Buffer; note: string }[]>;
+  /** The leaves that say a change of the log's key. */
+  rotations(): Promise<{ index: number; leaf: Buffer }[]>;
 }
 
 export interface Overview {

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { Failure } from '../kernel/failure.ts';
 import { type AskedKeys, type BoxClass, type LoadedKeys, ROLES } from './keys.ts';
-import { type Checkpoint, openCheckpoint, type Verifier } from './note.ts';
+import { createLogKeys, type LogKeys, openSized, type Rotation, readRotation } from './log-keys.ts';
+import type { Checkpoint, Verifier } from './note.ts';
 import { writeDurably } from './signer.ts';
 import { append, type Edge, EMPTY_EDGE, rootOf, TILE_WIDTH, type Tile } from './tree.ts';
 import { checkEntry, type Fault, TREE_FAULTS } from './verify-entry.ts';
@@ -38,6 +39,7 @@ const MOST_FAULTS = 100;
 interface Walk {
   readonly options: VerifyOptions;
   readonly overview: Overview;
+  readonly logKeys: LogKeys;
   readonly remembered: Checkpoint | undefined;
   readonly add: (fault: Fault) => void;
   readonly counts: Map<string, number>;
@@ -58,10 +60,12 @@ export const verify = async (options: VerifyOptions): Promise<Report> => {
   const faults: Fault[] = [];
   const add = (fault: Fault): void => void faults.push(fault);
   const overview = await options.source.overview();
+  const { logKeys, tellStrange } = await followKeys(options);
   const walk: Walk = {
     options,
     overview,
-    remembered: remember(options, add),
+    logKeys,
+    remembered: remember(options, logKeys, add),
     add,
     counts: new Map(),
     accounts: createAccounts(),
@@ -88,6 +92,7 @@ export const verify = async (options: VerifyOptions): Promise<Report> => {
     });
   if (overview.size > 0 && !walk.newest && !faults.length)
     add({ kind: 'checkpoint_missing', index: 0, message: 'no valid checkpoint: nothing outside the database vouches for these entries' });
+  tellStrange(add);
   const ok = faults.length === 0;
   if (ok && options.stateFile && walk.newest) writeDurably(options.stateFile, walk.newest.note);
   faults.sort((a, b) => a.index - b.index);
@@ -101,11 +106,28 @@ export const verify = async (options: VerifyOptions): Promise<Report> => {
   };
 };
 
+/** The keys of the log by size, from those trusted and the rotations that the log holds; what is wrong with these is told after their leaves. */
+const followKeys = async ({ source, trusted }: VerifyOptions): Promise<{ logKeys: LogKeys; tellStrange: (add: Walk['add']) => void }> => {
+  const rotations: Rotation[] = [];
+  const wrong: Fault[] = [];
+  const tell = (index: number, says: string): Fault => ({ kind: 'rotation_wrong', index, message: `entry ${index} changes no key: ${says}` });
+  for (const { index, leaf } of await source.rotations()) {
+    try {
+      rotations.push(readRotation(index, leaf));
+    } catch (error) {
+      wrong.push(tell(index, error instanceof Failure ? (error.detail ?? error.code) : 'unreadable'));
+    }
+  }
+  const logKeys = createLogKeys(trusted, rotations);
+  for (const { index } of logKeys.strange) wrong.push(tell(index, 'it follows from no key that is trusted'));
+  return { logKeys, tellStrange: (add) => wrong.forEach(add) };
+};
+
 /** Reads the last checkpoint seen. It is a signed note: altered, it is refused like any other. */
-const remember = ({ stateFile, origin, trusted }: VerifyOptions, add: (fault: Fault) => void): Checkpoint | undefined => {
+const remember = ({ stateFile, origin }: VerifyOptions, keys: LogKeys, add: (fault: Fault) => void): Checkpoint | undefined => {
   if (!stateFile || !existsSync(stateFile)) return undefined;
   try {
-    return openCheckpoint(readFileSync(stateFile, 'utf8'), origin, trusted);
+    return openSized(readFileSync(stateFile, 'utf8'), origin, keys);
   } catch (error) {
     const code = error instanceof Failure ? error.code : 'unreadable';
     add({
@@ -118,7 +140,7 @@ const remember = ({ stateFile, origin, trusted }: VerifyOptions, add: (fault: Fa
 };
 
 /** Looks at both ends: what lies beyond the head, and what was sealed beyond it. */
-const checkEnds = ({ overview, options, remembered, add }: Walk): void => {
+const checkEnds = ({ overview, options, logKeys, remembered, add }: Walk): void => {
   const { size, highest, lowest, tiles } = overview;
   for (const [table, index] of Object.entries(highest))
     if (index >= size) add({ kind: 'extra_row', index: size, message: `journal.${table} has a row ${index} beyond the head (${size} entries)` });
@@ -127,7 +149,7 @@ const checkEnds = ({ overview, options, remembered, add }: Walk): void => {
   for (let wide = Math.floor(size / TILE_WIDTH); wide > 0; wide = Math.floor(wide / TILE_WIDTH)) expected += wide;
   if (tiles > expected) add({ kind: 'extra_row', index: size, message: `journal.tile has ${tiles} tiles where ${size} entries fill ${expected}` });
   if (overview.sealed > size) {
-    const valid = overview.lastNote !== undefined && sizeOf(overview.lastNote, options) === overview.sealed;
+    const valid = overview.lastNote !== undefined && sizeOf(overview.lastNote, options.origin, logKeys) === overview.sealed;
     if (valid) add({ kind: 'truncated', index: size, message: `${overview.sealed} entries were signed and ${size} are left: the end was cut` });
     else add({ kind: 'checkpoint_altered', index: size, message: `the checkpoint of size ${overview.sealed} is not one that was signed` });
   }
@@ -141,9 +163,9 @@ const checkEnds = ({ overview, options, remembered, add }: Walk): void => {
     add({ kind: 'truncated', index: size, message: `${remembered.size} entries were seen signed and ${size} are left` });
 };
 
-const sizeOf = (note: string, { origin, trusted }: VerifyOptions): number | undefined => {
+const sizeOf = (note: string, origin: string, keys: LogKeys): number | undefined => {
   try {
-    return openCheckpoint(note, origin, trusted).size;
+    return openSized(note, origin, keys).size;
   } catch {
     return undefined;
   }
@@ -161,7 +183,7 @@ const anchorsOf = async (walk: Walk, from: number, to: number): Promise<Anchor[]
   const anchors: Anchor[] = [];
   for (const stored of await options.source.checkpoints(from, to)) {
     try {
-      const signed = openCheckpoint(stored.note, options.origin, options.trusted);
+      const signed = openSized(stored.note, options.origin, walk.logKeys);
       if (signed.size !== stored.size || !signed.root.equals(stored.root)) throw new Failure('row_differs_from_note');
       anchors.push({ size: signed.size, root: signed.root, note: stored.note });
     } catch (error) {

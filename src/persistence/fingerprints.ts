@@ -9,7 +9,9 @@ import { sql } from './sql.ts';
  */
 export const checkFingerprint = async (tx: Transaction, name: string, fingerprint: string): Promise<void> => {
   await run(tx, sql`insert into key_fingerprint (name, fingerprint) values (${name}, ${fingerprint}) on conflict (name) do nothing`);
-  const known = await row<{ fingerprint: string }>(tx, sql`select fingerprint from key_fingerprint where name = ${name}`);
-  if (known?.fingerprint !== fingerprint)
-    throw new Failure('key_differs', `${name} is not the key that this database was made with: mount the former file`);
+  const known = await row<{ found: boolean }>(
+    tx,
+    sql`select exists (select 1 from key_fingerprint where (name = ${name} or name like ${`${name}-next-%`}) and fingerprint = ${fingerprint}) as found`,
+  );
+  if (!known?.found) throw new Failure('key_differs', `${name} is not the key that this database was made with: mount the former file`);
 };

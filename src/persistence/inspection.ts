@@ -51,6 +51,10 @@ export const readFingerprints = async (tx: Transaction): Promise<ReadonlyMap<str
     ]),
   );
 
+/** Says whether a key is the one that the database remembers, or one that it was told follows it (`relais journal rotate-key`). */
+export const isRemembered = (known: ReadonlyMap<string, string>, name: string, fingerprint: string): boolean =>
+  [...known].some(([each, kept]) => kept === fingerprint && (each === name || each.startsWith(`${name}-next-`)));
+
 /** Keeps the fingerprint of a key the first time it is seen; one that is there is never replaced. */
 export const keepFingerprint = async (tx: Transaction, name: string, fingerprint: string): Promise<void> => {
   await run(tx, sql`insert into key_fingerprint (name, fingerprint) values (${name}, ${fingerprint}) on conflict (name) do nothing`);

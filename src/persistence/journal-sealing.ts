@@ -1,6 +1,6 @@
 import { readCheckpoint } from '../journal/note.ts';
-import { proveConsistency } from '../journal/proof.ts';
-import type { SignAnswer, SignerClient, SignRefusal } from '../journal/signer.ts';
+import { proveConsistency, proveInclusion } from '../journal/proof.ts';
+import type { SignAnswer, SignerClient, SignRefusal, SignRequest } from '../journal/signer.ts';
 import { EMPTY_ROOT } from '../journal/tree.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { Failure } from '../kernel/failure.ts';
@@ -33,6 +33,16 @@ export interface SealingOptions {
   readonly afterwards?: (tx: Transaction, leading: boolean) => Promise<void>;
 }
 
+/** The newest change of the log's key, shown to be in the tree. */
+const rotationIn = async (tx: Transaction, size: number): Promise<SignRequest['rotation']> => {
+  const found = await row<{ index: number; leaf: Buffer }>(
+    tx,
+    sql`select l.idx as index, l.leaf from journal.projection p join journal.leaf l on l.idx = p.idx
+      where p.type = 'key.rotated' and p.idx < ${size} order by p.idx desc limit 1`,
+  );
+  return found && { ...found, proof: await proveInclusion(hashSource(tx), found.index, size) };
+};
+
 /** Asks the signer for the head, from the size it last signed: the one that the database knows, or the one that it names itself. */
 const ask = async (
   tx: Transaction,
@@ -40,11 +50,16 @@ const ask = async (
   sealed: number,
   head: { size: number; root: Buffer },
 ): Promise<SignAnswer> => {
-  const request = async (oldSize: number): Promise<SignAnswer> =>
-    signer.sign({ oldSize, proof: await proveConsistency(hashSource(tx), oldSize, head.size), newSize: head.size, root: head.root });
-  const answer = await request(sealed);
-  const signed = 'refused' in answer && answer.refused === 'stale_size' ? answer.size : undefined;
-  return signed !== undefined && signed <= head.size ? request(signed) : answer;
+  let asked: Pick<SignRequest, 'oldSize' | 'rotation'> = { oldSize: sealed };
+  for (let tries = 0; ; tries++) {
+    const proof = await proveConsistency(hashSource(tx), asked.oldSize, head.size);
+    const answer = await signer.sign({ ...asked, proof, newSize: head.size, root: head.root });
+    if ('note' in answer || tries === 2) return answer;
+    const signed = answer.refused === 'stale_size' && answer.size !== undefined && answer.size <= head.size ? answer.size : undefined;
+    const rotation = answer.refused === 'rotation_pending' && !asked.rotation ? await rotationIn(tx, head.size) : undefined;
+    if (signed === undefined && !rotation) return answer;
+    asked = { ...asked, ...(signed === undefined ? {} : { oldSize: signed }), ...(rotation ? { rotation } : {}) };
+  }
 };
 
 const sealOnce = async (connection: Dedicated, signer: Pick<SignerClient, 'sign'>, now: () => Date, always: boolean): ReturnType<Sealing['seal']> => {

@@ -113,6 +113,11 @@ export const journalSource = (database: Transactions): VerifySource => {
       );
       return new Map(found.map(({ n, hashes, root }) => [n, { hashes, root }]));
     },
+    rotations: () =>
+      rows<{ index: number; leaf: Buffer }>(
+        tx,
+        sql`select l.idx as index, l.leaf from journal.projection p join journal.leaf l on l.idx = p.idx where p.type = 'key.rotated' order by l.idx`,
+      ),
     checkpoints: (after, to) =>
       rows<{ size: number; root: Buffer; note: string }>(
         tx,

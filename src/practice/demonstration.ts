@@ -5,7 +5,7 @@ import { createNextUnusedCode } from '../aidants/next-code.ts';
 import { type App, createApp } from '../app.ts';
 import { startCommandServer } from '../cli/socket.ts'; // the holder of the folder runs the commands that it is sent
 import type { Config } from '../config/config.ts';
-import { makeMissingKeys, readKeys } from '../config/keys.ts';
+import { makeMissingKeys, nextJournalKey, readKeys } from '../config/keys.ts';
 import { readMirrors } from '../config/mirrors.ts';
 import { DEFAULT_LIMITS } from '../config/witnessing.ts';
 import { verifierOf } from '../journal/note.ts';
@@ -197,13 +197,22 @@ const start = async (
       });
   if (witnesses) closers.push(() => witnesses.close());
   const config: Config = { ...settings, witnessing: { ...DEFAULT_LIMITS, policy: witnesses?.policy } };
+  let signer: ReturnType<typeof startSignerWorker> | undefined;
+  const signerAt = (origin: string): ReturnType<typeof startSignerWorker> => {
+    signer ??= startSignerWorker({
+      folder: join(options.varFolder, 'signer'),
+      privateKeyPem: config.keys.pem('journal-ed25519').reveal(),
+      nextKeyFile: nextJournalKey(config.keys.folder),
+      origin,
+    });
+    return signer;
+  };
   const app = await createApp({
     config,
     database,
     clock,
     log: options.log ?? (() => undefined),
-    signer: (origin) =>
-      startSignerWorker({ folder: join(options.varFolder, 'signer'), privateKeyPem: config.keys.pem('journal-ed25519').reveal(), origin }),
+    signer: signerAt,
     sendMessage: (kind, message) => outbox.send(kind, message, clock.now()),
   });
   closers.push(() => app.close());
@@ -263,6 +272,7 @@ const start = async (
       keys: () => config.keys,
       keyStore: async () => app.keyStore,
       domain: async () => app,
+      rotateSigner: (origin) => signerAt(origin).rotate(),
       enrolmentUrl: (token) => `${relais}/inscription/${token}`,
     });
     closers.push(() => server.close());

@@ -5,6 +5,7 @@ import type { Entry } from '../../src/journal/event.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import type { KeyStore } from '../../src/journal/keys.ts';
 import { type Verifier, verifierOf } from '../../src/journal/note.ts';
+import type { Rotator, SignerClient } from '../../src/journal/signer.ts';
 import { startSignerWorker } from '../../src/journal/signer-client.ts';
 import { type Report, verify } from '../../src/journal/verify.ts';
 import { type Clock, systemClock } from '../../src/kernel/clock.ts';
@@ -27,6 +28,9 @@ export interface Kit {
   readonly journal: Journal;
   readonly sequencer: Sequencer;
   readonly sealing: Sealing;
+  /** Its next key is looked for in `next.pem` of the folder. */
+  readonly signer: SignerClient & Rotator;
+  readonly privateKeyPem: string;
   readonly keys: { readonly kek: Buffer; readonly mac: Buffer; readonly store: KeyStore };
   readonly trusted: readonly Verifier[];
   readonly alarms: SequencerAlarm[];
@@ -61,7 +65,7 @@ export const startKit = async (t: { after(undo: () => Promise<void>): void }, ki
   const trusted = [verifierOf(origin, publicKeyOf(readPrivateKey(privateKeyPem)))];
   const alarms: SequencerAlarm[] = [];
   const sequencer = startSequencer({ database, macKey: keys.mac, keys: keys.store, clock, onAlarm: (alarm) => alarms.push(alarm) });
-  const signer = startSignerWorker({ folder: join(folder, 'signer'), privateKeyPem, origin });
+  const signer = startSignerWorker({ folder: join(folder, 'signer'), privateKeyPem, nextKeyFile: join(folder, 'next.pem'), origin });
   const sealing = startSealing({ database, sequencer, signer, clock, everyMs: 3_600_000 });
   const journal = createJournal({ transactions: database, keys: keys.store, macKey: keys.mac, origin, writer: 'app', clock, sequencer });
   const tamper = (statements: [string, unknown[]?][]): Promise<void> =>
@@ -85,6 +89,8 @@ export const startKit = async (t: { after(undo: () => Promise<void>): void }, ki
     journal,
     sequencer,
     sealing,
+    signer,
+    privateKeyPem,
     keys,
     trusted,
     alarms,
