@@ -12,6 +12,7 @@ import { signerFolder } from './journal.ts';
 import { compare } from './journal-compare.ts';
 import { checkProof } from './journal-proof.ts';
 import { keysMake } from './keys.ts';
+import { mirror, mirrorToken } from './mirror.ts';
 import { readFolders } from './settings.ts';
 import { untilStopped, witness } from './witness.ts';
 
@@ -62,4 +63,4 @@ const demo: LocalCommand = {
   },
 };
 
-export const localCommands: readonly LocalCommand[] = [keysMake, sign, checkProof, compare, witness, demo];
+export const localCommands: readonly LocalCommand[] = [keysMake, sign, checkProof, compare, witness, mirror, mirrorToken, demo];

@@ -17,8 +17,6 @@ export interface CopyOptions {
   leaves(from: number, to: number): Promise<readonly Buffer[]>;
   /** Without entries, only hashes are written: for whoever may not have the leaves. */
   readonly entries: boolean;
-  /** Called when everything is there and gives the signed root, before the checkpoint says so. */
-  readonly onVerified?: (from: number) => Promise<void>;
   readonly onProgress?: (done: number, size: number) => void;
 }
 
@@ -154,7 +152,6 @@ export const copyLog = async (options: CopyOptions): Promise<Copied> => {
       hashes.length ? [{ level, n: Math.floor(checkpoint.size / TILE_WIDTH ** (level + 1)), hashes, root: EMPTY_ROOT }] : [],
     ),
   );
-  await options.onVerified?.(size);
   writeInFolder(folder, 'checkpoint', note);
   return { from: size, size: checkpoint.size };
 };
