@@ -1,5 +1,6 @@
 import { type Keys, nextJournalKey, readKeys } from '../config/keys.ts';
 import { createSessions } from '../delegation/sessions.ts';
+import { type Unconfirmed, whileConfirmed } from '../journal/confirmed.ts';
 import type { KeyStore } from '../journal/keys.ts';
 import { openSigner, type SignerClient } from '../journal/signer.ts';
 import { connectSigner } from '../journal/signer-client.ts';
@@ -8,6 +9,7 @@ import { systemClock } from '../kernel/clock.ts';
 import { type Database, openPglite, openPostgres } from '../persistence/database.ts';
 import { journalState } from '../persistence/inspection.ts';
 import { createJournal, readOrigin } from '../persistence/journal.ts';
+import { createConfirmed } from '../persistence/journal-confirmed.ts';
 import { openKeyStore } from '../persistence/journal-keys.ts';
 import { startSealing } from '../persistence/journal-sealing.ts';
 import { startSequencer } from '../persistence/journal-sequencer.ts';
@@ -20,8 +22,18 @@ import type { Settings } from './settings.ts';
 
 const clock = systemClock;
 
+/** What a command may not give while the journal is unconfirmed: the limits of the instances hold here too. The demonstration has no instance to wait for. */
+const blockedNow = async (settings: Settings, database: Database, origin: string): Promise<Unconfirmed | undefined> => {
+  if (settings.mode !== 'production' || !settings.witnessing) return undefined;
+  const { policy, ...limits } = settings.witnessing;
+  const confirmed = createConfirmed({ clock, origin, policy, ...limits, sealRefused: () => false, certainMs: 0 });
+  await confirmed.look(database.auto);
+  return confirmed.blocked();
+};
+
 const openDomain = async (settings: Settings, database: Database, keys: Keys, keyStore: KeyStore, origin: string): Promise<Domain> => {
-  const journal = createJournal({
+  const blocked = await blockedNow(settings, database, origin);
+  const queued = createJournal({
     transactions: database,
     clock,
     writer: 'cli',
@@ -29,6 +41,7 @@ const openDomain = async (settings: Settings, database: Database, keys: Keys, ke
     keys: keyStore,
     macKey: keys.raw('journal-mac').reveal(),
   });
+  const journal = whileConfirmed(queued, () => blocked);
   const sessions = createSessions({
     transactions: database,
     store: createSessionStore(),

@@ -5,7 +5,7 @@ import type { Watched } from './witness.ts';
 
 const STYLE =
   'body{font:1.125rem/1.5 system-ui,sans-serif;max-width:44rem;margin:0 auto;padding:1rem;color:#161616;background:#fff}' +
-  'code{overflow-wrap:anywhere}a{color:#0b5566;display:inline-block;padding:.6rem 0}dt{font-weight:700;margin-top:.75rem}dd{margin:0}' +
+  'code,a{overflow-wrap:anywhere}a{color:#0b5566;display:inline-block;padding:.6rem 0}dt{font-weight:700;margin-top:.75rem}dd{margin:0}' +
   '.alarm{border:.2rem solid #b30000;padding:.75rem}';
 
 /** Lets this page's own style through, and nothing else. */
@@ -28,7 +28,9 @@ const Log = ({ log }: { log: Watched }) => (
       <p>Ce témoin n’a encore rien vu de ce journal.</p>
     ) : (
       <p>
-        Ce témoin a vu {log.size} {log.size > 1 ? 'lignes' : 'ligne'}, et aucune n’a changé depuis.
+        {log.size === 1
+          ? 'Ce témoin a vu 1 ligne, et elle n’a pas changé depuis.'
+          : `Ce témoin a vu ${log.size.toLocaleString('fr-FR')} lignes, et aucune n’a changé depuis.`}
         <br />
         <a href={`checkpoint/${log.id}`}>Lire la dernière empreinte signée de {log.origin}</a>
       </p>

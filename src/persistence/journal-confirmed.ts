@@ -26,6 +26,8 @@ export interface ConfirmedOptions {
   readonly witnessLimitMs: number | undefined;
   /** The signer's last answer was a refusal (in the process that leads). */
   readonly sealRefused: () => boolean;
+  /** A limit counts as passed once this has passed with it; 5000 by default, 0 for one look. */
+  readonly certainMs?: number;
   /** Milliseconds that pass, whatever the clock says. */
   readonly elapsed?: () => number;
 }
@@ -44,12 +46,9 @@ const standing = (tx: Transaction): Promise<Standing | undefined> =>
       cross join lateral (select coalesce(max(size), 0) as size from journal.checkpoint) c left join journal.leaf l on l.idx = c.size`,
   );
 
-/** A limit counts as passed once this has passed with it. */
-const CERTAIN_MS = 5000;
-
 /** Makes it. It knows nothing before it has looked. */
 export const createConfirmed = (options: ConfirmedOptions): Confirmed => {
-  const { clock, origin, policy, sealLimitMs, witnessLimitMs, sealRefused, elapsed = () => performance.now() } = options;
+  const { clock, origin, policy, sealLimitMs, witnessLimitMs, sealRefused, certainMs = 5000, elapsed = () => performance.now() } = options;
   const startedAt = clock.now();
   const verifiers = policy?.witnesses.map(({ verifier }) => verifier) ?? [];
   let witnessed: WitnessedCheckpoint | undefined;
@@ -92,6 +91,6 @@ export const createConfirmed = (options: ConfirmedOptions): Confirmed => {
       if (code !== over?.code) over = code && { code, from: elapsed() };
     },
     witnessed: () => witnessed,
-    blocked: () => (over && elapsed() - over.from > CERTAIN_MS ? over.code : undefined),
+    blocked: () => (over && elapsed() - over.from >= certainMs ? over.code : undefined),
   };
 };

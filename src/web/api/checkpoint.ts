@@ -1,12 +1,15 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Site } from '../site.ts';
 
+/** The key may be replaced while an instance runs. */
+const ASK_AGAIN_MS = 60_000;
+
 /** What the log says of itself (journal.md §3.7): its newest head, the newest that witnesses have seen, its key, and who the witnesses are. */
 export const checkpointApi =
   (site: Pick<Site, 'checkpoint' | 'witnessed' | 'witnessPolicy' | 'logVkey'>) =>
   async (app: FastifyInstance): Promise<void> => {
     const text = (reply: FastifyReply, body: string): FastifyReply => reply.type('text/plain; charset=utf-8').send(body);
-    let vkey: Promise<string> | undefined;
+    let known: { readonly vkey: string; readonly at: number } | undefined;
 
     app.get('/log/checkpoint', async (_request, reply) => {
       const checkpoint = await site.checkpoint();
@@ -25,10 +28,11 @@ export const checkpointApi =
     });
 
     app.get('/log/vkey', async (_request, reply) => {
-      vkey ??= site.logVkey();
-      const known = await vkey.catch(() => undefined);
-      if (known !== undefined) return text(reply.header('cache-control', 'public, max-age=300'), `${known}\n`);
-      vkey = undefined;
+      if (!known || performance.now() - known.at > ASK_AGAIN_MS) {
+        const vkey = await site.logVkey().catch(() => undefined);
+        if (vkey !== undefined) known = { vkey, at: performance.now() };
+      }
+      if (known) return text(reply.header('cache-control', 'public, max-age=300'), `${known.vkey}\n`);
       return text(reply.code(503).header('retry-after', '10'), 'the signer does not answer\n');
     });
 
