@@ -3,7 +3,7 @@ import type { Policy } from '../journal/policy.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Transaction } from '../kernel/transaction.ts';
 import { row } from './database.ts';
-import { everCosigned, findWitnessed, newestWitnessed, type WitnessedCheckpoint } from './journal-cosignatures.ts';
+import { confirmedBy, findWitnessed, newestWitnessed, type WitnessedCheckpoint } from './journal-cosignatures.ts';
 import { sql } from './sql.ts';
 
 /** Since when the journal is not signed, or not witnessed, as the database of this instance shows it: every instance knows, leading or not. */
@@ -58,6 +58,8 @@ export const createConfirmed = (options: ConfirmedOptions): Confirmed => {
   /** Since when a limit is passed, on the clock that nobody sets: a clock that jumps must not stop the house. */
   let over: { readonly code: Unconfirmed; readonly from: number } | undefined;
 
+  const passed = (since: Date | undefined, limitMs: number | undefined): boolean =>
+    since !== undefined && limitMs !== undefined && clock.now().getTime() - since.getTime() > limitMs;
   const lookAtSeal = async (tx: Transaction): Promise<void> => {
     const found = await standing(tx);
     if (!found) return;
@@ -70,14 +72,13 @@ export const createConfirmed = (options: ConfirmedOptions): Confirmed => {
     if (begun) witnessed = (await newestWitnessed(tx, origin, policy, witnessed?.size ?? 0)) ?? witnessed;
     else {
       witnessed = await findWitnessed(tx, origin, policy);
-      // Witnesses that never spoke are new: they have as long as everybody. Those who fell silent do not begin anew with each start.
-      if (!witnessed && (await everCosigned(tx, verifiers))) witnessedSince = new Date(0);
+      // Witnesses that are new have as long as everybody; those who all fell silent long ago do not begin anew with each start.
+      const spoke = witnessed ? [] : [...(await confirmedBy(tx, verifiers)).values()].map(({ at }) => at.getTime());
+      if (spoke.length && passed(new Date(Math.max(...spoke)), witnessLimitMs)) witnessedSince = new Date(Math.max(...spoke));
       begun = true;
     }
     if (witnessed) witnessedSince = witnessed.at;
   };
-  const passed = (since: Date | undefined, limitMs: number | undefined): boolean =>
-    since !== undefined && limitMs !== undefined && clock.now().getTime() - since.getTime() > limitMs;
   const judge = (): Unconfirmed | undefined => {
     if (passed(unsealedSince, sealLimitMs)) return 'journal_unsealed';
     return policy && policy.quorum !== 'none' && passed(witnessedSince, witnessLimitMs) ? 'journal_unwitnessed' : undefined;

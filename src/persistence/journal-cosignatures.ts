@@ -1,7 +1,7 @@
 import type { Verifier } from '../journal/note.ts';
 import { isMet, openWitnessed, type Policy } from '../journal/policy.ts';
 import type { Transaction } from '../kernel/transaction.ts';
-import { row, rows, run } from './database.ts';
+import { rows, run } from './database.ts';
 import { sql } from './sql.ts';
 
 /** Stored cosignatures, and the newest checkpoint that enough witnesses have seen. */
@@ -93,12 +93,3 @@ export const findWitnessed = async (tx: Transaction, origin: string, policy: Pol
   }
   return undefined;
 };
-
-/** Says whether any witness of the policy ever cosigned. */
-export const everCosigned = async (tx: Transaction, witnesses: readonly Verifier[]): Promise<boolean> =>
-  (
-    await row<{ found: boolean }>(
-      tx,
-      sql`select exists (select 1 from journal.cosignature where witness = any(${witnesses.map(witnessKey)}::text[])) as found`,
-    )
-  )?.found ?? false;

@@ -232,6 +232,12 @@ for (const kind of databases()) {
         ['insert into journal.cosignature (size, witness, at, line) values (9, $1, now(), $2)', [witness.verifier.name, line9]],
       );
       assert.equal((await newestWitnessed(connection.auto, it.kit.origin, policy, 0))?.size, 5);
+      await it.kit.tamper(['delete from journal.checkpoint where size = 9']);
+      await it.kit.write(2, 5); // signed, and shown to nobody
+      const [row] = await it.kit.database.asOwner((query) => query('select note from journal.checkpoint where size = 7'));
+      const spoken = cosignNote(textOf(String(row?.['note'])), witness.verifier.name, thief, it.clock.now());
+      await it.kit.tamper(['insert into journal.cosignature (size, witness, at, line) values (7, $1, now(), $2)', [witness.verifier.name, spoken]]);
+      assert.equal((await newestWitnessed(connection.auto, it.kit.origin, policy, 0))?.size, 5, 'a name is not a signature');
       await witnessing.stop();
       await connection.release();
     },
@@ -246,11 +252,11 @@ for (const kind of databases()) {
       const policy = it.policy([line], 'w1');
       const connection = await it.kit.database.dedicated('relais_sequencer');
       let [refused, passed] = [false, 0];
-      const open = () =>
+      const open = (given = policy) =>
         createConfirmed({
           clock: it.clock,
           origin: it.kit.origin,
-          policy,
+          policy: given,
           sealLimitMs: 15 * 60_000,
           witnessLimitMs: 4 * 3_600_000,
           sealRefused: () => refused,
@@ -295,6 +301,9 @@ for (const kind of databases()) {
       assert.equal(await after(60), 'journal_unwitnessed');
       const restarted = open();
       assert.equal(await after(0, restarted), 'journal_unwitnessed', 'a new start is no new chance');
+      const more = await it.witness('w2');
+      const wider = it.policy([line, more.line, 'group both all w1 w2'], 'both');
+      assert.equal(await after(0, open(wider)), 'journal_unwitnessed', 'nor is another policy, when nobody has spoken for so long');
       await again();
       await until('asked again', async () => {
         await witnessing.ask(connection.auto);
@@ -302,6 +311,7 @@ for (const kind of databases()) {
       });
       assert.equal(await after(0), undefined, 'witnessed: at once');
       assert.equal(confirmed.witnessed()?.size, 6);
+      assert.equal(await after(0, open(wider)), undefined, 'a witness that joins has its time, while another speaks');
       // A clock that jumps is no silence.
       it.clock.advance(24 * 3_600_000);
       await confirmed.look(connection.auto);
