@@ -144,10 +144,10 @@ const countsOf = async (lead: Lead, parties: ReadonlyMap<string, { role: Role; i
   const asked = (role: Role): string[] => [...parties.values()].flatMap((one) => (one.role === role ? [one.id] : []));
   const found = await rows<{ role: Role; id: string; n: number | null }>(
     lead.connection.auto,
-    sql`select 'usager' as role, id, (select usager_n from journal.projection where usager = id order by idx desc limit 1) as n from unnest(${asked('usager')}::text[]) id
-      union all select 'organisation', id, (select organisation_n from journal.projection where organisation = id order by idx desc limit 1) from unnest(${asked('organisation')}::text[]) id
-      union all select 'administration', id, (select administration_n from journal.projection where administration = id order by idx desc limit 1) from unnest(${asked('administration')}::text[]) id
-      union all select 'aidant', id, (select aidant_n from journal.projection where aidant = id order by idx desc limit 1) from unnest(${asked('aidant')}::text[]) id`,
+    sql`select 'usager' as role, id, (select usager_n from journal.projection where usager = id order by at desc, idx desc limit 1) as n from unnest(${asked('usager')}::text[]) id
+      union all select 'organisation', id, (select organisation_n from journal.projection where organisation = id order by at desc, idx desc limit 1) from unnest(${asked('organisation')}::text[]) id
+      union all select 'administration', id, (select administration_n from journal.projection where administration = id order by at desc, idx desc limit 1) from unnest(${asked('administration')}::text[]) id
+      union all select 'aidant', id, (select aidant_n from journal.projection where aidant = id order by at desc, idx desc limit 1) from unnest(${asked('aidant')}::text[]) id`,
   );
   return new Map(found.map(({ role, id, n }) => [partyKey(role, id), n ?? 0]));
 };

@@ -221,8 +221,11 @@ const proved = (found: Found, boxes: ProvedEntry['boxes']): ProvedEntry => ({
   numbers: numbersIn(found),
 });
 
-/** Each combination of filters is one prepared statement, so that each has its own plan and its own index. */
-const select = (filter: Filter): Statement => {
+/**
+ * Each combination of filters is one prepared statement, so that each has its own plan and its own index: the page is found in that index, then
+ * its entries are fetched by their keys.
+ */
+export const select = (filter: Filter): Statement => {
   const conditions: [string, unknown][] = [];
   const add = (condition: string, value: unknown): void => void (value === undefined || conditions.push([condition, value]));
   add('p.usager = ', filter.usager);
@@ -238,18 +241,24 @@ const select = (filter: Filter): Statement => {
   add('p.outcome = ', filter.outcome);
   add('p.at >= ', filter.from);
   add('p.at < ', filter.until);
-  add('p.idx < ', filter.before);
-  const where = conditions
-    .map(([condition], i) =>
-      condition.endsWith('any') ? `${condition}($${i + 2}::${condition.startsWith('p.idx') ? 'bigint' : 'text'}[])` : `${condition}$${i + 2}`,
-    )
-    .join(' and ');
+  if (filter.before !== undefined) conditions.push(['p.idx < ', filter.before]);
+  const where = conditions.map(([condition], i) => {
+    const value = `$${i + 2}`;
+    if (condition.endsWith('any')) return `${condition}(${value}::${condition.startsWith('p.idx') ? 'bigint' : 'text'}[])`;
+    return condition === 'p.idx < '
+      ? `${condition}${value} and p.at <= coalesce((select b.at from journal.projection b where b.idx = ${value}), 'infinity')`
+      : condition + value;
+  });
+  // Time never goes back, so both orders are one; each is that of an index.
+  const order = filter.usager ?? filter.administration ?? filter.organisation ?? filter.aidant;
   const text = `select p.idx, p.at, p.type, ${PARTIES.map((party) => `p.${party}`).join(', ')}, ${ROLES.map((role) => `p.${role}_n`).join(', ')},
       y.class, to_char(y.month, 'YYYY-MM') as month, y.event_id, y.box_subject, y.box_actor, l.leaf, l.leaf_hash
-    from journal.projection p
+    from (select p.idx from journal.projection p ${where.length ? `where ${where.join(' and ')}` : ''}
+      order by ${order === undefined ? '' : 'p.at desc, '}p.idx desc limit $1) page
+    join journal.projection p on p.idx = page.idx
     join journal.payload y on y.idx = p.idx and y.month = date_trunc('month', p.at at time zone 'UTC')::date
     join journal.leaf l on l.idx = p.idx
-    ${where && `where ${where}`} order by p.idx desc limit $1`;
+    order by p.idx desc`;
   const limit = Math.min(Math.max(Math.floor(filter.limit ?? 50), 1), 500);
   return { name: `journal_read_${sha256(text).toString('base64url').slice(0, 20)}`, text, values: [limit, ...conditions.map(([, value]) => value)] };
 };
