@@ -71,7 +71,7 @@ export const numberOf = ({ log, person, from, to, rows }: Held): string =>
 
 /** Signs that fit on one line of a sheet, lines that fit above its QR code, and how many lines a person compares in one go. */
 const SIGNS_A_LINE = 46;
-const ROOM = 19;
+const ROOM = 20;
 const MOST_ROWS = 6;
 
 /** Cuts lines into sheets that fit on a page of paper in large print with their QR code. */

@@ -14,6 +14,7 @@ import { checkProof } from './journal-proof.ts';
 import { keysMake } from './keys.ts';
 import { mirror, mirrorToken } from './mirror.ts';
 import { readFolders } from './settings.ts';
+import { checkStatement } from './statement.ts';
 import { untilStopped, witness } from './witness.ts';
 
 /** Commands that need no database. */
@@ -63,4 +64,4 @@ const demo: LocalCommand = {
   },
 };
 
-export const localCommands: readonly LocalCommand[] = [keysMake, sign, checkProof, compare, witness, mirror, mirrorToken, demo];
+export const localCommands: readonly LocalCommand[] = [keysMake, sign, checkProof, compare, witness, mirror, mirrorToken, checkStatement, demo];

@@ -1,6 +1,6 @@
 import { KINDS } from '../../src/journal/event.ts';
 import { endOfMandate } from '../../src/kernel/calendar.ts';
-import { PASSKEY_SCRIPT, SESSION_SCRIPT, WAIT_SCRIPT } from '../../src/web/assets/assets.ts';
+import { FILL_SCRIPT, PASSKEY_SCRIPT, SESSION_SCRIPT, WAIT_SCRIPT } from '../../src/web/assets/assets.ts';
 import { birthday, day, exactTime, plainDay, time, until } from '../../src/web/i18n/dates.ts';
 import { en } from '../../src/web/i18n/en.ts';
 import { fr } from '../../src/web/i18n/fr.ts';
@@ -147,6 +147,7 @@ test('every page has its title, one h1, the help number once at the top and once
       const expected = [
         ...(html.includes('data-passkey=') ? [PASSKEY_SCRIPT] : []),
         ...(waits ? [WAIT_SCRIPT] : []),
+        ...(html.includes('data-fill=') ? [FILL_SCRIPT] : []),
         ...(html.includes('data-session=') ? [SESSION_SCRIPT] : []),
       ];
       assert.deepEqual(
@@ -154,7 +155,11 @@ test('every page has its title, one h1, the help number once at the top and once
         expected.map((script) => `<script src="${script}" defer="">`),
         name,
       );
-      assert.doesNotMatch(html, /<script(?! src="\/assets\/(passkey|wait|session)\.js\?v=)|<style|\sstyle=|\son[a-z]+=|javascript:/i, name);
+      assert.doesNotMatch(
+        html,
+        /<script(?! src="\/assets\/(passkey|wait|session|statement-fill)\.js\?v=)|<style|\sstyle=|\son[a-z]+=|javascript:/i,
+        name,
+      );
     }
     assert.ok(titles.size > 60);
   }

@@ -16,12 +16,13 @@ const own = (name: string): string => fileURLToPath(new URL(name, import.meta.ur
 const fonts = join(dirname(createRequire(import.meta.url).resolve('@fontsource-variable/atkinson-hyperlegible-next/package.json')), 'files');
 const font = (name: string, to: string): Asset => ({ path: `/assets/${to}`, file: join(fonts, name), type: 'font/woff2' });
 
-/** Everything the pages load: one style sheet, one icon, two fonts; a script where somebody is signed in, one where a passkey is asked for, one on the page that waits. */
+/** Everything the pages load: one style sheet, one icon, two fonts; a script where somebody is signed in, one where a passkey is asked for, one on the page that waits, one where a scanned sheet is checked. */
 export const ASSETS: readonly Asset[] = [
   { path: '/assets/relais.css', file: own('./relais.css'), type: 'text/css; charset=utf-8' },
   { path: '/assets/passkey.js', file: own('./passkey.js'), type: 'text/javascript; charset=utf-8' },
   { path: '/assets/session.js', file: own('./session.js'), type: 'text/javascript; charset=utf-8' },
   { path: '/assets/wait.js', file: own('./wait.js'), type: 'text/javascript; charset=utf-8' },
+  { path: '/assets/statement-fill.js', file: own('./statement-fill.js'), type: 'text/javascript; charset=utf-8' },
   { path: '/assets/relais.svg', file: own('./relais.svg'), type: 'image/svg+xml' },
   font('atkinson-hyperlegible-next-latin-wght-normal.woff2', 'atkinson-latin.woff2'),
   font('atkinson-hyperlegible-next-latin-ext-wght-normal.woff2', 'atkinson-latin-ext.woff2'),
@@ -33,5 +34,6 @@ const marked = (path: string, file: string): string => `${path}?v=${sha256(readF
 export const STYLE_SHEET = marked('/assets/relais.css', own('./relais.css'));
 export const PASSKEY_SCRIPT = marked('/assets/passkey.js', own('./passkey.js'));
 export const WAIT_SCRIPT = marked('/assets/wait.js', own('./wait.js'));
+export const FILL_SCRIPT = marked('/assets/statement-fill.js', own('./statement-fill.js'));
 export const SESSION_SCRIPT = marked('/assets/session.js', own('./session.js'));
 export const ICON = '/assets/relais.svg';

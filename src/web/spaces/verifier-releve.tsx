@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Kit } from '../kit.tsx';
+import { offlineCheck } from '../offline-check.ts';
 import { createTries } from '../tries.ts';
 import { PATHS } from '../views/paths.ts';
 import { StatementCheckPage, StatementVerdictPage } from '../views/statement-check.tsx';
@@ -17,8 +18,14 @@ export const statementVerifier =
 
     app.get(PATHS.verifyStatement, async (request, reply) => {
       const session = await kit.sessionOrNew(request, reply);
-      return kit.page(reply, <StatementCheckPage frame={kit.frame(request)} post={kit.post(session, PATHS.verifyStatement)} />);
+      return kit.page(reply, <StatementCheckPage frame={kit.frame(request)} post={kit.post(session, PATHS.verifyStatement)} />, { script: true });
     });
+    app.get(PATHS.offlineCheck, async (request, reply) =>
+      reply
+        .type('text/html; charset=utf-8')
+        .header('content-disposition', 'attachment; filename="verifier-un-releve.html"')
+        .send(offlineCheck(await site.attestations.publicKeys(), kit.lang(request))),
+    );
     app.post(PATHS.verifyStatement, async (request, reply): Promise<FastifyReply> => {
       if (!allows(request.ip)) {
         site.notice({ code: 'too_many_requests', detail: request.routeOptions.url });
@@ -36,7 +43,7 @@ export const statementVerifier =
           post={kit.post(session, PATHS.verifyStatement)}
           errors={[{ field: 'texte', code: 'statement_text' }]}
         />,
-        { status: 422 },
+        { status: 422, script: true },
       );
     });
   };

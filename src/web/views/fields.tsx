@@ -89,9 +89,11 @@ export const Input = ({ lang, id, name = id, label, hint, error, type = 'text', 
 
 interface TextAreaProps extends Pick<InputProps, 'lang' | 'id' | 'label' | 'hint' | 'error' | 'required'> {
   readonly rows?: number;
+  /** True when a script fills it from the address. */
+  readonly fill?: boolean;
 }
 /** One labelled text of several lines, which no browser corrects. */
-export const TextArea = ({ lang, id, label, hint, error, required, rows = 6 }: TextAreaProps): JSX.Element => (
+export const TextArea = ({ lang, id, label, hint, error, required, rows = 6, fill }: TextAreaProps): JSX.Element => (
   <div class={error === undefined ? 'fr-input-group' : 'fr-input-group fr-input-group--error'}>
     <label class="fr-label" for={id}>
       {label}
@@ -109,6 +111,7 @@ export const TextArea = ({ lang, id, label, hint, error, required, rows = 6 }: T
       required={required}
       autocomplete="off"
       spellcheck={false}
+      data-fill={fill ? '' : undefined}
       aria-describedby={error === undefined ? `${id}-hint` : `${id}-hint ${id}-error`}
       aria-invalid={error === undefined ? undefined : 'true'}
     />

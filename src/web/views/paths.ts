@@ -6,6 +6,7 @@ export const PATHS = {
   verify: '/verifier-le-journal',
   verifyAttestation: '/verifier',
   verifyStatement: '/verifier/releve',
+  offlineCheck: '/verifier/releve/hors-ligne',
   statement: '/usager/releve',
   statementPdf: '/usager/releve.pdf',
   personalDataFile: '/usager/mes-donnees',

@@ -16,19 +16,26 @@ interface CheckProps {
 
 /** Asks for what the QR code of a sheet says. It is sent in the body of a form: it says what was done for somebody (claim V1). */
 export const StatementCheckPage = ({ frame, post, errors }: CheckProps): JSX.Element => {
-  const words = t(frame.lang).statement.check;
+  const { check: words, offline } = t(frame.lang).statement;
   return (
-    <Layout {...frame} title={words.title} error={(errors?.length ?? 0) > 0} width="narrow">
+    <Layout {...frame} title={words.title} error={(errors?.length ?? 0) > 0} width="narrow" fills>
       <ErrorSummary lang={frame.lang} errors={errors} />
       <h1>{words.title}</h1>
       <p class="lead">{words.intro}</p>
       <PostForm post={post} id="check-statement">
-        <TextArea lang={frame.lang} id="texte" label={words.label} hint={words.hint} error={errorOf(errors, 'texte')} required />
+        <TextArea lang={frame.lang} id="texte" label={words.label} hint={words.hint} error={errorOf(errors, 'texte')} required fill />
         <p class="soft">{words.kept}</p>
         <Actions>
           <Button id="check-text">{words.button}</Button>
         </Actions>
       </PostForm>
+      <h2>{offline.title}</h2>
+      <p>{offline.text}</p>
+      <Actions>
+        <ButtonLink kind="secondary" href={PATHS.offlineCheck} id="offline-check">
+          {offline.button}
+        </ButtonLink>
+      </Actions>
     </Layout>
   );
 };

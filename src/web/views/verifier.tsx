@@ -6,7 +6,7 @@ import { narrowingList } from '../i18n/narrowing.ts';
 import { methodLabel, themeLabel } from '../i18n/sentence.ts';
 import { ErrorSummary, errorOf, type FieldError, Input } from './fields.tsx';
 import { type Frame, Layout } from './layout.tsx';
-import { Actions, Alert, Button, ButtonLink, Facts } from './parts.tsx';
+import { Actions, Alert, Button, ButtonLink, Facts, Link } from './parts.tsx';
 import { PATHS } from './paths.ts';
 
 /** Asks for the code of a paper. What was typed is not shown again: it may be anything (claim V1). */
@@ -32,6 +32,11 @@ export const VerifyPage = ({ frame, errors }: { frame: Frame; errors?: readonly 
           <Button id="verify-code">{words.button}</Button>
         </Actions>
       </form>
+      <p>
+        <Link href={PATHS.verifyStatement} id="check-statement-link">
+          {t(frame.lang).statement.check.title}
+        </Link>
+      </p>
     </Layout>
   );
 };

@@ -47,6 +47,16 @@ export const statement: Catalogue['statement'] = {
     about: (number) =>
       `This is everything that Relais keeps about you (article 15 of the GDPR). Helpers are named by their first name and their organisation. The codes and keys that protect you are not in it. Copies of signed papers are to be asked for. A mistake, a question: ${number} (free call).`,
   },
+  offline: {
+    title: 'Check without the internet',
+    text: 'Keep this page as a file. It checks statements without the internet, with the keys of today.',
+    button: 'Download the page that checks (HTML file)',
+    kept: 'This page is a file. It sends nothing and keeps nothing.',
+    unreadable: 'This text is not that of the QR code of a statement',
+    part: 'This is not the whole statement. Sheets checked:',
+    sheet: 'Sheet',
+    line: 'Line',
+  },
   check: {
     title: 'Check a statement',
     intro: 'Read the QR code of the sheet with a telephone or a scanner. Copy here the text that you get.',

@@ -54,6 +54,16 @@ export const statement = {
     about: (number: string) =>
       `Voici tout ce que Relais garde de vous (article 15 du RGPD). Les aidants y sont avec leur prénom et leur structure. Les codes et les clés qui vous protègent n’y sont pas. Les copies des papiers signés sont à demander. Une erreur, une question : ${number} (appel gratuit).`,
   },
+  offline: {
+    title: 'Vérifier sans internet',
+    text: 'Gardez cette page dans un fichier. Elle vérifie les relevés sans internet, avec les clés d’aujourd’hui.',
+    button: 'Télécharger la page qui vérifie (fichier HTML)',
+    kept: 'Cette page est un fichier. Elle n’envoie rien et ne garde rien.',
+    unreadable: 'Ce texte n’est pas celui du code QR d’un relevé',
+    part: 'Ce n’est pas tout le relevé. Feuilles vérifiées :',
+    sheet: 'Feuille',
+    line: 'Ligne',
+  },
   check: {
     title: 'Vérifier un relevé',
     intro: 'Lisez le code QR de la feuille avec un téléphone ou un lecteur. Copiez ici le texte que vous obtenez.',
