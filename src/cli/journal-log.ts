@@ -4,6 +4,7 @@ import { copyLog, writeInFolder } from '../journal/log-folder.ts';
 import { openCheckpoint, writeVkey } from '../journal/note.ts';
 import { readOrigin } from '../persistence/journal.ts';
 import { logStore } from '../persistence/journal-published.ts';
+import { rebuildTiles } from '../persistence/journal-rebuild.ts';
 import { EXIT, type HouseCommand, JSON_FLAG } from './command.ts';
 import { trustedKey } from './journal.ts';
 
@@ -70,4 +71,21 @@ const exportCommand: HouseCommand = {
   },
 };
 
-export const logCommands: readonly HouseCommand[] = [exportCommand];
+const rebuild: HouseCommand = {
+  name: 'journal rebuild-tiles',
+  where: 'house',
+  summary: 'make the tiles of the journal again out of its leaves, where they were lost',
+  flags: [JSON_FLAG],
+  notes: ['For the owner of the database. Nothing is written unless the leaves give the signed root, and nothing that is there is changed.'],
+  run: async (input, context, io) => {
+    const done = await rebuildTiles(context.database);
+    if ('refused' in done) {
+      io.err(`${done.refused} at ${done.index}: nothing was written; run \`relais journal verify\``);
+      return done.refused.startsWith('leaf_') ? EXIT.entry : EXIT.tree;
+    }
+    io.out(input.on('json') ? JSON.stringify(done) : `${done.size} entries have ${done.tiles} full tiles, ${done.made} of which were made again.`);
+    return EXIT.done;
+  },
+};
+
+export const logCommands: readonly HouseCommand[] = [exportCommand, rebuild];
