@@ -2,13 +2,15 @@ import { existsSync, readFileSync } from 'node:fs';
 import { Failure } from '../kernel/failure.ts';
 import { parseLeaf } from './entry.ts';
 import type { Role } from './keys.ts';
+import { createLogKeys, openSized, type Rotation, readRotation } from './log-keys.ts';
+import { hasLeaves, openFollowed, pinnedKeys } from './log-keys-read.ts';
 import { inOrder, type LogReader, readerHashes, readLeaves, readTileHashes } from './log-reader.ts';
 import type { Checkpoint } from './note.ts';
-import { openWitnessed, type Policy, type Witnessed } from './policy.ts';
+import type { Policy, Witnessed } from './policy.ts';
 import { proveConsistency, verifyConsistency } from './proof.ts';
 import { writeDurably } from './signer.ts';
 import { createTagWalk, type TagWalk } from './tag-walk.ts';
-import { tileWidth, writeTilePath } from './tile-path.ts';
+import { tileWidth } from './tile-path.ts';
 import { append, type Edge, EMPTY_EDGE, fold, leafHash, loadEdge, rootOf, TILE_WIDTH, type Tile } from './tree.ts';
 import type { Fault } from './verify-entry.ts';
 
@@ -52,6 +54,7 @@ interface Walk {
   readonly root: Buffer;
   readonly remembered: Checkpoint | undefined;
   readonly tags: TagWalk | undefined;
+  readonly rotations: Rotation[];
   readonly add: (kind: Fault['kind'], index: number, message: string) => void;
   edge: Edge;
   previous: Date;
@@ -62,10 +65,10 @@ interface Walk {
 const codeOf = (error: unknown): string => (error instanceof Failure ? error.code : 'unreadable');
 
 /** Opens the newest checkpoint: the one that witnesses cosigned, where the policy asks for them and the plain one does not do. */
-const openNewest = async ({ reader, policy, origin }: LogVerifyOptions): Promise<Witnessed & { note: string }> => {
+const openNewest = async (options: LogVerifyOptions): Promise<Witnessed & { note: string }> => {
   const open = async (path: string): Promise<(Witnessed & { note: string }) | undefined> => {
-    const note = (await reader.read(path))?.toString('utf8');
-    return note === undefined ? undefined : { ...openWitnessed(note, origin, policy), note };
+    const note = (await options.reader.read(path))?.toString('utf8');
+    return note === undefined ? undefined : { ...(await openFollowed(options, note)), note };
   };
   const plain = await open('checkpoint');
   const witnessed = plain?.met ? undefined : await open('checkpoint/witnessed');
@@ -75,10 +78,11 @@ const openNewest = async ({ reader, policy, origin }: LogVerifyOptions): Promise
 };
 
 /** Reads the last checkpoint seen. It is a signed note: altered, it is refused like any other. */
-const remember = ({ stateFile, origin, policy }: LogVerifyOptions, add: Walk['add']): Checkpoint | undefined => {
+const remember = async (options: LogVerifyOptions, add: Walk['add']): Promise<Checkpoint | undefined> => {
+  const { stateFile } = options;
   if (!stateFile || !existsSync(stateFile)) return undefined;
   try {
-    return openWitnessed(readFileSync(stateFile, 'utf8'), origin, policy).checkpoint;
+    return (await openFollowed(options, readFileSync(stateFile, 'utf8'))).checkpoint;
   } catch (error) {
     const other = /^(?:checkpoint_of_other_log|note_unsigned)$/.test(codeOf(error));
     add(other ? 'other_log' : 'state_damaged', 0, `the checkpoint remembered in ${stateFile}: ${codeOf(error)}`);
@@ -111,13 +115,16 @@ const checkLeaf = (walk: Walk, index: number, bytes: Buffer): void => {
     const leaf = parseLeaf(bytes);
     if (leaf.at < walk.previous) walk.add('time_backwards', index, `entry ${index}: it is older than the entry before it`);
     else walk.previous = leaf.at;
+    if (leaf.type === 'key.rotated') walk.rotations.push(readRotation(index, bytes));
     for (const told of walk.tags?.take(index, leaf.tags) ?? []) walk.add(told.kind, index, told.message);
   } catch (error) {
-    walk.add(
-      'leaf_malformed',
-      index,
-      `entry ${index}: its leaf is not in its only form (${error instanceof Failure ? error.message : 'unreadable'})`,
-    );
+    if (codeOf(error) === 'rotation_wrong') walk.add('rotation_wrong', index, `entry ${index} changes no key: both keys did not sign it`);
+    else
+      walk.add(
+        'leaf_malformed',
+        index,
+        `entry ${index}: its leaf is not in its only form (${error instanceof Failure ? error.message : codeOf(error)})`,
+      );
   }
 };
 
@@ -198,13 +205,15 @@ const walkLog = async (walk: Walk, withLeaves: boolean, onProgress: LogVerifyOpt
     walk.add('checkpoint_mismatch', walk.remembered?.size ?? 0, `the ${walk.size} entries are not those that were signed`);
 };
 
-/** Says whether leaves may be read. A log that gives them to mirrors alone is checked by its hashes. */
-const hasLeaves = async (reader: LogReader, size: number): Promise<boolean> => {
+/** Each size has one key: the newest checkpoint must be of the one that counted then. */
+const checkKeys = (options: LogVerifyOptions, walk: Walk, note: string): void => {
+  const keys = createLogKeys(pinnedKeys(options), walk.rotations);
+  for (const { index } of keys.strange) walk.add('rotation_wrong', index, `entry ${index} changes no key: it follows from no key that is trusted`);
   try {
-    return (await reader.read(`tile/${writeTilePath({ level: 'entries', n: 0, width: tileWidth(size, 'entries', 0) })}`)) !== undefined;
+    openSized(note, options.origin, keys);
   } catch (error) {
-    if (error instanceof Failure && error.code === 'log_forbidden') return false;
-    throw error;
+    if (codeOf(error) !== 'note_unsigned') throw error;
+    walk.add('checkpoint_altered', walk.size, 'the checkpoint is signed by a key that does not count at its size');
   }
 };
 
@@ -233,19 +242,20 @@ export const verifyLog = async (options: LogVerifyOptions): Promise<LogReport> =
   const { size, root } = newest.checkpoint;
   const witnesses = newest.witnesses.map(({ name }) => name);
   if (!newest.met) add('checkpoint_missing', size, `no checkpoint is cosigned as the policy asks: by "${policy.quorum}"`);
-  const remembered = remember(options, add);
+  const remembered = await remember(options, add);
   if (remembered && remembered.size > size) {
     add('rolled_back', size, `${remembered.size} entries were seen signed and ${size} are shown: an older copy was put back, or the end was cut`);
     return report({ size, witnesses });
   }
   const tags = party && createTagWalk(party.key, party.role);
-  const walk: Walk = { reader, size, root, remembered, tags, add, edge: EMPTY_EDGE, previous: new Date(0), suspects: new Set() };
+  const walk: Walk = { reader, size, root, remembered, tags, add, rotations: [], edge: EMPTY_EDGE, previous: new Date(0), suspects: new Set() };
   const leaves = size === 0 || (await hasLeaves(reader, size));
   if (party && !leaves) add('leaf_missing', 0, 'the leaves are needed to look for tags: give the token of a mirror');
   const begun = Math.floor(Math.min(from, size) / TILE_WIDTH) * TILE_WIDTH;
   try {
     if (begun > 0) await skipTo(walk, begun);
     await walkLog(walk, leaves, options.onProgress, () => faults.length >= MOST_FAULTS);
+    if (leaves && begun === 0) checkKeys(options, walk, newest.note);
   } catch (error) {
     if (codeOf(error) !== 'log_tile_missing') throw error;
     add('tile_missing', walk.edge.size, error instanceof Failure ? (error.detail ?? error.code) : 'a tile is missing');

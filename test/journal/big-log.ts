@@ -1,6 +1,6 @@
 import { signNote, type Verifier, verifierOf, writeCheckpoint } from '../../src/journal/note.ts';
 import { append, type Edge, EMPTY_EDGE, leafHash, rootOf, type Tile } from '../../src/journal/tree.ts';
-import { canonical } from '../../src/kernel/canonical.ts';
+import { canonical, type Json } from '../../src/kernel/canonical.ts';
 import { makePrivateKeyPem, publicKeyOf, randomBytes, randomUuid, readPrivateKey, sha256 } from '../../src/kernel/crypto.ts';
 import type { Database } from '../../src/persistence/database.ts';
 import { readOrigin } from '../../src/persistence/journal.ts';
@@ -21,7 +21,7 @@ export interface BigLog {
 const CHUNK = 10_000;
 const FROM = Date.UTC(2026, 0, 1);
 
-export const leafOf = (index: number, tags: readonly string[] = []): Buffer =>
+export const leafOf = (index: number, tags: readonly string[] = [], more: Readonly<Record<string, Json>> = {}): Buffer =>
   Buffer.from(
     canonical({
       v: 1,
@@ -33,6 +33,7 @@ export const leafOf = (index: number, tags: readonly string[] = []): Buffer =>
       tg: [...tags].sort(),
       c: randomBytes(32).toString('base64url'),
       ch: [sha256(`box ${index}`).toString('base64url')],
+      ...more,
     }),
   );
 

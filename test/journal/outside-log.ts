@@ -1,4 +1,5 @@
 import { type Copied, copyLog } from '../../src/journal/log-folder.ts';
+import { signRotation } from '../../src/journal/log-keys.ts';
 import { readCheckpoint, signNote, type Verifier, verifierOf, writeCheckpoint } from '../../src/journal/note.ts';
 import type { LogStore } from '../../src/journal/published.ts';
 import { append, type Edge, EMPTY_EDGE, leafHash, rootOf, TILE_WIDTH } from '../../src/journal/tree.ts';
@@ -14,17 +15,22 @@ export interface OutsideLog {
   grow(count: number, tags?: (index: number) => readonly string[]): string;
   /** Signs what `leaves` holds now, whatever was signed before. */
   seal(): string;
+  /** Adds the entry by which another key follows, and signs with it from then on. */
+  rotate(): Verifier;
+  /** Signs with the key that was left, as whoever stole it would. */
+  sealAsBefore(): string;
   readonly store: LogStore;
   copyTo(folder: string, entries?: boolean): Promise<Copied>;
 }
 
 export const startLog = (): OutsideLog => {
-  const key = readPrivateKey(makePrivateKeyPem('ed25519'));
+  let key = readPrivateKey(makePrivateKeyPem('ed25519'));
   const origin = `journal.example/${randomToken(4)
     .toLowerCase()
     .replaceAll(/[^a-z0-9]/g, '0')}`;
   const notes = new Map<number, string>();
   let newest = 0;
+  let left = key;
   const edgeOf = (leaves: readonly Buffer[]): Edge => append(EMPTY_EDGE, leaves.map(leafHash)).edge;
   const log: OutsideLog = {
     origin,
@@ -39,6 +45,20 @@ export const startLog = (): OutsideLog => {
       newest = log.leaves.length;
       const note = signNote(writeCheckpoint({ origin, size: newest, root: rootOf(edgeOf(log.leaves)) }), origin, key);
       notes.set(newest, note);
+      return note;
+    },
+    rotate() {
+      const next = readPrivateKey(makePrivateKeyPem('ed25519'));
+      log.leaves.push(leafOf(log.leaves.length, [], { e: 'key.rotated', k: 'log', p: { ...signRotation(origin, key, next) } }));
+      [left, key] = [key, next];
+      log.seal();
+      return verifierOf(origin, publicKeyOf(next));
+    },
+    sealAsBefore() {
+      const next = key;
+      key = left;
+      const note = log.seal();
+      key = next;
       return note;
     },
     store: {

@@ -230,6 +230,35 @@ test('J4 whoever has the key of a party’s tags sees which entry of hers was le
   assert.deepEqual((await look({ 3: 1, 300: 2 }, 'usager', randomBytes(32))).party?.entries, [], 'with another key');
 });
 
+test('J5 a key that was replaced counts up to its last entry, and the one that follows is found in the log itself', async (t) => {
+  const log = startLog();
+  const stateFile = join(folderFor(t), 'seen');
+  const show = async (policy = policyOf(log)): Promise<LogReport> => {
+    const folder = folderFor(t);
+    await log.copyTo(folder);
+    return check(log, folder, { policy, stateFile });
+  };
+  log.grow(300);
+  assert.ok((await show()).ok);
+  const next = log.rotate();
+  log.grow(20);
+  const pinnedNext = readPolicy(`log ${writeVkey(next)}\nquorum none\n`);
+  assert.deepEqual([(await show()).faults, (await show(pinnedNext)).faults], [[], []], 'whichever of the two is known');
+  log.grow(5);
+  assert.ok((await show(pinnedNext)).ok && (await show()).ok, 'what is remembered is of the new key');
+  const { leaves } = log;
+  log.sealAsBefore();
+  assert.deepEqual(first(await show()), ['checkpoint_altered', 326], 'the key that was left signs no more');
+  assert.equal((await show(pinnedNext)).faults[0]?.kind, 'checkpoint_altered');
+  // An entry that both keys did not sign changes nothing.
+  const planted = JSON.parse(String(leaves[300])) as { p: Record<string, string> };
+  log.leaves = [...leaves.slice(0, 300), leafOf(300, [], { e: 'key.rotated', k: 'log', p: { ...planted.p, byFormer: planted.p['byNext'] ?? '' } })];
+  log.seal();
+  rmSync(stateFile);
+  assert.deepEqual(first(await show(pinnedNext)), ['rotation_wrong', 300]);
+  assert.equal((await show()).faults[0]?.kind, 'checkpoint_altered');
+});
+
 test('J5 a policy that asks for witnesses is not met by the log’s own signature', async (t) => {
   const log = startLog();
   const folder = folderFor(t);

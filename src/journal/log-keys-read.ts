@@ -1,0 +1,59 @@
+import { Failure } from '../kernel/failure.ts';
+import { createLogKeys, type Rotation, readRotation } from './log-keys.ts';
+import { inOrder, type LogReader, readLeaves } from './log-reader.ts';
+import { readCheckpoint, textOf, type Verifier } from './note.ts';
+import { openWitnessed, type Policy, type Witnessed } from './policy.ts';
+import { tileWidth, writeTilePath } from './tile-path.ts';
+import { TILE_WIDTH } from './tree.ts';
+
+/** The keys of a log that is read from outside: those of the policy, and those that follow from them by entries of the log itself. */
+export interface KeySource {
+  readonly reader: LogReader;
+  readonly policy: Policy;
+  readonly origin: string;
+}
+
+/** The keys of the policy for this log. */
+export const pinnedKeys = ({ policy, origin }: Pick<KeySource, 'policy' | 'origin'>): Verifier[] =>
+  policy.logs.map(({ verifier }) => verifier).filter(({ name }) => name === origin);
+
+/** Says whether leaves may be read. A log that gives them to mirrors alone is checked by its hashes. */
+export const hasLeaves = async (reader: LogReader, size: number): Promise<boolean> => {
+  try {
+    return (await reader.read(`tile/${writeTilePath({ level: 'entries', n: 0, width: tileWidth(size, 'entries', 0) })}`)) !== undefined;
+  } catch (error) {
+    if (error instanceof Failure && error.code === 'log_forbidden') return false;
+    throw error;
+  }
+};
+
+const ROTATED = Buffer.from('"e":"key.rotated"');
+
+/** Reads the changes of key that a log holds, before anything of it is believed: each is signed by the key that it leaves. Others are passed over. */
+const findRotations = async (reader: LogReader, size: number): Promise<Rotation[]> => {
+  const rotations: Rotation[] = [];
+  for await (const [n, leaves] of inOrder(0, Math.ceil(size / TILE_WIDTH), (each) => readLeaves(reader, size, each)))
+    for (const [i, leaf] of (leaves ?? []).entries()) {
+      if (!leaf.includes(ROTATED)) continue;
+      try {
+        rotations.push(readRotation(n * TILE_WIDTH + i, leaf));
+      } catch {
+        // told when its leaf is checked
+      }
+    }
+  return rotations;
+};
+
+/** Opens a checkpoint with the keys of the policy; when none of them signed it, with the one that follows from them at its size. */
+export const openFollowed = async (source: KeySource, note: string): Promise<Witnessed> => {
+  const { reader, origin, policy } = source;
+  try {
+    return openWitnessed(note, origin, policy);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== 'note_unsigned') throw error;
+    const { size } = readCheckpoint(textOf(note));
+    if (size === 0 || !(await hasLeaves(reader, size))) throw error;
+    const keys = createLogKeys(pinnedKeys(source), await findRotations(reader, size)).at(size);
+    return openWitnessed(note, origin, { ...policy, logs: keys.map((verifier) => ({ verifier })) });
+  }
+};
