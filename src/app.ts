@@ -14,9 +14,11 @@ import { startJobs } from './jobs/runner.ts';
 import { whileConfirmed } from './journal/confirmed.ts';
 import { createHeartbeat } from './journal/heartbeat.ts';
 import type { KeyStore } from './journal/keys.ts';
+import { readVkey } from './journal/note.ts';
 import { createPublishedLog } from './journal/published.ts';
 import type { SignerClient } from './journal/signer.ts';
 import { createStamping } from './journal/stamping.ts';
+import { verify } from './journal/verify.ts';
 import type { Clock } from './kernel/clock.ts';
 import { readPrivateKey } from './kernel/crypto.ts';
 import { Failure } from './kernel/failure.ts';
@@ -41,6 +43,7 @@ import { createArtefactStore } from './persistence/artefacts.ts';
 import { attestationStore } from './persistence/attestations.ts';
 import { barStore } from './persistence/barring.ts';
 import { channelStore, smsQuotaStore } from './persistence/channels.ts';
+import { createClockWatch } from './persistence/clock-watch.ts';
 import { contestStore } from './persistence/contests.ts';
 import type { Database } from './persistence/database.ts';
 import { deliveryStore, tellings } from './persistence/deliveries.ts';
@@ -51,8 +54,10 @@ import { createConfirmed } from './persistence/journal-confirmed.ts';
 import { openKeyStore } from './persistence/journal-keys.ts';
 import { newestProof, proofTextOf } from './persistence/journal-proof.ts';
 import { logStore } from './persistence/journal-published.ts';
+import { createScrubber } from './persistence/journal-scrub.ts';
 import { startSealing } from './persistence/journal-sealing.ts';
 import { startSequencer } from './persistence/journal-sequencer.ts';
+import { journalSource } from './persistence/journal-source.ts';
 import { stampStore } from './persistence/journal-timestamps.ts';
 import { watchReceipts } from './persistence/journal-watch.ts';
 import { createWitnessing } from './persistence/journal-witnessing.ts';
@@ -88,6 +93,8 @@ export interface AppParts {
   readonly database: Database;
   readonly clock: Clock;
   readonly signer: (origin: string) => SignerClient;
+  /** How often the journal watches itself: clocks, and what it holds. Each minute; tests that move time ask for another. */
+  readonly watchEveryMs?: number | undefined;
   readonly sendMessage: (kind: 'mail' | 'sms', message: Message) => Promise<void>;
   /** One line of the operator's log; fields are allow-listed by its callers. */
   readonly log: (level: 'info' | 'warn' | 'error', line: Readonly<Record<string, unknown>>) => void;
@@ -120,7 +127,18 @@ export const createApp = async (parts: AppParts): Promise<App> => {
   const alarm = (alarmed: { kind: string }): void => log('error', { event: 'journal', ...alarmed });
   const macKey = keys.raw('journal-mac').reveal();
   const keyStore = await openKeyStore({ database, kek: keys.raw('payload-kek').reveal(), clock });
-  const sequencer = startSequencer({ database, macKey, keys: keyStore, clock, name: `app ${process.pid}`, onAlarm: alarm });
+  const watchEveryMs = parts.watchEveryMs ?? 60_000;
+  const clockWatch = createClockWatch(database.auto, clock, alarm);
+  if (parts.watchEveryMs === undefined) await clockWatch.look();
+  const sequencer = startSequencer({
+    database,
+    macKey,
+    keys: keyStore,
+    clock,
+    name: `app ${process.pid}`,
+    clockApart: clockWatch.apart,
+    onAlarm: alarm,
+  });
   const signer = parts.signer(origin);
   const confirmed = createConfirmed({ clock, origin, policy, ...limits, sealRefused: () => sealing.refused() });
   const witnessing = policy && createWitnessing({ policy, clock, onAlarm: alarm, onCosigned: confirmed.look });
@@ -146,6 +164,25 @@ export const createApp = async (parts: AppParts): Promise<App> => {
   });
   const journal = whileConfirmed(watchReceipts(queued, database, alarm), confirmed.blocked);
   const heartbeat = createHeartbeat({ transactions: database, journal, sequencer });
+  const scrub = createScrubber({
+    tx: database.auto,
+    clock,
+    leading: sequencer.leading,
+    verify: async (from) => {
+      // Sealed first: a log that begins has no checkpoint yet to hold against it.
+      const sealed = await sealing.seal();
+      if ('size' in sealed && sealed.size === 0) return { faults: [], size: 0 };
+      return verify({
+        source: journalSource(database),
+        origin,
+        trusted: [readVkey(await signer.vkey())],
+        keys: (asked) => keyStore.load(database.auto, asked),
+        from,
+        between: () => new Promise((resolve) => setImmediate(resolve)),
+      });
+    },
+    onAlarm: alarm,
+  });
   const common = { transactions: database, journal, clock };
   const sessions = createSessions({ ...common, store: createSessionStore(), pairwiseKey: keys.raw('pairwise').reveal() });
   const endMandateSessions: EndSessions = async (tx, which, reason, now) => ({ ended: (await sessions.endIn(tx, which, reason, now)).length });
@@ -307,6 +344,8 @@ export const createApp = async (parts: AppParts): Promise<App> => {
       { name: 'losses', everyMs: 500, work: losses.work },
       ...(stamping ? [{ name: 'timestamp', everyMs: 60_000, work: () => stamping.stamp().then(() => 0) }] : []),
       { name: 'heartbeat', everyMs: 5_000, work: heartbeat.beat },
+      { name: 'clock', everyMs: watchEveryMs, work: () => clockWatch.look().then(() => 0) },
+      { name: 'scrub', everyMs: watchEveryMs, work: scrub },
       { name: 'deliver', everyMs: 500, work: deliveries.work },
       { name: 'expire-sessions', everyMs: 5_000, work: async () => (await sessions.end({ expiredAt: clock.now() }, 'time')).length },
       { name: 'expire-mandates', everyMs: 30_000, work: mandates.expireOverdue },

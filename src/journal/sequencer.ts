@@ -62,6 +62,8 @@ export interface SequenceOptions {
   readonly keys: LoadedKeys;
   /** Every party of the rows. */
   readonly known: ReadonlyMap<string, KnownParty>;
+  /** This machine's clock and the database's disagree: no time of these leaves is to be trusted (claim J17). */
+  readonly clockApart?: boolean;
 }
 
 const periodKey = (keys: LoadedKeys, ...of: Parameters<LoadedKeys['period']>): Buffer => {
@@ -125,6 +127,7 @@ export const sequence = (rows: readonly WaitingRow[], head: { edge: Edge; at: Da
       ...(isPublic(row.type) ? publicParameters(readPacked(packed).fields) : {}),
       ...(at.getTime() - row.at.getTime() > LATE_MS ? { late: 'waited' } : {}),
       ...(row.parties.usager !== undefined && options.keys.person(row.parties.usager) === null ? { erased: 'usager' } : {}),
+      ...(options.clockApart ? { clock: 'apart' } : {}),
     };
     const leaf = encodeLeaf({
       type: row.type,

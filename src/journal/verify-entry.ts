@@ -71,6 +71,8 @@ export interface Before {
   readonly previous: Date;
   /** How many entries each party has had so far; the entry's own parties are counted in. */
   readonly counts: Map<string, number>;
+  /** The walk began in the middle: the first number of each party is taken as it is. */
+  readonly partial?: boolean;
   /** Without keys, sealed parts are only compared with their hash, and tags with their number. */
   readonly keys: LoadedKeys | undefined;
   /** What was erased, to be compared at the end with what the journal says of it. */
@@ -199,13 +201,13 @@ const checkOpened = (leaf: Leaf, sealed: Sealed & { payload: PayloadRow }, keys:
 };
 
 /** Each party's entries are numbered without a gap, and the leaf has the tag of each number (journal.md §3.4). */
-const checkNumbers = (leaf: Leaf | undefined, projection: ProjectionRow, { counts, keys }: Before, tell: Tell): void => {
+const checkNumbers = (leaf: Leaf | undefined, projection: ProjectionRow, { counts, partial, keys }: Before, tell: Tell): void => {
   const tags: Buffer[] = [];
   let known = keys !== undefined;
   for (const role of ROLES) {
     const [id, n] = [projection.parties[role], projection.numbers[role]];
     if (id === undefined || n === undefined) continue;
-    const last = counts.get(partyKey(role, id)) ?? 0;
+    const last = counts.get(partyKey(role, id)) ?? (partial ? n - 1 : 0);
     if (n !== last + 1) tell('number_gap', `it is number ${n} of its ${role}, after number ${last}`);
     counts.set(partyKey(role, id), n);
     const person = keys?.person(id);

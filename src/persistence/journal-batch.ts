@@ -35,6 +35,8 @@ export interface SequencerOptions {
   /** Names this process in `head.writer`. */
   readonly name?: string;
   readonly batchSize?: number;
+  /** Says whether this machine's clock and the database's are apart: what is sequenced meanwhile says so. */
+  readonly clockApart?: () => boolean;
   readonly onAlarm?: (alarm: SequencerAlarm) => void;
 }
 
@@ -238,7 +240,7 @@ export const runBatch = async (
     lead.partitioned = month;
   }
   const keys = await learn(lead, options.keys, authentic, month);
-  const batch = arrange(() => sequence(authentic, lead, { now, keys, known: lead.known }));
+  const batch = arrange(() => sequence(authentic, lead, { now, keys, known: lead.known, clockApart: options.clockApart() }));
   if (batch.leaves.length) {
     if (!(await write(lead, batch))) {
       await explainLoss(lead);

@@ -42,7 +42,7 @@ const createBed = () => {
 
 /** Starts the sequencer: it leads as soon as no other process does, and goes on until `stop`. */
 export const startSequencer = (given: SequencerOptions): Sequencer => {
-  const options: Required<SequencerOptions> = { name: 'relais', batchSize: 512, onAlarm: () => undefined, ...given };
+  const options: Required<SequencerOptions> = { name: 'relais', batchSize: 512, clockApart: () => false, onAlarm: () => undefined, ...given };
   const { database, clock, batchSize, onAlarm } = options;
   const listeners: ((sequenced: readonly Sequenced[]) => void)[] = [];
   const bed = createBed();

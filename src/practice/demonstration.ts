@@ -53,6 +53,8 @@ export interface DemonstrationOptions {
   readonly unwitnessed?: boolean;
   /** Seconds after which the mandate of the person "arrêté pendant la démarche" is stopped. */
   readonly stopAfterSeconds?: number;
+  /** See `AppParts.watchEveryMs`. */
+  readonly watchEveryMs?: number;
 }
 
 export interface Demonstration {
@@ -214,6 +216,7 @@ const start = async (
     log: options.log ?? (() => undefined),
     signer: signerAt,
     sendMessage: (kind, message) => outbox.send(kind, message, clock.now()),
+    watchEveryMs: options.watchEveryMs,
   });
   closers.push(() => app.close());
   if (made.length) await database.run((tx) => app.journal.record(tx, { type: 'keys.made', detail: { names: made } }));

@@ -71,11 +71,16 @@ const EMAILS: Readonly<Record<string, string>> = {
 };
 
 /** Opens a world on a kind of database. Close it in `after`. */
-export const openWorld = async (kind: DatabaseKind, options: { readonly witnessed?: boolean } = {}): Promise<World> => {
+export const openWorld = async (
+  kind: DatabaseKind,
+  options: { readonly witnessed?: boolean; readonly watchEveryMs?: number } = {},
+): Promise<World> => {
   const fresh = await kind.fresh();
   const { database } = fresh;
   const folder = mkdtempSync(join(tmpdir(), 'relais-world-'));
   const logged: World['logged'] = [];
+  // Tests move the clock of this process, not the database's: who wants to see that noticed asks for it.
+  const { watchEveryMs = 2_000_000_000 } = options;
   const log = (level: string, line: Readonly<Record<string, unknown>>): void => void logged.push({ level, line });
   const demonstration = await startDemonstration({
     database,
@@ -84,6 +89,7 @@ export const openWorld = async (kind: DatabaseKind, options: { readonly witnesse
     port: 0,
     log,
     stopAfterSeconds: 86_400,
+    watchEveryMs,
     unwitnessed: !options.witnessed,
   });
   const { app, addresses: places, config } = demonstration;
@@ -129,6 +135,7 @@ export const openWorld = async (kind: DatabaseKind, options: { readonly witnesse
         signer: (origin) =>
           startSignerWorker({ folder: join(folder, 'var', 'signer'), privateKeyPem: config.keys.pem('journal-ed25519').reveal(), origin }),
         sendMessage: async () => undefined,
+        watchEveryMs,
       });
       others.push(other);
       const address = await other.http.listen({ host: 'localhost', port: 0 });
