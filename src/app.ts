@@ -149,7 +149,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     clock,
     onAlarm: alarm,
     afterwards: async (tx, leading) => {
-      if (leading) await witnessing?.ask(tx);
+      await witnessing?.ask(tx, leading);
       await confirmed.look(tx);
     },
   });

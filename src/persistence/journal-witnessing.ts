@@ -30,8 +30,8 @@ export interface WitnessingOptions {
 }
 
 export interface Witnessing {
-  /** Asks each witness that is free and has not seen the newest checkpoint within a minute, and returns at once. For the process that leads. */
-  ask(tx: Transaction): Promise<void>;
+  /** Asks each witness that is free and has not seen the newest checkpoint within a minute, and returns at once; in the process that leads, alone. */
+  ask(tx: Transaction, leading: boolean): Promise<void>;
   /** Gives up what is being asked. */
   stop(): Promise<void>;
 }
@@ -138,8 +138,8 @@ export const createWitnessing = (options: WitnessingOptions): Witnessing => {
   };
 
   return {
-    async ask(tx) {
-      if (!asked.length || stopped.signal.aborted) return;
+    async ask(tx, leading) {
+      if (!leading || !asked.length || stopped.signal.aborted) return;
       const newest = await lastCheckpoint(tx);
       if (!newest) return;
       if (performance.now() - readAt > STALE_MS) {

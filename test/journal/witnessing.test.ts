@@ -101,18 +101,21 @@ for (const kind of databases()) {
     const start = () => createWitnessing({ policy, clock: it.clock, onAlarm: (alarm) => it.alarms.push(alarm) });
     const witnessing = start();
     await it.kit.write(5);
-    await witnessing.ask(connection.auto);
+    await witnessing.ask(connection.auto, false);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    assert.deepEqual([first.witness.watched()[0]?.size, second.witness.watched()[0]?.size], [undefined, undefined], 'who does not lead asks nobody');
+    await witnessing.ask(connection.auto, true);
     await until('both at 5', async () => (await it.kept()).length === 2);
     await second.stop();
     await it.kit.write(7, 5);
-    await witnessing.ask(connection.auto);
+    await witnessing.ask(connection.auto, true);
     await until('w1 at 12', async () => (await it.kept()).includes('12 w1'));
     assert.equal((await newestWitnessed(connection.auto, it.kit.origin, policy, 0))?.size, 5, 'one of two is not enough');
     await witnessing.stop();
     await second.again();
     await it.kit.write(3, 12);
     const again = start();
-    await again.ask(connection.auto);
+    await again.ask(connection.auto, true);
     await until('both at 15', async () => (await it.kept()).filter((row) => row.startsWith('15')).length === 2);
     const newest = await newestWitnessed(connection.auto, it.kit.origin, policy, 0);
     const opened = openWitnessed(newest?.note ?? '', it.kit.origin, policy);
@@ -123,7 +126,7 @@ for (const kind of databases()) {
     });
     await it.kit.write(5, 15);
     const forgetful = start();
-    await forgetful.ask(connection.auto);
+    await forgetful.ask(connection.auto, true);
     await until('both at 20, from 409', async () => (await it.kept()).length === 2);
     assert.deepEqual(it.alarms, []);
     for (const each of [again, forgetful]) await each.stop();
@@ -139,10 +142,10 @@ for (const kind of databases()) {
     await it.kit.write(5);
     await it.kit.keep();
     await it.kit.write(5, 5);
-    await witnessing.ask(connection.auto);
+    await witnessing.ask(connection.auto, true);
     await until('cosigned at 10', async () => (await it.kept()).length === 1);
     await it.kit.restore();
-    await witnessing.ask(connection.auto);
+    await witnessing.ask(connection.auto, true);
     await until('an alarm', () => it.alarms.length > 0);
     assert.deepEqual(it.alarms, [{ kind: 'witness_ahead', witness: 'w1', size: 5, known: 10 }]);
     assert.equal(witness.watched()[0]?.size, 10);
@@ -179,7 +182,7 @@ for (const kind of databases()) {
     const witnessing = createWitnessing({ policy, clock: it.clock, onAlarm: (alarm) => it.alarms.push(alarm) });
     await it.kit.write(5);
     const began = performance.now();
-    await witnessing.ask(connection.auto);
+    await witnessing.ask(connection.auto, true);
     assert.ok(performance.now() - began < 1000, 'nobody was waited for');
     await until('the alarms', () => it.alarms.length >= 5);
     assert.deepEqual(it.alarms.map((alarm) => `${alarm.kind} ${alarm.witness} ${'code' in alarm ? alarm.code : ''}`.trim()).sort(), [
@@ -191,21 +194,21 @@ for (const kind of databases()) {
     ]);
     assert.deepEqual(await it.kept(), []);
     await it.kit.write(2, 5);
-    await witnessing.ask(connection.auto);
+    await witnessing.ask(connection.auto, true);
     await until('the slow one was asked', () => late.length === 1);
     for (const answer of late.splice(0)) answer();
     await until('its late answer', async () => (await it.kept()).length === 1);
     assert.deepEqual(await it.kept(), ['5 slow'], 'for what it was asked');
     it.clock.advance(16 * 60_000);
     it.alarms.length = 0;
-    await witnessing.ask(connection.auto);
+    await witnessing.ask(connection.auto, true);
     assert.deepEqual(
       it.alarms.filter(({ kind: raised }) => raised === 'witness_late').map((alarm) => alarm.witness),
       ['slow', 'other', 'forger', 'flood', 'elsewhere', 'dead', 'refuses', 'clock'],
       'J18 after a quarter of an hour, each silent witness is told',
     );
     const told = it.alarms.length;
-    await witnessing.ask(connection.auto);
+    await witnessing.ask(connection.auto, true);
     assert.equal(it.alarms.filter(({ kind: raised }) => raised === 'witness_late').length, 8, 'once');
     assert.ok(told >= 8);
     await witnessing.stop();
@@ -222,7 +225,7 @@ for (const kind of databases()) {
       const connection = await it.kit.database.dedicated('relais_sequencer');
       const witnessing = createWitnessing({ policy, clock: it.clock });
       await it.kit.write(5);
-      await witnessing.ask(connection.auto);
+      await witnessing.ask(connection.auto, true);
       await until('cosigned', async () => (await it.kept()).length === 1);
       const thief = readPrivateKey(makePrivateKeyPem('ed25519'));
       const text = writeCheckpoint({ origin: it.kit.origin, size: 9, root: randomBytes(32) });
@@ -273,7 +276,7 @@ for (const kind of databases()) {
       };
       const cosign = async (): Promise<void> => {
         const before = (await it.kept()).length;
-        await witnessing.ask(connection.auto);
+        await witnessing.ask(connection.auto, true);
         await until('a cosignature', async () => (await it.kept()).length > before);
         await until('looked at', () => confirmed.witnessed() !== undefined);
       };
@@ -296,7 +299,7 @@ for (const kind of databases()) {
       assert.equal(await after(0), undefined);
       // The witness is gone.
       await stop();
-      await witnessing.ask(connection.auto);
+      await witnessing.ask(connection.auto, true);
       assert.equal(await after(200), undefined, 'the service goes on');
       assert.equal(await after(60), 'journal_unwitnessed');
       const restarted = open();
@@ -306,7 +309,7 @@ for (const kind of databases()) {
       assert.equal(await after(0, open(wider)), 'journal_unwitnessed', 'nor is another policy, when nobody has spoken for so long');
       await again();
       await until('asked again', async () => {
-        await witnessing.ask(connection.auto);
+        await witnessing.ask(connection.auto, true);
         return (await it.kept()).length === 2;
       });
       assert.equal(await after(0), undefined, 'witnessed: at once');
