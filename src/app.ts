@@ -8,6 +8,7 @@ import { createPasskeys } from './aidants/passkeys.ts';
 import { createRecovery, type Told } from './aidants/recovery.ts';
 import { createDomain, type Domain } from './cli/context.ts';
 import type { Config } from './config/config.ts';
+import { effectiveSettings } from './config/effective.ts';
 import { DEFAULT_LIMITS } from './config/witnessing.ts';
 import { createSessions } from './delegation/sessions.ts';
 import { startJobs } from './jobs/runner.ts';
@@ -20,7 +21,7 @@ import type { SignerClient } from './journal/signer.ts';
 import { createStamping } from './journal/stamping.ts';
 import { verify } from './journal/verify.ts';
 import type { Clock } from './kernel/clock.ts';
-import { readPrivateKey } from './kernel/crypto.ts';
+import { readPrivateKey, sha256, uuidFrom } from './kernel/crypto.ts';
 import { Failure } from './kernel/failure.ts';
 import { createAttestations } from './mandates/attestations.ts';
 import { createBarring } from './mandates/barring.ts';
@@ -71,6 +72,7 @@ import { reminderStore } from './persistence/reminders.ts';
 import { remoteConsentStore } from './persistence/remote-consents.ts';
 import { scanStore } from './persistence/scans.ts';
 import { createSessionStore } from './persistence/sessions.ts';
+import { noteSettings } from './persistence/settings.ts';
 import { createStoppingStore, referentsOf } from './persistence/stopping.ts';
 import { createUsagerStore } from './persistence/usagers.ts';
 import { aidantNamesOf, lastSigned, referencesOf, runningUnder, unreportedAmong } from './persistence/views.ts';
@@ -142,12 +144,25 @@ export const createApp = async (parts: AppParts): Promise<App> => {
   const signer = parts.signer(origin);
   const confirmed = createConfirmed({ clock, origin, policy, ...limits, sealRefused: () => sealing.refused() });
   const witnessing = policy && createWitnessing({ policy, clock, onAlarm: alarm, onCosigned: confirmed.look });
+  const refusals = new Set<string>();
+  /** One entry a kind of refusal and hour, whoever leads: its id follows from them. */
+  const noteRefusal = async (refused: string): Promise<void> => {
+    const hour = clock.now().toISOString().slice(0, 13);
+    const eventId = uuidFrom(sha256('relais/checkpoint-refused/v1\n', `${origin}\n${refused}\n${hour}`));
+    if (refusals.has(eventId)) return;
+    refusals.add(eventId);
+    const size = (await lastSigned(database.auto))?.size ?? 0;
+    await database.run((tx) => queued.record(tx, { type: 'checkpoint.refused', actor: 'system', detail: { refused, size } }, eventId));
+  };
   const sealing = startSealing({
     database,
     sequencer,
     signer,
     clock,
-    onAlarm: alarm,
+    onAlarm: (alarmed) => {
+      alarm(alarmed);
+      if (alarmed.kind === 'seal_refused') void noteRefusal(alarmed.refused).catch(() => refusals.clear());
+    },
     afterwards: async (tx, leading) => {
       await witnessing?.ask(tx, leading);
       await confirmed.look(tx);
@@ -163,6 +178,12 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     macKey,
   });
   const journal = whileConfirmed(watchReceipts(queued, database, alarm), confirmed.blocked);
+  const settings = effectiveSettings(config);
+  await database.run(async (tx) => {
+    const what = await noteSettings(tx, settings);
+    const hash = sha256(...[...settings].flat()).toString('base64url');
+    if (what.length) await queued.record(tx, { type: 'configuration.changed', actor: 'system', detail: { hash, what } });
+  });
   const heartbeat = createHeartbeat({ transactions: database, journal, sequencer });
   const scrub = createScrubber({
     tx: database.auto,
@@ -256,6 +277,10 @@ export const createApp = async (parts: AppParts): Promise<App> => {
       },
       store,
       services: (id) => domain.services.find(id),
+      refused: async (entry) => {
+        await database.run((tx) => journal.record(tx, entry));
+        journal.nudge();
+      },
       journal,
       clock,
       pages: createProviderPages(config),

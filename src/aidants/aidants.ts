@@ -39,7 +39,8 @@ export interface Aidants extends EnrolmentUseCases {
   /** Writes someone as invited in the caller's transaction, which adds what their kind needs and its entry (agents: services/administrations). */
   inviteIn(tx: Transaction, kind: StaffKind, asked: NewStaff, deliver?: Deliver): Answer<Invitation>;
   /** Makes a new link for someone who has not enrolled; the former one stops working. */
-  reinvite(staffId: string, deliver?: Deliver): Answer<Invitation>;
+  /** `actor` decides: the command line, unless an opérateur is named. */
+  reinvite(staffId: string, deliver?: Deliver, actor?: string): Answer<Invitation>;
   /** Habilitates an aidant who exists in one more organisation, or again in one that they left. */
   join(aidantId: string, asked: Pick<NewAidant, 'organisationId' | 'themes' | 'referent' | 'actor'>): Answer<{ readonly joined: true }>;
   /** Takes an aidant out of an organisation, at once; the mandates stay with the organisation (claim M14). */
@@ -120,11 +121,13 @@ const inviteOperateur = (parts: Parts, asked: NewStaff, deliver?: Deliver): Answ
 
 const isStaffId = (id: string): id is StaffId => isId('aid', id) || isId('agt', id) || isId('opr', id);
 
-const reinvite = (parts: Parts, staffId: string, deliver?: Deliver): Answer<Invitation> =>
+const reinvite = (parts: Parts, staffId: string, deliver: Deliver | undefined, actor: string): Answer<Invitation> =>
   parts.transactions.run(async (tx) => {
     const dossier = isStaffId(staffId) ? await parts.store.findDossier(tx, staffId) : undefined;
     if (!dossier) return { refused: 'unknown_staff' };
-    return dossier.staff.status === 'invited' ? makeLink(parts, tx, dossier.staff, deliver) : { refused: 'not_invited' };
+    if (dossier.staff.status !== 'invited') return { refused: 'not_invited' };
+    await parts.journal.record(tx, { type: 'staff.invited', ...decidedFor(dossier.staff.id), actor, detail: {} });
+    return makeLink(parts, tx, dossier.staff, deliver);
   });
 
 const join = (parts: Parts, aidantId: string, asked: Parameters<Aidants['join']>[1]): ReturnType<Aidants['join']> =>
@@ -189,7 +192,7 @@ export const createAidants = (parts: Parts): Aidants => {
     invite: (asked, deliver) => then(invite(parts, asked, deliver)),
     inviteOperateur: (asked, deliver) => then(inviteOperateur(parts, asked, deliver)),
     inviteIn: (tx, kind, asked, deliver) => inviteIn(parts, tx, kind, asked, deliver),
-    reinvite: (staffId, deliver) => reinvite(parts, staffId, deliver),
+    reinvite: (staffId, deliver, actor = 'cli') => then(reinvite(parts, staffId, deliver, actor)),
     join: (aidantId, asked) => then(join(parts, aidantId, asked)),
     remove: (aidantId, organisationId, by) => then(remove(parts, aidantId, organisationId, by)),
     suspend: (staffId, by) =>

@@ -111,6 +111,7 @@ const begin = (parts: EnrolmentParts, token: string, identity: Identity): Promis
     const seed = randomBytes(SEED_BYTES);
     const { staff } = found;
     if (!(await parts.means.putSeed(tx, staff.id, sealPending(parts.kek, staff.id, seed, identity)))) return { refused: 'already_enrolled' };
+    await parts.journal.record(tx, { type: 'enrolment.begun', ...asParty(staff.id), detail: {} });
     return pendingOf(parts, staff, seed);
   });
 

@@ -55,14 +55,15 @@ const askIn = async (parts: Parts, tx: Transaction, asked: Parameters<Approvals[
 const approveIn = async (parts: Parts, tx: Transaction, id: string, approvedBy: string, hash: Buffer): Promise<ApprovalAnswer> => {
   const approval = isId('apr', id) ? await parts.store.lock(tx, id) : undefined;
   const refused = mayApprove(approval, approvedBy, approval !== undefined && equal(approval.hash, hash));
-  if (refused !== undefined || !approval) return { refused: refused ?? 'unknown_approval' };
+  if (!approval) return { refused: refused ?? 'unknown_approval' };
+  const about = { kind: approval.kind, subject: approval.subject, hash: hash.toString('hex') };
+  if (refused !== undefined) {
+    await parts.journal.record(tx, { type: 'approval.refused', actor: approvedBy, outcome: 'refused', detail: { ...about, reason: refused } });
+    return { refused };
+  }
   const approvedAt = parts.clock.now();
   if (!(await parts.store.give(tx, approval.id, approvedBy, hash, approvedAt))) return { refused: 'already_approved' };
-  await parts.journal.record(tx, {
-    type: 'approval.given',
-    actor: approvedBy,
-    detail: { kind: approval.kind, subject: approval.subject, hash: hash.toString('hex') },
-  });
+  await parts.journal.record(tx, { type: 'approval.given', actor: approvedBy, detail: about });
   return { approval: { ...approval, approvedBy, approvedAt } };
 };
 

@@ -105,6 +105,8 @@ const PAPER = { ...NAMES, reference: organisation(text) };
 /** `left`: the themes that go on. */
 const STOPPED = { ...NAMES, ...THEMES, left: organisation(list(text)), sessions: organisation(number) };
 const APPROVAL = { kind: text, subject: text, hash: text };
+/** `template`: which message, never its words. */
+const MESSAGE = { channel: choice('mail', 'sms'), template: text };
 /** What is sealed for one person, or for a class and a month. */
 const SEALED = { scope: choice('person', 'period'), class: optional(text), month: optional(month) };
 /** `ground`: the legal ground, a code. */
@@ -210,6 +212,8 @@ export const KINDS = {
   'session.refused': kind('access', true, BOTH, { reason: everybody(text) }),
   'session.ended': kind('access', 'session.opened carries the report state', BOTH, { ...NAMES, reason: everybody(text), reported: everybody(flag) }),
   'token.issued': kind('access', 'session.opened says it in words', ADMINISTRATION, { kind: administration(text) }),
+  /** A service that proved who it is asked about a token that is not alive; once a token and process. */
+  'token.inactive': kind('access', 'nothing was done', ADMINISTRATION, {}),
   'token.refused': kind('access', 'technical; session.refused says it in words', ADMINISTRATION, { reason: administration(text) }),
   'action.reported': kind('mandate', true, BOTH, {
     ...NAMES,
@@ -237,7 +241,15 @@ export const KINDS = {
   'service.disabled': kind('staff', NO_USAGER, ADMINISTRATION, { name: administration(text) }),
   'approval.asked': kind('staff', NO_USAGER, NONE, APPROVAL),
   'approval.given': kind('staff', NO_USAGER, NONE, APPROVAL),
-  'message.sent': kind('access', NO_USAGER, NONE, { channel: text, template: text }),
+  'approval.refused': kind('staff', NO_USAGER, NONE, { ...APPROVAL, ...REASON }),
+  /** A message was queued with what it tells; then a carrier took it, a telephone had it, or nobody did in seven days. */
+  'message.sent': kind('access', true, NONE, MESSAGE),
+  'message.delivered': kind('access', 'message.sent says it', NONE, { ...MESSAGE, attempts: number }),
+  'message.received': kind('access', 'message.sent says it', NONE, { ...MESSAGE, received: flag }),
+  'message.failed': kind('access', true, NONE, { ...MESSAGE, attempts: number }),
+  /** A link to enrol was made again; then somebody opened one with an account of their own. */
+  'staff.invited': kind('staff', NO_USAGER, NONE, {}),
+  'enrolment.begun': kind('staff', NO_USAGER, NONE, {}),
   'staff.suspended': kind('staff', NO_USAGER, NONE, REASON),
   'staff.reinstated': kind('staff', NO_USAGER, NONE, REASON),
   /** Somebody reported that a member of staff lost their means: a mail left with a link, and nothing else happened. */
@@ -287,4 +299,7 @@ export const isEventType = (value: string): value is EventType => Object.hasOwn(
 const CHECKS = new Map<string, ReturnType<typeof checkFields>>(Object.entries(KINDS).map(([type, { detail }]) => [type, checkFields(detail)]));
 
 /** Names the first field of `detail` that is not as its kind says, or is missing; undefined when all is as it should be. */
-export const checkDetail = (type: EventType, detail: Readonly<Record<string, unknown>>): string | undefined => CHECKS.get(type)?.(detail);
+export const checkDetail = (type: EventType, detail: Readonly<Record<string, unknown>>): string | undefined => {
+  const check = CHECKS.get(type);
+  return check ? check(detail) : 'type';
+};

@@ -163,7 +163,7 @@ const createAsking = (parts: Parts): Pick<RemoteConsents, 'people' | 'ask' | 'fi
           from: now,
           days: draft.days,
         };
-        const sms = { to: channel.address, text: texts.recap(facts), next: texts.question(), reference, until: expiresAt };
+        const sms = { to: channel.address, text: texts.recap(facts), next: texts.question(), reference, until: expiresAt, template: 'consent' };
         const sent = await queueSms(tx, sms, { usagerId, ...who });
         if ('refused' in sent) return refuse(sent.refused);
         const asked: RemoteConsent = {
@@ -212,7 +212,7 @@ const createAnswering = (parts: Parts): Pick<RemoteConsents, 'answer' | 'receipt
   const { transactions, store, mandateStore, channelStore, mandates, journal, clock, kek, queueSms, texts } = parts;
 
   const tell = async (tx: Transaction, consent: RemoteConsent, text: string): Promise<void> => {
-    await queueSms(tx, { to: consent.phone, text, reference: consent.reference }, { usagerId: consent.usagerId });
+    await queueSms(tx, { to: consent.phone, text, reference: consent.reference, template: 'consent_reply' }, { usagerId: consent.usagerId });
   };
 
   const end = async (tx: Transaction, consent: RemoteConsent, answer: 'no' | 'expired', evidence?: { hash: Buffer; box: Buffer }): Promise<void> => {
@@ -269,7 +269,7 @@ const createAnswering = (parts: Parts): Pick<RemoteConsents, 'answer' | 'receipt
     const usagerId = own[0] ?? entered[0];
     if (!usagerId) return { refused: 'request_unknown' };
     if (!(await store.takeCall(tx, answer.messageId, 'reply', clock.now()))) return { taken: 'already' };
-    const say = (text: string) => queueSms(tx, { to: answer.from, text }, { usagerId }); // beyond the caps it is not said, and stopped all the same
+    const say = (text: string) => queueSms(tx, { to: answer.from, text, template: 'stop_reply' }, { usagerId }); // beyond the caps it is not said, and stopped all the same
     if (own.length !== 1 || professional) {
       await say(texts.whoIsIt());
       return { taken: 'later' };
@@ -325,6 +325,13 @@ const createAnswering = (parts: Parts): Pick<RemoteConsents, 'answer' | 'receipt
         if (!consent) return { refused: 'request_unknown' };
         if (!(await store.takeCall(tx, call.messageId, 'receipt', clock.now()))) return { taken: 'already' };
         await store.receipt(tx, consent.id, call.status, clock.now());
+        await journal.record(tx, {
+          type: 'message.received',
+          usager: consent.usagerId,
+          aidant: consent.aidantId,
+          organisation: consent.organisationId,
+          detail: { channel: 'sms', template: 'consent', received: call.status === 'delivered' },
+        });
         return { taken: 'later' };
       });
     },

@@ -1,4 +1,5 @@
 import type { SessionEnd } from '../delegation/session.ts';
+import type { Parties } from '../journal/event.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { open, seal } from '../kernel/crypto.ts';
@@ -7,8 +8,14 @@ import { newId } from '../kernel/ids.ts';
 import type { Secret } from '../kernel/secret.ts';
 import type { Transaction, Transactions } from '../kernel/transaction.ts';
 
+/** What a message is about, for the journal: never its words, nor where it goes. */
+export interface About extends Pick<Parties, 'usager' | 'aidant' | 'organisation' | 'mandate' | 'actor'> {
+  readonly template: string;
+}
+
 /** A message to a person. */
 export interface Message {
+  readonly about: About;
   readonly to: string;
   readonly subject: string;
   readonly text: string;
@@ -87,13 +94,23 @@ export const createDeliveries = (parts: {
 }): Deliveries => {
   const { transactions, store, journal, clock, kek, transports } = parts;
 
+  const messageOf = ({ bodyBox, id }: Delivery): Message => {
+    if (!bodyBox) throw new Error('the message is gone');
+    return JSON.parse(open(kek.reveal(), bodyBox, id).toString()) as Message; // sealed by `queue`, hence its shape
+  };
+
+  /** What the journal says of a message: one that was queued before messages said what they are about says nothing but its channel. */
+  const told = (delivery: Delivery, channel: 'mail' | 'sms') => {
+    const { template, ...parties } = (messageOf(delivery).about as About | undefined) ?? { template: 'other' };
+    return { ...parties, detail: { channel, template, attempts: delivery.attempts } };
+  };
+
   const send = async (delivery: Delivery): Promise<void> => {
     if (delivery.kind === 'logout') {
       if (!delivery.session) throw new Error('the session is gone');
       return transports.logout({ serviceId: delivery.target, uri: delivery.session.logoutUri, sid: delivery.session.id });
     }
-    if (!delivery.bodyBox) throw new Error('the message is gone');
-    const message = JSON.parse(open(kek.reveal(), delivery.bodyBox, delivery.id).toString()) as Message; // sealed by `queue`, hence its shape
+    const message = messageOf(delivery);
     if (message.until && Date.parse(message.until) <= clock.now().getTime()) throw new Failure(TOO_LATE);
     return transports.message(delivery.kind, message, delivery.id);
   };
@@ -102,7 +119,8 @@ export const createDeliveries = (parts: {
     const now = clock.now();
     await transactions.run(async (tx) => {
       if (!(await store.done(tx, delivery.id, now))) return;
-      const { session } = delivery;
+      const { session, kind } = delivery;
+      if (kind !== 'logout') await journal.record(tx, { type: 'message.delivered', ...told(delivery, kind) });
       if (session && MANDATE_ENDS.includes(session.reason))
         await journal.record(tx, {
           type: 'revocation.delivered',
@@ -127,7 +145,11 @@ export const createDeliveries = (parts: {
       const now = clock.now();
       const over = now.getTime() - delivery.createdAt.getTime() > GIVE_UP_MS || (error instanceof Failure && error.code === TOO_LATE);
       const why = error instanceof Error ? error.name : 'error';
-      await store.failed(transactions.auto, delivery.id, why, over ? undefined : new Date(now.getTime() + backOff(delivery.attempts) * 1000), now);
+      const { kind } = delivery;
+      await transactions.run(async (tx) => {
+        await store.failed(tx, delivery.id, why, over ? undefined : new Date(now.getTime() + backOff(delivery.attempts) * 1000), now);
+        if (over && kind !== 'logout' && delivery.bodyBox) await journal.record(tx, { type: 'message.failed', ...told(delivery, kind) });
+      });
       return;
     }
     await acknowledge(delivery); // a fault here leaves the lease to run out: told twice rather than never (claim C6)
@@ -138,6 +160,8 @@ export const createDeliveries = (parts: {
       const id = newId('dlv');
       // The address is in the box with the rest: the row outlives the message (claim V1).
       await store.add(tx, { id, kind, target: kind, bodyBox: seal(kek.reveal(), JSON.stringify(message), id), now: clock.now() });
+      const { template, ...parties } = message.about;
+      await journal.record(tx, { type: 'message.sent', ...parties, detail: { channel: kind, template } });
       return id;
     },
     async work() {

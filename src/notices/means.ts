@@ -1,4 +1,6 @@
+import { asParty } from '../aidants/aidant.ts';
 import type { MeansNews } from '../aidants/recovery.ts';
+import type { StaffId } from '../kernel/ids.ts';
 import type { Message } from './deliveries.ts';
 
 const WORDS: { readonly [N in MeansNews]: readonly [subject: string, text: string] } = {
@@ -16,11 +18,13 @@ const WORDS: { readonly [N in MeansNews]: readonly [subject: string, text: strin
 };
 
 interface Addressee {
+  readonly id: StaffId;
   readonly email: string;
   readonly givenName: string;
 }
 
-const mail = (to: Addressee, subject: string, paragraphs: readonly string[]): Message => ({
+const mail = (to: Addressee, template: string, subject: string, paragraphs: readonly string[]): Message => ({
+  about: { template, ...asParty(to.id) },
   to: to.email,
   subject,
   text: `${[`Bonjour ${to.givenName},`, ...paragraphs].join('\n\n')}\n`,
@@ -32,7 +36,7 @@ const mail = (to: Addressee, subject: string, paragraphs: readonly string[]): Me
  */
 export const meansMail = (news: MeansNews, to: Addressee, helpNumber: string, link: string): Message => {
   const [subject, text] = WORDS[news];
-  return mail(to, subject, [
+  return mail(to, `means_${news}`, subject, [
     text,
     'C’était vous ? Il n’y a rien à faire.',
     `Ce n’était pas vous ? Ouvrez cette page dans les 24 heures, et suspendez votre accès :\n${link}`,
@@ -42,7 +46,7 @@ export const meansMail = (news: MeansNews, to: Addressee, helpNumber: string, li
 
 /** Carries the link that somebody asked for because a means was lost (claim S16). */
 export const lossMail = (to: Addressee, helpNumber: string, link: string): Message =>
-  mail(to, 'Vous avez perdu votre moyen de connexion ?', [
+  mail(to, 'loss_link', 'Vous avez perdu votre moyen de connexion ?', [
     'Quelqu’un a écrit votre adresse sur la page « J’ai perdu mon moyen de connexion » de Relais.',
     `C’est vous ? Ouvrez cette page dans l’heure, et appuyez sur le bouton pour suspendre votre accès :\n${link}`,
     'Ce n’est pas vous ? Ne faites rien : rien n’a changé.',
@@ -54,14 +58,14 @@ const stopped = (sessions: number): string =>
 
 /** Tells a member of staff that their access is suspended, and how to come back. */
 export const suspendedMail = (to: Addressee, helpNumber: string, sessions: number): Message =>
-  mail(to, 'Votre accès à Relais est suspendu', [
+  mail(to, 'suspended', 'Votre accès à Relais est suspendu', [
     `Vous l’avez demandé : votre accès à Relais est suspendu, sur tous les appareils. ${stopped(sessions)}`,
     `Pour revenir, parlez à votre référent, ou appelez l’aide : ${helpNumber}. Vous recevrez un lien pour préparer de nouveaux moyens de connexion. Les anciens ne marcheront plus.`,
   ]);
 
 /** Tells a référent that somebody of their structure lost a means. */
 export const referentMail = (to: Addressee, who: string, helpNumber: string, sessions: number): Message =>
-  mail(to, 'L’accès d’un aidant de votre structure est suspendu', [
+  mail(to, 'aidant_suspended', 'L’accès d’un aidant de votre structure est suspendu', [
     `${who} a signalé la perte de son moyen de connexion. Son accès à Relais est suspendu. ${stopped(sessions)}`,
     'Les mandats de la structure ne changent pas : les autres aidants peuvent continuer.',
     `Vérifiez avec cette personne, de vive voix, que c’est bien elle. Puis appelez l’aide pour lui rendre son accès : ${helpNumber}.`,

@@ -39,7 +39,8 @@ const FIRST_HOUR = 9;
 const LAST_HOUR = 19;
 
 /** References and days, nothing of anybody: a mail may be read by many. */
-const digest = (to: string, endings: readonly Ending[], day: ReminderTexts['day']): Message => ({
+const digest = (to: string, organisation: OrganisationId, endings: readonly Ending[], day: ReminderTexts['day']): Message => ({
+  about: { template: 'reminder', organisation },
   to,
   subject: endings.length === 1 ? 'Un mandat se termine bientôt' : `${endings.length} mandats se terminent bientôt`,
   text: `Bonjour,\n\nCes mandats de votre structure se terminent bientôt :\n${endings.map((each) => `- ${each.reference}, dernier jour : ${day(each.endsAt)}`).join('\n')}\n\nLa personne le veut ? Renouvelez le mandat avec elle, depuis la liste des mandats de Relais. Sinon, il n’y a rien à faire : il se terminera seul.\n`,
@@ -64,17 +65,16 @@ export const createReminders = (parts: {
   const tellPerson = async (tx: Transaction, organisationId: OrganisationId, ending: Ending): Promise<void> => {
     const phone = queueSms && (await phoneFor(channels, tx, ending.usagerId, organisationId, clock.now()));
     if (!phone || phone.weak.length) return;
-    const sms = { to: phone.channel.address, text: texts.ending(ending.endsAt), until: ending.endsAt };
+    const sms = {
+      to: phone.channel.address,
+      text: texts.ending(ending.endsAt),
+      until: ending.endsAt,
+      template: 'reminder',
+      mandate: ending.mandateId,
+    };
     const done = await queueSms(tx, sms, { usagerId: ending.usagerId });
     if ('refused' in done) return;
     await store.sent(tx, ending.mandateId, done.queued);
-    await journal.record(tx, {
-      type: 'message.sent',
-      usager: ending.usagerId,
-      organisation: organisationId,
-      mandate: ending.mandateId,
-      detail: { channel: 'sms', template: 'reminder' },
-    });
   };
 
   return {
@@ -89,7 +89,8 @@ export const createReminders = (parts: {
           const endings = await store.take(tx, organisationId, now, endsBy);
           for (const ending of endings) await tellPerson(tx, organisationId, ending);
           if (!endings.length) return;
-          for (const to of await store.referents(tx, organisationId)) await deliveries.queue(tx, 'mail', digest(to, endings, texts.day));
+          for (const to of await store.referents(tx, organisationId))
+            await deliveries.queue(tx, 'mail', digest(to, organisationId, endings, texts.day));
         });
       if (organisations.length) journal.nudge();
       return organisations.length;

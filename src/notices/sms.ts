@@ -101,7 +101,9 @@ export const createTexting = (parts: {
       capped(over);
       return { refused: 'sms_capped' };
     }
+    const { usagerId: usager, aidantId: aidant, organisationId: organisation } = payer;
     const queued = await deliveries.queue(tx, 'sms', {
+      about: { template: sms.template, usager, aidant, organisation, mandate: sms.mandate },
       to: sms.to,
       subject: '',
       text: sms.text,

@@ -12,10 +12,10 @@ const oneLine = (text: string): string => text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu
 export const createSmtp = (options: {
   readonly url: string;
   readonly from: string;
-}): { send(kind: 'mail' | 'sms', message: Message): Promise<void>; close(): void } => {
+}): { send(kind: 'mail' | 'sms', message: Omit<Message, 'about'>): Promise<void>; close(): void } => {
   const transport = createTransport(options.url, { connectionTimeout: 5000, greetingTimeout: 5000, socketTimeout: 10_000 } as object);
   return {
-    send: async (kind: 'mail' | 'sms', message: Message) => {
+    send: async (kind: 'mail' | 'sms', message: Omit<Message, 'about'>) => {
       if (kind !== 'mail') throw new Failure('no_gateway', `no gateway for ${kind}`);
       await transport.sendMail({
         from: options.from,

@@ -1,5 +1,5 @@
 import { prepare, type Queued } from '../journal/entry.ts';
-import { type EventType, isEventType, PARTIES, type Parties } from '../journal/event.ts';
+import { checkDetail, type EventType, isEventType, PARTIES, type Parties } from '../journal/event.ts';
 import type { Filter, Journal, ProvedEntry, Receipt, StoredEntry } from '../journal/journal.ts';
 import { type BoxClass, boxKey, type KeyStore, type LoadedKeys, ROLES, tagKeyOf } from '../journal/keys.ts';
 import { detailOf, type OpenBox, openBox } from '../journal/payload.ts';
@@ -48,6 +48,8 @@ export const createJournal = (options: JournalOptions): Journal => {
   sequencer?.onSequenced(receipts.arrived);
   const seal: Journal['seal'] = (entry, eventId) => {
     if ((sequencer?.waiting() ?? 0) > MOST_WAITING) throw new Failure('journal_full', 'too many entries wait to be sequenced');
+    const wrong = checkDetail(entry.type, entry.detail);
+    if (wrong !== undefined) throw new Failure('journal_detail', `${entry.type}: "${wrong}" is not as the set of entries says`);
     return prepare(entry, { queueKey: keys.queueKey(), macKey, writer, at: clock.now(), eventId });
   };
   const find = async (tx: Transaction, filter: Filter): Promise<[Found, ProvedEntry['boxes']][]> => {

@@ -79,6 +79,7 @@ const seedStaff = async (
           ? undefined
           : (tx, invitation) =>
               app.deliveries.queue(tx, 'mail', {
+                about: { template: 'enrolment', aidant: invitation.staff.id, organisation: organisationId },
                 to: it.email,
                 subject: 'Relais : préparez votre connexion',
                 text: `Bonjour ${it.given_name},\n\nVotre structure vous a déclaré dans Relais. Préparez votre second moyen de connexion avec ce lien. Il sert une seule fois, pendant 24 heures :\n\n${app.site.publicUrl}/inscription/${invitation.token}\n`,

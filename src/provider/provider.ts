@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import Provider, { type Configuration, errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import { accountOf, isDelegatedAccount, pairwise, SESSION_MINUTES, usagerOfAccount } from '../delegation/session.ts';
 import type { NewSession } from '../delegation/sessions.ts';
+import type { Entry } from '../journal/event.ts';
 import type { Journal } from '../journal/journal.ts';
 import { type Clock, seconds } from '../kernel/clock.ts';
 import { equal, hmacSha256, randomUuid, sha256 } from '../kernel/crypto.ts';
@@ -30,6 +31,7 @@ import {
   PLAIN_ACRS,
   scopeOf,
 } from './names.ts';
+import { recordRefusals } from './refusals.ts';
 import { sayingUnavailable, unavailable } from './unavailable.ts';
 
 /** The pages that the library shows by itself, made by `web`. Each returns a whole HTML document. */
@@ -49,6 +51,8 @@ export interface ProviderParts {
   readonly store: ArtefactStore;
   readonly services: (id: string) => Promise<Service | undefined>;
   readonly journal: Journal;
+  /** Writes down what a service was refused. */
+  readonly refused: (entry: Entry) => Promise<void>;
   readonly clock: Clock;
   readonly pages: ProviderPages;
   /** Says of an error that it passes by itself: the database or the journal does not answer now. */
@@ -367,6 +371,7 @@ const withoutScripts = (provider: Provider, parts: ProviderParts): void => {
 /** The places where the library's own behaviour is replaced. */
 const adjust = (provider: Provider, parts: ProviderParts): void => {
   withoutScripts(provider, parts);
+  recordRefusals(provider, parts.services, parts.refused);
   provider.use(async (ctx, next) => {
     await next();
     // A code is used up by the write of its token: an answer without that write would leave it alive.

@@ -52,6 +52,10 @@ export const weaknesses = (channel: Channel, sharing: Sharing, now: Date): Weakn
 /** One SMS that waits to leave. `next` follows it, once it was taken; both are forgotten after `until`. */
 export interface Sms {
   readonly to: string;
+  /** Which message it is, for the journal. */
+  readonly template: string;
+  /** The mandate that it speaks of. */
+  readonly mandate?: string;
   readonly text: string;
   readonly next?: string;
   /** What the answer must bring back. */

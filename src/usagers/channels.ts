@@ -123,7 +123,7 @@ export const createChannels = (parts: {
         const channel = newPhone(usagerId, read.phone, 'usager');
         const code = String(randomBelow(1_000_000)).padStart(6, '0');
         const expiresAt = new Date(clock.now().getTime() + CODE_MINUTES * 60_000);
-        const sent = await queueSms(tx, { to: channel.address, text: texts.code(code), until: expiresAt }, { usagerId });
+        const sent = await queueSms(tx, { to: channel.address, text: texts.code(code), until: expiresAt, template: 'phone_code' }, { usagerId });
         if ('refused' in sent) return sent;
         const before = await store.pending(tx, usagerId);
         if (before) await store.end(tx, before.channel.id, clock.now());
@@ -146,7 +146,8 @@ export const createChannels = (parts: {
         const old = await ownPhone(tx, usagerId);
         if (old) await store.end(tx, old.id, now);
         if (!(await store.verify(tx, channel.id, now))) return { refused: 'code_expired' };
-        if (old && old.address !== channel.address) await queueSms(tx, { to: old.address, text: texts.replaced() }, { usagerId });
+        if (old && old.address !== channel.address)
+          await queueSms(tx, { to: old.address, text: texts.replaced(), template: 'phone_replaced' }, { usagerId });
         await journal.record(tx, { type: 'channel.added', usager: usagerId, detail: { kind: 'phone', by: 'usager' } });
         return { channel: { ...channel, verifiedAt: now } };
       });
@@ -169,7 +170,7 @@ export const createChannels = (parts: {
         if (told && told.address !== read.phone) {
           const sent = await queueSms(
             tx,
-            { to: told.address, text: texts.otherNumber() },
+            { to: told.address, text: texts.otherNumber(), template: 'other_number' },
             { usagerId, aidantId: who.aidantId, organisationId: who.organisationId },
           );
           if ('refused' in sent) return sent;

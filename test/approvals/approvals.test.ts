@@ -24,7 +24,7 @@ for (const kind of databases()) {
       );
       assert.deepEqual(await it.approvals.list(), []);
       assert.equal((await it.approvals.find(asked.id))?.askedBy, 'opr_a');
-      assert.deepEqual(await queued(database), ['approval.asked', 'approval.given']);
+      assert.deepEqual(await queued(database), ['approval.asked', 'approval.refused', 'approval.refused', 'approval.given', 'approval.refused']);
     } finally {
       await drop();
     }

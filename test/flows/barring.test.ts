@@ -1,3 +1,4 @@
+import type { Transaction } from '../../src/kernel/transaction.ts';
 import { barStore } from '../../src/persistence/barring.ts';
 import { signInStaff, signInUsager } from '../../src/practice/story.ts';
 import { textOf, Walker } from '../../src/practice/walker.ts';
@@ -17,6 +18,7 @@ import {
 } from '../support/acting.ts';
 import { assert, test } from '../support/check.ts';
 import { postgresOnly } from '../support/database.ts';
+import { byHand } from '../support/decisions.ts';
 import { inEachWorld } from '../support/protocol.ts';
 import { delegatedTokens, openWorld, signedInAidant, type World } from '../support/world.ts';
 
@@ -152,11 +154,12 @@ if (kind)
       const mandate = await agreed(it, 'colette', ['logement']);
       const begun = await begin(karim, service);
       let answer: Promise<Response> | undefined;
-      await other.app.site.transactions.run(async (tx) => {
+      const stopping = async (tx: Transaction): Promise<void> => {
         assert.equal(await barStore.bar(tx, mandate.id, by.administration.id), true);
         answer = confirm(it, karim, begun, confirmation(mandate, 'logement', csrf));
         await wait(400);
-      });
+      };
+      await byHand(() => other.app.site.transactions.run(stopping));
       assert.match((await (await answer)?.text()) ?? '', /Ce mandat ne sert plus sur ce site/);
       assert.deepEqual(await it.sql('select 1 from delegated_session where mandate_id = $1', [mandate.id]), []);
     } finally {

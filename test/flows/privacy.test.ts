@@ -86,6 +86,7 @@ const story = async (it: World): Promise<Told> => {
     { ...AIDANT, organisationId: organisation?.id ?? '', referent: false, actor: 'test' },
     (tx, { token }) =>
       it.app.deliveries.queue(tx, 'mail', {
+        about: { template: 'enrolment' },
         to: AIDANT.email,
         subject: 'Relais',
         text: `Bonjour ${AIDANT.givenName}, ${relais}/inscription/${token}`,

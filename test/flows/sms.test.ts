@@ -1,5 +1,4 @@
 import { signSms } from '../../src/notices/sms.ts';
-import { declareProfessionalNumber } from '../../src/persistence/channels.ts';
 import { signInUsager, signMandate } from '../../src/practice/story.ts';
 import { formOf, textOf, Walker } from '../../src/practice/walker.ts';
 import { inTheMorning, personOf } from '../support/acting.ts';
@@ -165,7 +164,7 @@ inEachWorld(({ world, kind }) => {
       assert.match(textOf(page), why);
       assert.equal((await it.sql('select 1 from remote_consent where draft_id = $1', [at.split('/').at(-1)])).length, 0);
     };
-    await declareProfessionalNumber(it.database.auto, JEAN, String((await it.sql('select id from organisation limit 1'))[0]?.['id']), new Date());
+    await it.sql('insert into professional_number (address, holder, declared_at) select $1, id, now() from organisation limit 1', [JEAN]);
     await refused(/numéro d’une structure/);
     await it.sql('delete from professional_number');
     await it.sql(

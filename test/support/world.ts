@@ -16,6 +16,7 @@ import { ensureService } from '../../src/practice/seed.ts';
 import { confirmDelegation, prepareMandate, signInStaff, signMandate } from '../../src/practice/story.ts';
 import { type Page, Walker } from '../../src/practice/walker.ts';
 import { type DatabaseKind, type FreshDatabase, openSecond } from './database.ts';
+import { watchDecisions } from './decisions.ts';
 
 /** The whole house for one test file: a fresh database, both federations, two mirror services, and Relais, on free ports, over real HTTP. */
 export interface World {
@@ -75,6 +76,7 @@ export const openWorld = async (
   kind: DatabaseKind,
   options: { readonly witnessed?: boolean; readonly watchEveryMs?: number } = {},
 ): Promise<World> => {
+  const watched = watchDecisions();
   const fresh = await kind.fresh();
   const { database } = fresh;
   const folder = mkdtempSync(join(tmpdir(), 'relais-world-'));
@@ -207,6 +209,7 @@ export const openWorld = async (
       await demonstration.close();
       await fresh.drop();
       rmSync(folder, { recursive: true, force: true });
+      watched.stop();
     },
   };
 };

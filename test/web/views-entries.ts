@@ -129,6 +129,8 @@ export const sampleEntries = (text: Text): StoredEntry[] => {
     entry('mandate.ended', '2026-02-20T08:24:00Z', { ...karim, reason: 'expired', themes: ['papiers'] }),
     entry('usager.linked', '2026-02-20T08:23:00Z', { acr: 'eidas1' }),
     entry('usager.signed-in', '2026-02-20T08:22:00Z', { acr: 'eidas1' }),
+    entry('message.sent', '2026-02-20T08:21:56Z', { channel: 'sms', template: 'reminder' }),
+    entry('message.failed', '2026-02-20T08:21:54Z', { channel: 'sms', template: 'consent', attempts: 9 }),
     entry('journal.exported', '2026-02-20T08:21:50Z', { what: 'own', entries: 12 }),
     entry('journal.exported', '2026-02-20T08:21:48Z', {
       what: 'csv',

@@ -55,6 +55,8 @@ type Shown =
   | 'action.error-declared'
   | 'revocation.delivered'
   | 'journal.read'
+  | 'message.sent'
+  | 'message.failed'
   | 'journal.exported'
   | 'proof.downloaded'
   | 'statement.made'
@@ -233,6 +235,14 @@ const WRITERS: { readonly [T in Shown]: Detail<T> } = {
     t(lang).journal.lines.delivered(capital(site(detail, lang)), exactTime(new Date(detail.acknowledgedAt), lang)),
   'journal.read': (detail, _, lang) =>
     t(lang).journal.lines.read(capital(detail.administrationName ?? t(lang).journal.someAdministration), detail.reason),
+  'message.sent': (detail, _, lang) => {
+    const { lines, channels, messages } = t(lang).journal;
+    return lines.messageSent(channels[detail.channel], pick(messages, detail.template));
+  },
+  'message.failed': (detail, _, lang) => {
+    const { lines, channels, messages } = t(lang).journal;
+    return lines.messageFailed(channels[detail.channel], pick(messages, detail.template));
+  },
   'journal.exported': (detail, _, lang) => {
     const { lines } = t(lang).journal;
     const who = readerOf(detail, lang);

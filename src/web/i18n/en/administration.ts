@@ -44,6 +44,7 @@ export const administration: Catalogue['administration'] = {
     'journal.exported': 'Lines downloaded',
     'proof.downloaded': 'Proof downloaded',
     'token.issued': 'Token issued',
+    'token.inactive': 'Token said inactive',
     'token.refused': 'Token refused',
     'action.refused': 'Act refused',
     'administration.added': 'Administration added',

@@ -43,6 +43,7 @@ export const administration = {
     'journal.exported': 'Lignes téléchargées',
     'proof.downloaded': 'Preuve téléchargée',
     'token.issued': 'Jeton délivré',
+    'token.inactive': 'Jeton dit inactif',
     'token.refused': 'Jeton refusé',
     'action.refused': 'Acte refusé',
     'administration.added': 'Administration ajoutée',
