@@ -52,6 +52,7 @@ import { exportStore } from './persistence/exports.ts';
 import { checkFingerprint } from './persistence/fingerprints.ts';
 import { createJournal, readOrigin } from './persistence/journal.ts';
 import { createConfirmed } from './persistence/journal-confirmed.ts';
+import { evidenceStore } from './persistence/journal-evidence.ts';
 import { openKeyStore } from './persistence/journal-keys.ts';
 import { newestProof, proofTextOf } from './persistence/journal-proof.ts';
 import { logStore } from './persistence/journal-published.ts';
@@ -451,6 +452,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     witnessPolicy: policy?.text,
     logVkey: () => signer.vkey(),
     published: createPublishedLog(logStore(database.auto)),
+    evidence: evidenceStore,
     mirrors: config.mirrors ?? [],
     proof: (tx, index) => {
       const witnessed = confirmed.witnessed();

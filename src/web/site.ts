@@ -8,6 +8,7 @@ import type { Means } from '../aidants/means.ts';
 import type { Passkeys } from '../aidants/passkeys.ts';
 import type { Recovery } from '../aidants/recovery.ts';
 import type { Sessions } from '../delegation/sessions.ts';
+import type { EvidenceStore } from '../journal/evidence.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { PublishedLog } from '../journal/published.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -91,6 +92,8 @@ export interface Site {
   /** The log's public key, as a C2SP vkey. Fails as `signer_unreachable`. */
   readonly logVkey: () => Promise<string>;
   readonly published: PublishedLog;
+  /** What lets a page be checked by whoever reads it. */
+  readonly evidence: EvidenceStore;
   /** SHA-256 of the tokens of those who may copy the leaves. */
   readonly mirrors: readonly Buffer[];
   /** The proof of an entry, as a C2SP tlog-proof text; undefined while nothing signed covers it. */

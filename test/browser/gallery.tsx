@@ -37,7 +37,7 @@ const serve = async (pages: ReadonlyMap<string, string>): Promise<{ origin: stri
       response
         .writeHead(200, {
           'content-type': 'text/html; charset=utf-8',
-          'content-security-policy': /data-(passkey|session|fill)=|data-wait="open"/.test(page)
+          'content-security-policy': /data-(passkey|session|fill|log)=|data-wait="open"/.test(page)
             ? `${POLICY}; script-src 'self'; connect-src 'self'`
             : POLICY,
         })

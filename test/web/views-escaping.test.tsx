@@ -1,4 +1,4 @@
-import { FILL_SCRIPT, PASSKEY_SCRIPT, SESSION_SCRIPT, WAIT_SCRIPT } from '../../src/web/assets/assets.ts';
+import { FILL_SCRIPT, PASSKEY_SCRIPT, SESSION_SCRIPT, VERIFY_SCRIPT, WAIT_SCRIPT } from '../../src/web/assets/assets.ts';
 import { safeHref } from '../../src/web/views/parts.tsx';
 import { render } from '../../src/web/views/render.ts';
 import { assert, test } from '../support/check.ts';
@@ -100,7 +100,7 @@ const skeleton = (html: string): string => {
 };
 
 /** The scripts of ours. */
-const OURS = [FILL_SCRIPT, PASSKEY_SCRIPT, SESSION_SCRIPT, WAIT_SCRIPT].map((path) => `<script src="${path}" defer=""></script>`);
+const OURS = [FILL_SCRIPT, PASSKEY_SCRIPT, SESSION_SCRIPT, VERIFY_SCRIPT, WAIT_SCRIPT].map((path) => `<script src="${path}" defer=""></script>`);
 
 const innocuous = Object.entries(samples('fr', () => 'nom')).map(([name, node]) => ({ name, skeleton: skeleton(render(node)) }));
 

@@ -1,6 +1,7 @@
 import type { JSX } from 'hono/jsx/jsx-runtime';
 import { endOfMandate } from '../../src/kernel/calendar.ts';
 import { WHOLE } from '../../src/mandates/narrowing.ts';
+import type { Evidence } from '../../src/web/evidence.ts';
 import { fr } from '../../src/web/i18n/fr.ts';
 import type { Lang } from '../../src/web/i18n/language.ts';
 import { readTranslations } from '../../src/web/translations.ts';
@@ -8,6 +9,7 @@ import { AuditPage, type AuditRow, BarPage } from '../../src/web/views/administr
 import { AidantHomePage, OrganisationPage } from '../../src/web/views/aidant.tsx';
 import { EnrolmentDonePage, EnrolmentKeyPage, EnrolmentStartPage, SecondFactorPage } from '../../src/web/views/code.tsx';
 import { ErrorPage } from '../../src/web/views/error.tsx';
+import { HowVerifiedPage } from '../../src/web/views/evidence.tsx';
 import { HomePage } from '../../src/web/views/home.tsx';
 import { ConfirmPage, PickPersonPage, PickThemePage } from '../../src/web/views/interaction.tsx';
 import type { Frame } from '../../src/web/views/layout.tsx';
@@ -41,6 +43,22 @@ const QR =
   '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" shape-rendering="crispEdges"><path fill="#ffffff" d="M0 0h9v9H0z"/><path stroke="#000000" d="M1 1.5h3M5 1.5h3M1 2.5h1M3 2.5h1M6 2.5h1M1 3.5h3M5 3.5h2M2 5.5h5M1 6.5h2M5 6.5h3M3 7.5h4"/></svg>';
 const LOGOUT_FORM =
   '<form id="op.logoutForm" method="post" action="/oidc/session/end/confirm"><input type="hidden" name="xsrf" value="0011"/></form>';
+
+const evidenceSample = (lang: Lang, text: Text): Evidence => ({
+  log: { origin: text('journal.relais.example/4f0c2a91'), keys: [] },
+  nodes: [],
+  party: { role: 'usager', last: 1, withheld: [] },
+  entries: [
+    {
+      index: 4711,
+      bytes: text('{"v":1}'),
+      number: 1,
+      boxes: [],
+      sealed: { subject: [{ name: 'detail.reason', value: text('x'), salt: 'A' }], actor: [] },
+    },
+  ],
+  page: { lang, kinds: [], words: {} },
+});
 
 /** Every page with sample data, by name. Each free text goes through `text`. */
 export const samples = (lang: Lang, text: Text = (value) => value): Record<string, JSX.Element> => {
@@ -626,9 +644,11 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
           { ...card, organisation: text('CCAS de Saintes'), aidants: [], otherAidants: 1, endsAt: endOfMandate(NOW, 1) },
         ]}
         checkpoint={{ size: 4790, at: at('2026-03-03T14:31:03Z') }}
+        evidence={evidenceSample(lang, text)}
         older="/mon-espace?avant=4700"
       />
     ),
+    'how-verified': <HowVerifiedPage frame={open} />,
     'usager-empty': <UsagerHomePage frame={usager} now={NOW} greeting={text('Madame Martin')} lines={[]} mandates={[]} />,
     'usager-entry': (
       <EntryPage

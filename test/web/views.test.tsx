@@ -1,6 +1,6 @@
 import { KINDS } from '../../src/journal/event.ts';
 import { endOfMandate } from '../../src/kernel/calendar.ts';
-import { FILL_SCRIPT, PASSKEY_SCRIPT, SESSION_SCRIPT, WAIT_SCRIPT } from '../../src/web/assets/assets.ts';
+import { FILL_SCRIPT, PASSKEY_SCRIPT, SESSION_SCRIPT, VERIFY_SCRIPT, WAIT_SCRIPT } from '../../src/web/assets/assets.ts';
 import { birthday, day, exactTime, plainDay, time, until } from '../../src/web/i18n/dates.ts';
 import { en } from '../../src/web/i18n/en.ts';
 import { fr } from '../../src/web/i18n/fr.ts';
@@ -148,6 +148,7 @@ test('every page has its title, one h1, the help number once at the top and once
         ...(html.includes('data-passkey=') ? [PASSKEY_SCRIPT] : []),
         ...(waits ? [WAIT_SCRIPT] : []),
         ...(html.includes('data-fill=') ? [FILL_SCRIPT] : []),
+        ...(html.includes('data-log=') ? [VERIFY_SCRIPT] : []),
         ...(html.includes('data-session=') ? [SESSION_SCRIPT] : []),
       ];
       assert.deepEqual(
@@ -157,7 +158,7 @@ test('every page has its title, one h1, the help number once at the top and once
       );
       assert.doesNotMatch(
         html,
-        /<script(?! src="\/assets\/(passkey|wait|session|statement-fill)\.js\?v=)|<style|\sstyle=|\son[a-z]+=|javascript:/i,
+        /<script(?! src="\/assets\/(passkey|wait|verify|session|statement-fill)\.js\?v=)|<style|\sstyle=|\son[a-z]+=|javascript:/i,
         name,
       );
     }

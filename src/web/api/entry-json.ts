@@ -7,7 +7,7 @@ import type { Lang } from '../i18n/language.ts';
 import { sentence } from '../i18n/sentence.ts';
 
 /** A box as it is shown: its fields in the order of their names, of some of them the digest alone; or its own digest; or nothing, once it was erased. */
-type BoxJson = readonly Shown[] | { readonly digest: string } | null;
+export type BoxJson = readonly Shown[] | { readonly digest: string } | null;
 
 interface LeafJson {
   /** SHA-256(0x00 ‖ `bytes`), base64url. */
@@ -50,14 +50,19 @@ const mayShow =
 const boxJson = (own: OpenBox | undefined, other: OpenBox | undefined, may: (name: string) => boolean): BoxJson =>
   own ? show(own, may) : other ? { digest: other.other.toString('base64url') } : null;
 
+/** Both boxes as this reader may see them. */
+export const sealedJson = (entry: ProvedEntry, seen: VisibleEntry): EntryJson['sealed'] => {
+  const may = mayShow(entry, seen);
+  const { subject, actor } = entry.boxes;
+  return { subject: boxJson(subject, actor, may), actor: boxJson(actor, subject, may) };
+};
+
 /** Undefined for an entry that this reader has no row for. */
 export const entryJson = (view: View, entry: ProvedEntry, lang: Lang): EntryJson | undefined => {
   const seen = visibleTo(view, entry);
   if (!seen) return undefined;
   const { at, leaf, eventId, ...rest } = seen;
   const said = view.who === 'usager' ? sentence(entry, lang) : undefined;
-  const may = mayShow(entry, seen);
-  const { subject, actor } = entry.boxes;
   return {
     ...rest,
     at: at.toISOString(),
@@ -65,13 +70,13 @@ export const entryJson = (view: View, entry: ProvedEntry, lang: Lang): EntryJson
     ...(said ? { says: [said.strong, said.text, said.badge?.word, said.reference].filter(Boolean).join(' ') } : {}),
     ...(entry.numbers[view.who] === undefined ? {} : { number: entry.numbers[view.who] as number }),
     leaf: leafOf(entry),
-    sealed: { subject: boxJson(subject, actor, may), actor: boxJson(actor, subject, may) },
+    sealed: sealedJson(entry, seen),
     proof: proofOf(entry.index),
   };
 };
 
 /** Kinds that wait for somebody else's word before their subject learns of them: an authority's, or the opérateur's who looks at a sign-in. */
-const WITHHELD: readonly EventType[] = ['hold.placed', 'hold.lifted', 'usager.drifted'];
+export const WITHHELD: readonly EventType[] = ['hold.placed', 'hold.lifted', 'usager.drifted'];
 
 /** An entry of a kind that its subject does not read: that it exists, and why. Undefined for one of which nothing may be said yet. */
 export const hiddenJson = (entry: ProvedEntry) =>

@@ -16,13 +16,21 @@ const own = (name: string): string => fileURLToPath(new URL(name, import.meta.ur
 const fonts = join(dirname(createRequire(import.meta.url).resolve('@fontsource-variable/atkinson-hyperlegible-next/package.json')), 'files');
 const font = (name: string, to: string): Asset => ({ path: `/assets/${to}`, file: join(fonts, name), type: 'font/woff2' });
 
-/** Everything the pages load: one style sheet, one icon, two fonts; a script where somebody is signed in, one where a passkey is asked for, one on the page that waits, one where a scanned sheet is checked. */
+const ed25519 = fileURLToPath(import.meta.resolve('@noble/ed25519'));
+
+/**
+ * Everything the pages load: one style sheet, one icon, two fonts; a script where somebody is signed in, one where a passkey is asked for, one on the
+ * page that waits, one where a scanned sheet is checked; two where entries of the journal are shown, and a third where the browser has no Ed25519.
+ */
 export const ASSETS: readonly Asset[] = [
   { path: '/assets/relais.css', file: own('./relais.css'), type: 'text/css; charset=utf-8' },
   { path: '/assets/passkey.js', file: own('./passkey.js'), type: 'text/javascript; charset=utf-8' },
   { path: '/assets/session.js', file: own('./session.js'), type: 'text/javascript; charset=utf-8' },
   { path: '/assets/wait.js', file: own('./wait.js'), type: 'text/javascript; charset=utf-8' },
   { path: '/assets/statement-fill.js', file: own('./statement-fill.js'), type: 'text/javascript; charset=utf-8' },
+  { path: '/assets/verify.js', file: own('./verify.js'), type: 'text/javascript; charset=utf-8' },
+  { path: '/assets/verify-log.js', file: own('./verify-log.js'), type: 'text/javascript; charset=utf-8' },
+  { path: '/assets/ed25519.js', file: ed25519, type: 'text/javascript; charset=utf-8' },
   { path: '/assets/relais.svg', file: own('./relais.svg'), type: 'image/svg+xml' },
   font('atkinson-hyperlegible-next-latin-wght-normal.woff2', 'atkinson-latin.woff2'),
   font('atkinson-hyperlegible-next-latin-ext-wght-normal.woff2', 'atkinson-latin-ext.woff2'),
@@ -36,4 +44,7 @@ export const PASSKEY_SCRIPT = marked('/assets/passkey.js', own('./passkey.js'));
 export const WAIT_SCRIPT = marked('/assets/wait.js', own('./wait.js'));
 export const FILL_SCRIPT = marked('/assets/statement-fill.js', own('./statement-fill.js'));
 export const SESSION_SCRIPT = marked('/assets/session.js', own('./session.js'));
+export const VERIFY_SCRIPT = marked('/assets/verify.js', own('./verify.js'));
+export const VERIFY_LOG_SCRIPT = marked('/assets/verify-log.js', own('./verify-log.js'));
+export const ED25519_SCRIPT = marked('/assets/ed25519.js', ed25519);
 export const ICON = '/assets/relais.svg';

@@ -5,6 +5,7 @@ import { attestation } from './en/attestation.ts';
 import { contests } from './en/contests.ts';
 import { delegation } from './en/delegation.ts';
 import { ending } from './en/ending.ts';
+import { evidence } from './en/evidence.ts';
 import { journal } from './en/journal.ts';
 import { lost } from './en/lost.ts';
 import { mandate } from './en/mandate.ts';
@@ -40,6 +41,7 @@ export const en: Catalogue = {
   delegation,
   usager,
   journal,
+  evidence,
   statement,
   administration,
   refusals,

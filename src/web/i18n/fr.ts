@@ -5,6 +5,7 @@ import { attestation } from './fr/attestation.ts';
 import { contests } from './fr/contests.ts';
 import { delegation } from './fr/delegation.ts';
 import { ending } from './fr/ending.ts';
+import { evidence } from './fr/evidence.ts';
 import { journal } from './fr/journal.ts';
 import { lost } from './fr/lost.ts';
 import { mandate } from './fr/mandate.ts';
@@ -40,6 +41,7 @@ const source = {
   delegation,
   usager,
   journal,
+  evidence,
   statement,
   administration,
   refusals,

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { FastifyInstance } from 'fastify';
 import { ASSETS } from '../assets/assets.ts';
 import type { Kit } from '../kit.tsx';
+import { HowVerifiedPage } from '../views/evidence.tsx';
 import { HomePage } from '../views/home.tsx';
 import { InfoPage } from '../views/leaving.tsx';
 import { PATHS } from '../views/paths.ts';
@@ -32,6 +33,7 @@ export const publicPages =
     );
     app.get(PATHS.accessibility, (request, reply) => kit.page(reply, <InfoPage frame={kit.frame(request)} page="accessibility" />));
     app.get(PATHS.personalData, (request, reply) => kit.page(reply, <InfoPage frame={kit.frame(request)} page="personalData" />));
+    app.get(PATHS.howVerified, (request, reply) => kit.page(reply, <HowVerifiedPage frame={kit.frame(request)} />));
     app.get(PATHS.verify, async (request, reply) => {
       const checkpoint = await site.checkpoint();
       return kit.page(reply, <InfoPage frame={kit.frame(request)} page="verify" {...(checkpoint ? { checkpointNote: checkpoint.note } : {})} />);

@@ -1,11 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { REMARKABLE } from '../../actions/contests.ts';
 import type { EventType } from '../../journal/event.ts';
-import type { StoredEntry } from '../../journal/journal.ts';
+import type { ProvedEntry, StoredEntry } from '../../journal/journal.ts';
 import { isId } from '../../kernel/ids.ts';
 import type { Mandate } from '../../mandates/mandate.ts';
 import { isTheme, type Theme } from '../../organisations/theme.ts';
 import { displayName, shortName } from '../../usagers/usager.ts';
+import { evidenceOf } from '../evidence.ts';
 import { requireUsager, type UsagerSession } from '../guards.ts';
 import type { Kit } from '../kit.tsx';
 import { MandatePage } from '../views/mandate-text.tsx';
@@ -51,13 +52,18 @@ export const usagerSpace =
       if (!session) return reply;
       const before = Number(kit.query(request, 'avant'));
       const now = site.clock.now();
+      const paged = Number.isSafeInteger(before) && before > 0;
+      // Where her entries end now: what is written while this page is made belongs to the next.
+      const newest = paged
+        ? before
+        : ((await site.evidence.leaves(site.transactions.auto, 'usager', session.usagerId, { from: 0 }, 1)).leaves[0]?.index ?? -1);
       const [who, entries, mandates, checkpoint] = await Promise.all([
         whoIs(session),
-        site.journal.read(site.transactions.auto, {
+        site.journal.prove(site.transactions.auto, {
           usager: session.usagerId,
           types: SHOWN,
           limit: PAGE + 1,
-          ...(Number.isSafeInteger(before) && before > 0 ? { before } : {}),
+          before: paged ? before : newest + 1,
         }),
         site.mandates.ofUsager(session.usagerId),
         site.checkpoint(),
@@ -66,7 +72,17 @@ export const usagerSpace =
       const last = shown.at(-1);
       const live = mandates.filter((mandate) => mandate.state.kind === 'active' && mandate.endsAt > now);
       const remarkable = shown.filter(isRemarkable);
-      const [silent, names, said] = await Promise.all([
+      const oldest = entries.length <= PAGE;
+      const whole = { from: oldest ? 0 : (last?.index ?? 0), to: newest, newest: !paged, oldest };
+      const lang = kit.lang(request);
+      const [evidence, silent, names, said] = await Promise.all([
+        evidenceOf(site, {
+          view: { who: 'usager', id: session.usagerId },
+          lines: shown,
+          lang,
+          whole,
+          again: `/usager?avant=${paged ? before : newest + 1}`,
+        }),
         silentAmong(site, shown),
         site.aidantNames(live.map((mandate) => mandate.organisationId)),
         site.contests.said(remarkable.map((entry) => entry.eventId)),
@@ -101,6 +117,7 @@ export const usagerSpace =
             };
           })}
           {...(checkpoint && shown[0] && checkpoint.size > shown[0].index ? { checkpoint: { size: checkpoint.size, at: checkpoint.at } } : {})}
+          {...(evidence ? { evidence } : {})}
           {...(site.sms ? { phoneHref: '/usager/telephone' } : {})}
           {...(kit.query(request, 'avant') ? { newer: '/usager' } : {})}
           {...(entries.length > PAGE && last ? { older: `/usager?avant=${last.index}` } : {})}
@@ -108,10 +125,10 @@ export const usagerSpace =
       );
     });
 
-    const ownEntry = async (session: UsagerSession, id: string): Promise<StoredEntry | undefined> => {
+    const ownEntry = async (session: UsagerSession, id: string): Promise<ProvedEntry | undefined> => {
       const index = Number(id);
       if (!Number.isSafeInteger(index) || index < 0) return undefined;
-      const [entry] = await site.journal.read(site.transactions.auto, { usager: session.usagerId, types: SHOWN, before: index + 1, limit: 1 });
+      const [entry] = await site.journal.prove(site.transactions.auto, { usager: session.usagerId, types: SHOWN, before: index + 1, limit: 1 });
       return entry?.index === index ? entry : undefined;
     };
     app.get<Params>('/usager/entrees/:id/preuve', async (request, reply) => {
@@ -126,7 +143,9 @@ export const usagerSpace =
       if (!session) return reply;
       const [who, entry] = await Promise.all([whoIs(session), ownEntry(session, request.params.id)]);
       if (!entry) return kit.refuse(request, reply, 'not_found', { session, who: { name: who.name } });
-      const [checkpoint, silent, references] = await Promise.all([
+      const view = { who: 'usager', id: session.usagerId } as const;
+      const [evidence, checkpoint, silent, references] = await Promise.all([
+        evidenceOf(site, { view, lines: [entry], lang: kit.lang(request), again: `/usager/entrees/${entry.index}` }),
         site.checkpoint(),
         silentAmong(site, [entry]),
         site.references(entry.mandate ? [entry.mandate] : []),
@@ -138,6 +157,7 @@ export const usagerSpace =
           frame={kit.frame(request, session, { name: who.name })}
           entry={entry}
           origin={site.origin()}
+          {...(evidence ? { evidence } : {})}
           {...(checkpoint && checkpoint.size > entry.index ? { checkpoint: { size: checkpoint.size, at: checkpoint.at } } : {})}
           proofHref={`/usager/entrees/${entry.index}/preuve`}
           withoutReport={entry.session !== undefined && silent.has(entry.session)}

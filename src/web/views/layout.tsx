@@ -1,6 +1,6 @@
 import type { Child } from 'hono/jsx';
 import type { JSX } from 'hono/jsx/jsx-runtime';
-import { FILL_SCRIPT, ICON, PASSKEY_SCRIPT, SESSION_SCRIPT, STYLE_SHEET, WAIT_SCRIPT } from '../assets/assets.ts';
+import { FILL_SCRIPT, ICON, PASSKEY_SCRIPT, SESSION_SCRIPT, STYLE_SHEET, VERIFY_SCRIPT, WAIT_SCRIPT } from '../assets/assets.ts';
 import { time } from '../i18n/dates.ts';
 import { type Lang, t } from '../i18n/language.ts';
 import { Icon, Logo } from './icons.tsx';
@@ -51,6 +51,8 @@ interface LayoutProps extends Frame {
   readonly follows?: boolean;
   /** True when the page takes a field from its own address: it loads the script that does. */
   readonly fills?: boolean;
+  /** True when the page shows entries of the journal with what checks them: it loads the script that does. */
+  readonly checks?: boolean;
   readonly children?: Child;
 }
 
@@ -168,7 +170,19 @@ const Footer = ({ lang, helpNumber, languageHref }: Frame): JSX.Element => {
 };
 
 /** The whole document: skip links, header with the help number, account, content, footer. */
-export const Layout = ({ title, error, width, dense, script, follows, fills, refreshSeconds, children, ...frame }: LayoutProps): JSX.Element => {
+export const Layout = ({
+  title,
+  error,
+  width,
+  dense,
+  script,
+  follows,
+  fills,
+  checks,
+  refreshSeconds,
+  children,
+  ...frame
+}: LayoutProps): JSX.Element => {
   const { lang, who } = frame;
   const words = t(lang).shared;
   return (
@@ -184,6 +198,7 @@ export const Layout = ({ title, error, width, dense, script, follows, fills, ref
         {script ? <script src={PASSKEY_SCRIPT} defer /> : null}
         {follows ? <script src={WAIT_SCRIPT} defer /> : null}
         {fills ? <script src={FILL_SCRIPT} defer /> : null}
+        {checks ? <script src={VERIFY_SCRIPT} defer /> : null}
         {who?.stay === undefined ? null : <script src={SESSION_SCRIPT} defer />}
       </head>
       <body class={dense ? 'dense' : undefined}>

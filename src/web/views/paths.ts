@@ -4,6 +4,7 @@ export const PATHS = {
   accessibility: '/accessibilite',
   personalData: '/donnees-personnelles',
   verify: '/verifier-le-journal',
+  howVerified: '/verifier-le-journal/comment',
   verifyAttestation: '/verifier',
   verifyStatement: '/verifier/releve',
   offlineCheck: '/verifier/releve/hors-ligne',

@@ -1,9 +1,11 @@
 import type { JSX } from 'hono/jsx/jsx-runtime';
 import type { StoredEntry } from '../../journal/journal.ts';
+import type { Evidence } from '../evidence.ts';
 import { dayAndTime, exactTime } from '../i18n/dates.ts';
 import { t } from '../i18n/language.ts';
 import { namedOrganisation, siteOf } from '../i18n/names.ts';
 import { sentence, themeLabel, themeList } from '../i18n/sentence.ts';
+import { EvidenceStatus } from './evidence.tsx';
 import { PartChoices } from './fields.tsx';
 import { type Frame, Layout } from './layout.tsx';
 import { Actions, Alert, Badge, Button, ButtonLink, Facts, Link, type Post, PostForm } from './parts.tsx';
@@ -16,6 +18,8 @@ interface EntryProps {
   readonly origin: string;
   /** The first signed checkpoint that covers the entry. */
   readonly checkpoint?: { readonly size: number; readonly at: Date };
+  /** What lets her browser check it. */
+  readonly evidence?: Evidence;
   /** The proof as a file, offered once the entry is sealed. */
   readonly proofHref?: string;
   readonly withoutReport?: boolean;
@@ -62,15 +66,18 @@ export const EntryPage = (props: EntryProps): JSX.Element => {
   const words = t(lang).usager.entry;
   const said = sentence(entry, lang, { withoutReport: props.withoutReport === true });
   return (
-    <Layout {...frame} title={words.title(entry.index)} width="narrow">
+    <Layout {...frame} title={words.title(entry.index)} width="narrow" checks={props.evidence !== undefined}>
       <h1>{words.title(entry.index)}</h1>
-      {said === undefined ? null : (
-        <p class="lead">
-          <b>{said.strong}</b> {said.text} {said.badge === undefined ? null : <Badge tone={said.badge.tone}>{said.badge.word}</Badge>}
-        </p>
-      )}
-      <div class="fr-card">
-        <WhatHappened {...props} />
+      {props.evidence === undefined ? null : <EvidenceStatus lang={lang} helpNumber={frame.helpNumber} evidence={props.evidence} />}
+      <div data-entry={String(entry.index)}>
+        {said === undefined ? null : (
+          <p class="lead">
+            <b>{said.strong}</b> {said.text} {said.badge === undefined ? null : <Badge tone={said.badge.tone}>{said.badge.word}</Badge>}
+          </p>
+        )}
+        <div class="fr-card" data-entry-words="">
+          <WhatHappened {...props} />
+        </div>
       </div>
       <h2>{words.proof}</h2>
       <div class="fr-card">

@@ -2,11 +2,13 @@ import type { JSX } from 'hono/jsx/jsx-runtime';
 import type { StoredEntry } from '../../journal/journal.ts';
 import { parisDay } from '../../kernel/calendar.ts';
 import type { Narrowing } from '../../mandates/narrowing.ts';
+import type { Evidence } from '../evidence.ts';
 import { day, dayAndTime, lastDay, plainDay, time } from '../i18n/dates.ts';
 import { type Lang, t } from '../i18n/language.ts';
 import { namedOrganisation } from '../i18n/names.ts';
 import { narrowingList } from '../i18n/narrowing.ts';
 import { methodLabel, sentence, themeLabel, themeList } from '../i18n/sentence.ts';
+import { EvidenceStatus } from './evidence.tsx';
 import { Icon } from './icons.tsx';
 import { type Frame, Layout } from './layout.tsx';
 import { Actions, Alert, Badge, ButtonLink, Empty, Facts, Link, Pager } from './parts.tsx';
@@ -48,6 +50,8 @@ interface UsagerHomeProps {
   readonly phoneHref?: string;
   /** Last signed checkpoint; missing while the signature is late. */
   readonly checkpoint?: { readonly size: number; readonly at: Date };
+  /** What lets her browser check these lines. */
+  readonly evidence?: Evidence;
   readonly newer?: string;
   readonly older?: string;
 }
@@ -60,7 +64,7 @@ const TimelineLine = ({ line, lang }: { line: UsagerLine; lang: Lang }): JSX.Ele
   if (said === undefined) return null;
   const about = words.about(`${said.strong}, ${time(line.entry.at, lang)}`);
   return (
-    <li id={`line-${line.entry.index}`}>
+    <li id={`line-${line.entry.index}`} data-entry={String(line.entry.index)}>
       <time datetime={line.entry.at.toISOString()}>{time(line.entry.at, lang)}</time>
       <div>
         <p>
@@ -100,7 +104,7 @@ const byDay = (lines: readonly UsagerLine[]): UsagerLine[][] => {
 /** A signature comes each second: lines that still wait for theirs after this long are worth a word. */
 const LATE_MS = 60_000;
 
-const Done = ({ frame, now, lines, newer, older, checkpoint }: UsagerHomeProps): JSX.Element => {
+const Done = ({ frame, now, lines, newer, older, checkpoint, evidence }: UsagerHomeProps): JSX.Element => {
   const { lang } = frame;
   const words = t(lang).usager;
   const shown = lines.filter((line) => sentence(line.entry, lang) !== undefined);
@@ -108,6 +112,7 @@ const Done = ({ frame, now, lines, newer, older, checkpoint }: UsagerHomeProps):
   return (
     <section class="two__main" aria-labelledby="done">
       <h2 id="done">{words.done}</h2>
+      {evidence === undefined ? null : <EvidenceStatus lang={lang} helpNumber={frame.helpNumber} evidence={evidence} />}
       {shown.length > 0 ? null : newer === undefined ? (
         <Empty title={words.empty.title}>
           <p>{words.empty.text}</p>
@@ -191,7 +196,7 @@ export const UsagerHomePage = (props: UsagerHomeProps): JSX.Element => {
   const { frame, now, mandates } = props;
   const words = t(frame.lang).usager;
   return (
-    <Layout {...frame} title={words.done} width="wide">
+    <Layout {...frame} title={words.done} width="wide" checks={props.evidence !== undefined}>
       <h1>{words.hello(props.greeting)}</h1>
       <div class="two">
         <section class="two__side" aria-labelledby="who">

@@ -1,0 +1,228 @@
+// Says, where entries of the journal are shown, whether they are what was sealed (verify-log.js checks it): five states in words, and a file to keep when
+// something does not match. Nothing leaves the browser but requests for this site's own public proofs.
+const place = document.getElementById('checked');
+const { evidence: given, says } = JSON.parse(document.getElementById('evidence').content.textContent);
+const words = place.querySelector('[data-checked-words]');
+const more = place.querySelector('[data-checked-more]');
+const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+let evidence = given;
+let visited = false; // before this page
+
+/** What stands on the page, to be compared with what was sealed. */
+const linesOf = () =>
+  [...document.querySelectorAll('[data-entry]')].map((line) => ({
+    index: Number(line.dataset.entry),
+    at: line.querySelector('time')?.dateTime,
+    text: [line.closest('ol')?.previousElementSibling, ...line.querySelectorAll('[data-entry-words], time, p:not(.links)')]
+      .map((part) => part?.textContent ?? '')
+      .join(' '),
+  }));
+
+/** Ed25519 of the browser; where it has none, a library of five kilobytes. */
+let library;
+const ed25519 = async (log, signature, message, raw) => {
+  if (!library) {
+    try {
+      return await log.nativeEd25519(signature, message, raw);
+    } catch {
+      library = await import(place.dataset.ed25519);
+    }
+  }
+  return library.verifyAsync(signature, message, raw, { zip215: false }).catch(() => false);
+};
+
+// What was seen at the last visit: the newest checkpoint of this journal, and the last number of the party by a hash of its key.
+
+const openStore = () =>
+  new Promise((resolve, reject) => {
+    const request = indexedDB.open('relais-journal', 1);
+    request.onupgradeneeded = () => request.result.createObjectStore('seen');
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+const memory = new Map();
+const inStore = async (mode, work) => {
+  const database = await openStore();
+  try {
+    return await new Promise((resolve, reject) => {
+      const request = work(database.transaction('seen', mode).objectStore('seen'));
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
+    });
+  } finally {
+    database.close();
+  }
+};
+const recall = async (key) => memory.get(key) ?? (await inStore('readonly', (store) => store.get(key)).catch(() => undefined));
+const remember = async (key, value) => {
+  memory.set(key, value);
+  await inStore('readwrite', (store) => store.put(value, key)).catch(() => undefined);
+};
+
+/** Asks for a resource of this site. Undefined when there is no answer, or none that says anything; null when there is no such thing. */
+const ask = async (path) => {
+  try {
+    const answer = await fetch(path, { credentials: 'same-origin' });
+    if (answer.ok) return await answer.text();
+    return answer.status === 404 || answer.status === 400 ? null : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+/** Compares with the last visit: 'same', 'first', 'offline', or what does not fit. */
+const compareHistory = async (log, { newest }) => {
+  const { origin } = evidence.log;
+  const before = await recall(origin);
+  if (!before) return 'first';
+  const old = { size: before.size, root: log.base64(before.root) };
+  const [older, newer] = old.size <= newest.size ? [old, newest] : [newest, old];
+  let proof = '';
+  if (older.size !== newer.size && older.size > 0) {
+    proof = await ask(`/api/v1/journal/consistency?from=${older.size}&to=${newer.size}`);
+    if (proof === undefined) return 'offline';
+  }
+  const hashes = (proof ?? '').split('\n').filter(Boolean).map(log.base64);
+  if (proof !== null && (await log.continues(older, newer, hashes))) return 'same';
+  return { code: 'history', before: before.note, proof };
+};
+
+/** The last number that this party had; fewer now means that some were taken away. */
+const compareLast = async (partyKey) => {
+  const { party } = evidence;
+  if (!partyKey || !party.complete?.newest) return undefined;
+  const last = (await recall(partyKey)) ?? 0;
+  if (party.last < last) return { code: 'last', before: last };
+  await remember(partyKey, party.last);
+  return undefined;
+};
+const partyKeyOf = async () => {
+  const { log, party } = evidence;
+  if (party.key === undefined) return undefined;
+  const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(`${party.role}\n${party.key}`));
+  return `${log.origin} ${btoa(String.fromCharCode(...new Uint8Array(hash)))}`;
+};
+
+const check = async (log) => {
+  performance.mark('relais-verify-start');
+  const lines = linesOf();
+  const result = await log.checkEvidence(evidence, { ed25519: (...rest) => ed25519(log, ...rest) });
+  const problem = result.problem ?? log.compareLines(lines, result.entries, evidence);
+  performance.measure('relais-verify', 'relais-verify-start');
+  if (problem) return { state: 'mismatch', problem, lines };
+  if (!result.newest) return { ...result, history: 'first' };
+  const history = await compareHistory(log, result);
+  if (typeof history !== 'string') return { state: 'mismatch', problem: history, lines };
+  const lost = await compareLast(await partyKeyOf());
+  if (lost) return { state: 'mismatch', problem: lost, lines };
+  const { size, root, note } = result.newest;
+  const known = await recall(evidence.log.origin);
+  if (history !== 'offline' && (known?.size ?? -1) < size) await remember(evidence.log.origin, { size, root: log.toBase64(root), note });
+  return { ...result, history };
+};
+
+// Words
+
+const WHY = {
+  text: 'text',
+  lines: 'lines',
+  order: 'lines',
+  gap: 'gap',
+  last: 'last',
+  history: 'history',
+  commitment: 'content',
+  box: 'content',
+  leaf: 'content',
+  tag: 'content',
+  inclusion: 'place',
+};
+const element = (name, text, members = {}) => Object.assign(document.createElement(name), { textContent: text }, members);
+const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '');
+
+/** A button that asks nothing of the server. */
+const button = (text, kind, press) => {
+  const made = element('button', text, { type: 'button', className: `fr-btn fr-btn--${kind}` });
+  made.addEventListener('click', press);
+  return made;
+};
+
+const download = ({ problem, lines }) => {
+  const file = { format: 'relais-evidence/1', made: new Date().toISOString(), address: location.pathname, problem, lines, evidence };
+  const address = URL.createObjectURL(new Blob([JSON.stringify(file, null, 1)], { type: 'application/json' }));
+  element('a', '', { href: address, download: `relais-preuves-${file.made.slice(0, 10)}.json` }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+};
+
+const mainWords = (log, { state, why, witnesses }) => {
+  if (state !== 'verified') return says.states[why && why !== 'waiting' ? why : state];
+  const names = new Intl.ListFormat(evidence.page.lang).format(witnesses.names);
+  return fill(says.states.verified, { witnesses: names, time: log.timeIn(new Date(witnesses.at), evidence.page.lang) });
+};
+
+const notesOf = (result) => {
+  if (result.state === 'mismatch') {
+    const { code, entry } = result.problem;
+    const line = entry === undefined ? '' : fill(says.mismatch.line, { entry });
+    return [line + says.mismatch.why[WHY[code] ?? 'witnesses'], says.mismatch.what, says.mismatch.private];
+  }
+  const { party } = evidence;
+  return [
+    result.state === 'verified' && party.complete && !party.withheld.length && says.notes.complete,
+    party.withheld.length > 0 && says.notes.withheld,
+    result.entries?.some(({ fields }) => fields === null) && says.notes.erased,
+    visited && result.history === 'same' && result.state === 'verified' && says.notes.same,
+    result.history === 'offline' && says.notes.offline,
+  ].filter(Boolean);
+};
+
+let shown = '';
+const show = (log, result, again) => {
+  const main = mainWords(log, result);
+  const notes = notesOf(result);
+  const text = [result.state, main, ...notes].join('\n');
+  place.dataset.state = result.state;
+  if (text === shown) return;
+  shown = text;
+  const icon = place.querySelector(`[data-checked-icon="${result.state}"]`).content.cloneNode(true);
+  const head = element('p', '', { className: 'checked__main' });
+  head.append(icon, element('b', main));
+  words.replaceChildren(head, ...notes.map((note) => element('p', note)));
+  const actions = element('div', '', { className: 'actions' });
+  if (result.state === 'mismatch') actions.append(button(says.mismatch.download, 'stop', () => download(result)));
+  actions.append(button(says.again, 'quiet', again), element('a', says.how, { href: says.howHref }));
+  more.replaceChildren(actions);
+};
+
+/** The same lines with newer signatures. What they must hold besides was asked of the page itself. */
+const renew = async () => {
+  const page = evidence.page.again && (await ask(evidence.page.again));
+  const fresh = page && new DOMParser().parseFromString(page, 'text/html').getElementById('evidence');
+  if (!fresh) return;
+  const { evidence: renewed } = JSON.parse(fresh.content.textContent);
+  const top = given.entries[0]?.index ?? -1; // what was written since has no line here
+  evidence = { ...renewed, party: given.party, entries: renewed.entries.filter(({ index }) => index <= top) };
+};
+
+const UNABLE = { state: 'unable' };
+const start = async () => {
+  if (!globalThis.crypto?.subtle) return show(undefined, UNABLE, () => location.reload());
+  const log = await import(place.dataset.log);
+  visited = (await recall(given.log.origin)) !== undefined;
+  const run = async () => {
+    const result = await check(log).catch(() => UNABLE);
+    show(log, result, again);
+    return result;
+  };
+  const again = async () => {
+    await renew();
+    await run();
+  };
+  let result = await run();
+  // A line is signed within a second, then witnessed: a few looks, further and further apart.
+  for (let pause = 1200; pause < 12_000 && (result.state === 'recorded' || result.why === 'waiting'); pause *= 2) {
+    await wait(pause);
+    await renew();
+    result = await run();
+  }
+};
+start().catch(() => show(undefined, UNABLE, () => location.reload()));

@@ -1,0 +1,193 @@
+import { type EventType, isEventType } from '../journal/event.ts';
+import { type PartyLeaf, type PartySpan, proveAll } from '../journal/evidence.ts';
+import type { ProvedEntry } from '../journal/journal.ts';
+import { writeVkey } from '../journal/note.ts';
+import { readPolicy } from '../journal/policy.ts';
+import { KINDS_SEEN, type View, visibleTo } from '../journal/visible.ts';
+import { Failure } from '../kernel/failure.ts';
+import { type BoxJson, sealedJson, WITHHELD } from './api/entry-json.ts';
+import { type Lang, t } from './i18n/language.ts';
+import type { Site } from './site.ts';
+
+/** What a page gives to the browser of whoever reads it, so that it checks the page by itself (web/assets/verify-log.js): only what is theirs to see. */
+
+interface EntryEvidence {
+  readonly index: number;
+  /** The bytes of the leaf. */
+  readonly bytes: string;
+  /** In the party's own count. */
+  readonly number: number;
+  /** SHA-256 of the sealed parts as they are stored. */
+  readonly boxes: readonly string[];
+  /** Positions in `nodes`; missing while the newest checkpoint does not cover the entry, or when the tree has a hole. */
+  readonly path?: readonly number[];
+  /** Missing for an entry that is not shown. */
+  readonly sealed?: { readonly subject: BoxJson; readonly actor: BoxJson };
+}
+
+export interface Evidence {
+  readonly log: { readonly origin: string; readonly keys: readonly string[] };
+  readonly policy?: {
+    readonly witnesses: readonly { readonly name: string; readonly vkey: string }[];
+    readonly groups: readonly { readonly name: string; readonly threshold: number; readonly members: readonly string[] }[];
+    readonly quorum: string;
+  };
+  readonly newest?: string;
+  readonly witnessed?: string;
+  /** From the witnessed to the newest checkpoint: positions in `nodes`. */
+  readonly consistency?: readonly number[];
+  /** Hashes of the tree, base 64, each once. */
+  readonly nodes: readonly string[];
+  readonly party: {
+    readonly role: View['who'];
+    /** The key of the party's tags; missing once it was erased. */
+    readonly key?: string;
+    /** The party's newest number. */
+    readonly last: number;
+    /** Numbers that exist, and of which nothing may be said yet. */
+    readonly withheld: readonly number[];
+    /** The page holds every entry of the party between its first and its last. */
+    readonly complete?: { readonly newest: boolean; readonly oldest: boolean };
+    /** The last line of the page before: its number is checked, its words stand there. */
+    readonly anchor?: number;
+  };
+  /** Newest first. */
+  readonly entries: readonly EntryEvidence[];
+  /** What the words of the page are compared with. */
+  readonly page: {
+    readonly lang: Lang;
+    /** Kinds that have a line. */
+    readonly kinds: readonly EventType[];
+    readonly words: Readonly<Record<string, unknown>>;
+    /** On a page that is a table: the fields of a row. */
+    readonly written?: readonly string[];
+    /** Where the same lines are, with newer signatures. */
+    readonly again?: string;
+  };
+}
+
+export interface Shown {
+  readonly view: View;
+  /** The lines of the page, newest first. */
+  readonly lines: readonly ProvedEntry[];
+  readonly lang: Lang;
+  readonly again?: string;
+  /** For a page that leaves nothing of the party's out: from which index up to which, and whether it is the newest or the oldest page. */
+  readonly whole?: { readonly from: number; readonly to: number; readonly newest: boolean; readonly oldest: boolean };
+}
+
+/** What a page carries at most. */
+const MOST_LEAVES = 600;
+
+/** Who is trusted to sign: those of the policy that the operator gave, otherwise the key of the signer. */
+const trusted = async (site: Site): Promise<Pick<Evidence, 'log' | 'policy'>> => {
+  const origin = site.origin();
+  if (site.witnessPolicy === undefined) return { log: { origin, keys: [await site.logVkey()] } };
+  const { logs, witnesses, groups, quorum } = readPolicy(site.witnessPolicy);
+  return {
+    log: { origin, keys: logs.filter(({ verifier }) => verifier.name === origin).map(({ verifier }) => writeVkey(verifier)) },
+    policy: {
+      witnesses: witnesses.map(({ name, verifier }) => ({ name, vkey: writeVkey(verifier) })),
+      groups: [...groups].map(([name, group]) => ({ name, ...group })),
+      quorum,
+    },
+  };
+};
+
+/** Each hash once, and where it stands. */
+const createNodes = () => {
+  const places = new Map<string, number>();
+  return {
+    place(hash: Buffer): number {
+      const text = hash.toString('base64');
+      const found = places.get(text) ?? places.size;
+      places.set(text, found);
+      return found;
+    },
+    all: () => [...places.keys()],
+  };
+};
+
+const pageOf = ({ view, lang }: Shown): Omit<Evidence['page'], 'again'> => {
+  const { journal, themes, administration } = t(lang);
+  const kinds = KINDS_SEEN[view.who];
+  if (view.who !== 'usager') {
+    const { types, verbs, outcomes, outsideMandate: outside } = administration;
+    const written = ['detail.organisationName', 'theme', 'verb', 'session'];
+    return { lang, kinds, written, words: { types, verbs, outcomes, outside, themes: themes.label } };
+  }
+  const { strong, text } = journal.lines.erased();
+  return {
+    lang,
+    kinds,
+    words: { erased: `${strong} ${text}`, outside: journal.lines.outside, verbs: journal.verbs, failed: journal.failed, themes: themes.label },
+  };
+};
+
+const isWithheld = (leaf: PartyLeaf): boolean => {
+  const type = /"e":"([^"]+)"/.exec(leaf.text ?? '')?.[1] ?? '';
+  return isEventType(type) && WITHHELD.includes(type);
+};
+
+const proofs = async (site: Site, indices: readonly number[], size: number, grown: number | undefined) => {
+  try {
+    return await proveAll(site.transactions.auto, site.evidence, { size, indices, grown });
+  } catch (error) {
+    // A hole in the tree: the page is shown all the same, and whoever checks it sees that nothing proves it.
+    if (error instanceof Failure && error.code === 'journal_node_missing') return { paths: new Map<number, Buffer[]>(), consistency: [] };
+    throw error;
+  }
+};
+
+/** Gathers the evidence of a page in a number of statements that does not depend on its length. Undefined when the signer's key is not known. */
+export const evidenceOf = async (site: Site, shown: Shown): Promise<Evidence | undefined> => {
+  const { view, lines, whole } = shown;
+  const { auto } = site.transactions;
+  const span: PartySpan = whole ? { from: whole.from, to: whole.to } : { indices: lines.map(({ index }) => index) };
+  const seen = site.witnessed();
+  const [range, key, checkpoint, trust] = await Promise.all([
+    site.evidence.leaves(auto, view.who, view.id, span, MOST_LEAVES + 1),
+    site.journal.tagKey(auto, view.id),
+    site.checkpoint(),
+    trusted(site).catch(() => undefined),
+  ]);
+  if (!trust) return undefined;
+  const held = range.leaves.filter(isWithheld);
+  const leaves = range.leaves.filter((leaf) => !held.includes(leaf));
+  const size = checkpoint?.size ?? 0;
+  const witnessed = seen && seen.size <= size ? seen : undefined;
+  const covered = leaves.filter(({ index }) => index < size).map(({ index }) => index);
+  const { paths, consistency } = await proofs(site, covered, size, witnessed?.size);
+  const nodes = createNodes();
+  const byIndex = new Map(lines.map((line) => [line.index, line]));
+  const entries = leaves.map(({ index, number, text = '', boxes }): EntryEvidence => {
+    const line = byIndex.get(index);
+    const visible = line && visibleTo(view, line);
+    const path = paths.get(index);
+    return {
+      index,
+      bytes: text,
+      number,
+      boxes,
+      ...(path ? { path: path.map(nodes.place) } : {}),
+      ...(line && visible ? { sealed: sealedJson(line, visible) } : {}),
+    };
+  });
+  const complete = whole && range.leaves.length <= MOST_LEAVES ? { newest: whole.newest, oldest: whole.oldest } : undefined;
+  return {
+    ...trust,
+    ...(checkpoint ? { newest: checkpoint.note } : {}),
+    ...(checkpoint && witnessed ? { witnessed: witnessed.note, consistency: consistency.map(nodes.place) } : {}),
+    nodes: nodes.all(),
+    party: {
+      role: view.who,
+      ...(key ? { key: key.toString('base64url') } : {}),
+      last: whole?.newest ? Math.max(0, ...range.leaves.map(({ number }) => number)) : range.last,
+      withheld: held.map(({ number }) => number),
+      ...(complete ? { complete } : {}),
+      ...(whole && !whole.newest ? { anchor: whole.to } : {}),
+    },
+    entries,
+    page: { ...pageOf(shown), ...(shown.again === undefined ? {} : { again: shown.again }) },
+  };
+};
