@@ -1,8 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
-import { copyLog, writeInFolder } from '../journal/log-folder.ts';
+import { copyLog, folderCheckpoint, writeInFolder } from '../journal/log-folder.ts';
+import { folderReader } from '../journal/log-reader.ts';
 import { openCheckpoint, writeVkey } from '../journal/note.ts';
 import { readOrigin } from '../persistence/journal.ts';
+import { newestWitnessed } from '../persistence/journal-cosignatures.ts';
 import { logStore } from '../persistence/journal-published.ts';
 import { rebuildTiles } from '../persistence/journal-rebuild.ts';
 import { EXIT, type HouseCommand, JSON_FLAG } from './command.ts';
@@ -27,7 +29,7 @@ const exportCommand: HouseCommand = {
     JSON_FLAG,
   ],
   notes: [
-    'Only what is under a signed checkpoint is written, and `checkpoint` last. Interrupted, it goes on where it was. No sealed part leaves: a leaf says',
+    'Only what is under a signed checkpoint is written, and `checkpoint` last: the newest that the witnesses of the policy have seen, where there are. Interrupted, it goes on where it was. No sealed part leaves: a leaf says',
     'when something of which kind was done, not by whom or for whom. docs/journal.md says how anybody verifies the folder.',
   ],
   run: async (input, context, io) => {
@@ -44,12 +46,16 @@ const exportCommand: HouseCommand = {
       return EXIT.checkpoint;
     }
     const key = await trustedKey(undefined, origin, context);
-    const checkpoint = openCheckpoint(newest.note, origin, [key]);
     mkdirSync(join(folder, 'tile'), { recursive: true });
+    const policy = context.witnessing?.policy;
+    const witnessed =
+      policy && (await newestWitnessed(context.database.auto, origin, policy, (await folderCheckpoint(folderReader(folder)))?.size ?? 0));
+    const { note } = witnessed ?? newest;
+    const checkpoint = openCheckpoint(note, origin, [key]);
     const copied = await copyLog({
       folder,
       checkpoint,
-      note: newest.note,
+      note,
       leaves: store.leaves,
       entries: !input.on('without-entries'),
       onProgress: (done, size) => {
@@ -62,6 +68,7 @@ const exportCommand: HouseCommand = {
       return exit;
     }
     writeInFolder(folder, 'vkey', `${writeVkey(key)}\n`);
+    if (policy) writeInFolder(folder, 'policy', policy.text);
     io.out(
       input.on('json')
         ? JSON.stringify({ origin, ...copied, folder })

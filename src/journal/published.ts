@@ -8,7 +8,7 @@ import { EMPTY_ROOT, type HashSource, nodeHash, TILE_WIDTH } from './tree.ts';
 
 /** Where the log is kept. What it returns for a size that was sealed never changes. */
 export interface LogStore {
-  /** The newest checkpoint, or that of exactly `size` entries. */
+  /** The newest checkpoint, as it was signed; or that of exactly `size` entries, with what witnesses have said of it. */
   checkpoint(size?: number): Promise<{ readonly size: number; readonly note: string } | undefined>;
   /** Exactly `count` hashes, as `HashSource` says. */
   hashes(level: number, from: number, count: number): Promise<Buffer[]>;
@@ -114,14 +114,14 @@ export const createPublishedLog = (store: LogStore): PublishedLog => {
   const tiles = createTiles(store, through);
   const notes = createCache<string>(MOST_CHECKPOINTS);
   let newest = 0;
+  let newestNote: string | undefined;
   let refreshedAt = Number.NEGATIVE_INFINITY;
   let refreshing: Promise<void> | undefined;
   const readNewest = async (): Promise<void> => {
     const found = await through(() => store.checkpoint());
     refreshedAt = performance.now();
     if (!found) return;
-    newest = Math.max(newest, found.size);
-    notes.set(String(found.size), found.note);
+    if (found.size >= newest) [newest, newestNote] = [found.size, found.note];
   };
   const refresh = (): Promise<void> => {
     refreshing ??= readNewest().finally(() => {
@@ -138,7 +138,7 @@ export const createPublishedLog = (store: LogStore): PublishedLog => {
     const known = notes.get(String(size));
     if (known !== undefined) return known;
     const found = await through(() => store.checkpoint(size));
-    if (found) notes.set(String(size), found.note);
+    if (found && size < newest) notes.set(String(size), found.note); // witnesses may still speak of the newest
     return found?.note;
   };
   /** The tree of `size` leaves, for proofs: every complete subtree is inside one tile. */
@@ -163,7 +163,7 @@ export const createPublishedLog = (store: LogStore): PublishedLog => {
       if (size === undefined && performance.now() - refreshedAt > FRESH_MS) await refresh();
       const of = size ?? newest;
       if (index >= of || !(await covers(of))) return { refused: 'not_published' };
-      const note = await noteOf(of);
+      const note = size === undefined ? newestNote : await noteOf(of);
       if (note === undefined) return { refused: 'no_such_checkpoint' };
       return { hashes: await proveInclusion(source(of), index, of), note };
     },

@@ -10,7 +10,12 @@ export const logStore = (tx: Transaction): LogStore => ({
   checkpoint: (size) =>
     size === undefined
       ? row(tx, sql`select size, note from journal.checkpoint order by size desc limit 1`)
-      : row(tx, sql`select size, note from journal.checkpoint where size = ${size}`),
+      : row(
+          tx,
+          sql`select c.size, c.note || coalesce((select string_agg(line, '' order by at) from (
+              select distinct on (witness) line, at from journal.cosignature where size = c.size order by witness, at desc) l), '') as note
+            from journal.checkpoint c where c.size = ${size}`,
+        ),
   hashes: async (level, from, count) => hashSource(tx).hashes(level, from, count),
   async leaves(from, to) {
     const found = await rows<{ leaf: Buffer }>(tx, sql`select leaf from journal.leaf where idx >= ${from} and idx < ${to} order by idx`);

@@ -280,6 +280,7 @@ test('J4 over HTTP the same is verified: with the token of a mirror by leaves, w
   const app = Fastify();
   await app.register(logApi({ published: createPublishedLog(log.store), mirrors: [sha256(token)], notice: () => undefined }));
   app.get('/log/checkpoint', async () => (await log.store.checkpoint())?.note);
+  app.get('/log/checkpoint/witnessed', async (_request, reply) => reply.code(503).send('not enough witnesses have cosigned yet\n'));
   const address = await app.listen({ host: '127.0.0.1', port: 0 });
   t.after(() => app.close());
   const at = (given?: string) => verifyLog({ reader: urlReader(`${address}/log/`, given), policy: policyOf(log), origin: log.origin });
@@ -287,6 +288,14 @@ test('J4 over HTTP the same is verified: with the token of a mirror by leaves, w
   assert.deepEqual([whole.ok, whole.leaves, whole.checked], [true, true, 1000]);
   const bare = await at();
   assert.deepEqual([bare.ok, bare.leaves, bare.checked], [true, false, 1000]);
+  const name = 'witness.example/w';
+  const witness = writeVkey(verifierOf(name, publicKeyOf(readPrivateKey(makePrivateKeyPem('ed25519'))), 'cosignature'));
+  const unmet = await verifyLog({
+    reader: urlReader(`${address}/log`, token),
+    policy: policyOf(log, `witness w ${witness}\nquorum w\n`),
+    origin: log.origin,
+  });
+  assert.deepEqual(first(unmet), ['checkpoint_missing', 1000], 'a log that no quorum has seen');
   await assert.rejects(verifyLog({ reader: urlReader('http://127.0.0.1:9/log'), policy: policyOf(log), origin: log.origin }), {
     code: 'log_unreachable',
   });
