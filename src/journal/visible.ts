@@ -49,7 +49,7 @@ const DECIDERS: Readonly<Record<string, string>> = {
   org: 'organisation',
   usg: 'usager',
 };
-const STAFF = /^(aid|agt|opr)_/;
+const STAFF_ID = /^(aid|agt|opr)_/;
 /** Says what kind of person decided, and not who: `opr_…` is `operateur`. */
 const decider = (value: unknown): unknown => (typeof value === 'string' ? (DECIDERS[value.split('_')[0] ?? ''] ?? value) : value);
 
@@ -57,7 +57,7 @@ const partyOf = (view: View, entry: StoredEntry, party: keyof Parties): string |
   const value = entry[party];
   if (value === undefined) return undefined;
   if (party === 'aidant' && view.who === 'administration') return entry.service === undefined ? undefined : view.pseudonym(value, entry.service);
-  if (party === 'outcome' && STAFF.test(value)) return undefined; // whom a decision was about (aidants.ts)
+  if (party === 'outcome' && STAFF_ID.test(value)) return undefined; // whom a decision was about (aidants.ts)
   if (party === 'usager' && view.who === 'organisation') return view.helps(value) ? value : undefined;
   return value;
 };
