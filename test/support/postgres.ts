@@ -9,8 +9,8 @@ import pg from 'pg';
 export interface Cluster {
   /** Superuser's address of the database `postgres`. */
   readonly url: string;
-  /** Kills the server without warning, as a power cut would, and starts it again on what is on the disk. Ends when it answers. */
-  killAndStart(): Promise<void>;
+  /** Kills the server without warning, as a power cut would, and starts it again on what is on the disk, after `meanwhile`. Ends when it answers. */
+  killAndStart(meanwhile?: () => Promise<void>): Promise<void>;
   /** Stops the server by its own pid and removes the folder. May be called twice. */
   stop(): Promise<void>;
 }
@@ -124,10 +124,11 @@ export const startPostgres = async (options: { durable?: boolean; maxConnections
     await stop();
     throw new Error(`PostgreSQL does not start:\n${log}`);
   }
-  const killAndStart = async (): Promise<void> => {
+  const killAndStart: Cluster['killAndStart'] = async (meanwhile) => {
     const ended = gone();
     server.kill('SIGKILL');
     await ended;
+    await meanwhile?.();
     // Until the last process of the dead server has noticed, its memory is still attached and a new server refuses to start.
     for (let attempt = 0; ; attempt++) {
       server = launch();
