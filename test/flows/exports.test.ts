@@ -52,6 +52,8 @@ for (const kind of databases())
       post(world, walker, path, { _csrf: await csrfOf(world, walker, '/administration'), ...fields });
     const asked = (walker: Walker, more: Readonly<Record<string, string>> = {}): Promise<Response> =>
       ask(walker, EXPORTS, { reason: 'contrôle annuel', format: 'json', ...more });
+    /** What exports and approvals wrote since a mark: jobs of the house write meanwhile. */
+    const exportedSince = async (from: number) => (await entriesSince(world, from)).filter(({ type }) => /^(journal|approval)\./.test(type));
     /** Acts of many people at the service, written as its reports are. */
     const crowd = async (people: number, demarche: string): Promise<void> => {
       const entries = Array.from({ length: people }, () => ({
@@ -122,7 +124,7 @@ for (const kind of databases())
       const usager = await personOf(world, 'colette');
       const from = await mark(world);
       assert.equal((await asked(nora, { service: service.id, reason: 'dossier 2026-118' })).status, 200);
-      const made = await entriesSince(world, from);
+      const made = await exportedSince(from);
       assert.deepEqual(
         made.map(({ type, administration: by }) => [type, by]),
         made.map(() => ['journal.exported', administration]),
@@ -137,7 +139,7 @@ for (const kind of databases())
       const refused = await asked(nora, { service: service.id });
       await world.sql('drop trigger test_no_export on journal.queue');
       assert.ok(refused.status >= 500 && !/leaf/.test(await refused.text()));
-      assert.equal(await mark(world), size);
+      assert.deepEqual(await exportedSince(size), []);
       assert.deepEqual(await world.sql("select 1 from journal_export where reason = 'dossier 2026-118' and done_at is null"), []);
     });
 
@@ -157,7 +159,7 @@ for (const kind of databases())
         const from = await mark(world);
         const refused = await program(nora, url, headers as Record<string, string>);
         assert.deepEqual([refused.status, refused.body.code], [400, 'reason_required']);
-        assert.equal(await mark(world), from);
+        assert.deepEqual(await exportedSince(from), []);
       }
       const from = await mark(world);
       const first = await program(nora, url, header);
@@ -165,7 +167,7 @@ for (const kind of databases())
       assert.equal(first.body.entries.length, 5);
       const second = await program(nora, new URL(first.body.next ?? '', world.places.relais).href, header);
       assert.ok((second.body.entries[0]?.index ?? 0) < (first.body.entries.at(-1)?.index ?? 0));
-      const made = await entriesSince(world, from);
+      const made = await exportedSince(from);
       assert.ok(made.length >= 2 && made.every((entry) => entry.type === 'journal.exported'), 'each page is written down');
       assert.equal((await program(new Walker(), url, header)).status, 401);
       assert.equal((await program(await signedInAidant(world), url, header)).status, 401);
@@ -185,7 +187,7 @@ for (const kind of databases())
         assert.equal(stale.status, 403);
         assert.match(await stale.text(), /Confirmez que c’est vous/);
         assert.deepEqual(await world.sql('select 1 from journal_export where done_at is null'), []);
-        assert.equal(await mark(world), from, 'nothing has left, nothing waits');
+        assert.deepEqual(await exportedSince(from), [], 'nothing has left, nothing waits');
 
         nora = await agent('nora', 'Nora Lefèvre');
         const waits = await asked(nora, crowdOf);

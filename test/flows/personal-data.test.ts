@@ -3,7 +3,7 @@ import { canonical, type Json } from '../../src/kernel/canonical.ts';
 import { hmacSha256, sha256 } from '../../src/kernel/crypto.ts';
 import { signInUsager } from '../../src/practice/story.ts';
 import { Walker } from '../../src/practice/walker.ts';
-import { agreed, csrfOf, entriesSince, eventOf, inTheMorning, mark, personOf, post, reportAt, sessionOf, whoIs } from '../support/acting.ts';
+import { agreed, csrfOf, eventOf, inTheMorning, mark, personOf, post, reportAt, sessionOf, whoIs, writtenSince } from '../support/acting.ts';
 import { assert, test } from '../support/check.ts';
 import { sheetFor } from '../support/paper.ts';
 import { get, inEachWorld } from '../support/protocol.ts';
@@ -129,7 +129,7 @@ inEachWorld(({ world: of, kind }) => {
       const [count] = await world.sql(`select count(*)::int n from ${table} where usager_id = $1`, [usager]);
       assert.equal((copy[section] as unknown[]).length, count?.['n'], section);
     }
-    const [made, ...others] = await entriesSince(world, from);
+    const [made, ...others] = await writtenSince(world, from);
     assert.deepEqual([made?.type, made?.usager, others.length], ['journal.exported', usager, 0]);
     assert.deepEqual(made?.detail, { what: 'personal-data', entries: held.length });
   });

@@ -285,6 +285,10 @@ export const entriesSince = async (world: World, mark: number) => {
   return (await world.app.journal.read(world.database.auto, { limit: 500 })).filter((entry) => entry.index >= mark).reverse();
 };
 
+/** The same, but for what the house writes by itself meanwhile. */
+export const writtenSince = async (world: World, mark: number) =>
+  (await entriesSince(world, mark)).filter(({ type }) => !['log.heartbeat', 'revocation.delivered'].includes(type));
+
 /** The number of entries so far: what comes after is at this index or above. */
 export const mark = async (world: World): Promise<number> => {
   await world.app.flushJournal();
