@@ -4,7 +4,9 @@ import type { IncomingMessage } from 'node:http';
 import { join, resolve } from 'node:path';
 import { after, before, describe } from 'node:test';
 import { commands } from '../../src/cli/run.ts';
+import { effectiveSettings } from '../../src/config/effective.ts';
 import { type Entry, type EventType, KINDS } from '../../src/journal/event.ts';
+import { noteSettings } from '../../src/persistence/settings.ts';
 import { signInStaff, signInUsager } from '../../src/practice/story.ts';
 import { Walker } from '../../src/practice/walker.ts';
 import { csrfOf, entriesSince, eventOf, inTheMorning, introspectAt, mark, post, redeemAt, reportAt, sessionOf } from '../support/acting.ts';
@@ -12,7 +14,7 @@ import { assert, test } from '../support/check.ts';
 import { databases } from '../support/database.ts';
 import { COMMANDS, ENDPOINTS, JOBS, NOT_YET, ROUTES, type Says } from '../support/declared.ts';
 import { routesOf } from '../support/routes.ts';
-import { delegatedTokens, mandateByPages, openWorld, signedInAidant, type TestService, type World } from '../support/world.ts';
+import { delegatedTokens, entriesOf, mandateByPages, openWorld, signedInAidant, type TestService, type World } from '../support/world.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const undeclared = (there: readonly string[], declared: Readonly<Record<string, Says>>): string[] =>
@@ -189,5 +191,35 @@ describe('decisions', () => {
       (await entriesSince(world, from)).filter(({ type }) => type !== 'log.heartbeat'),
       [],
     );
+  });
+
+  test('J1 settings that changed since the last start are one entry, by their names; nothing of what they hold is kept', async () => {
+    const [first] = (await entriesSince(world, 0)).filter(({ type }) => type === 'configuration.changed');
+    assert.equal(await entriesOf(world, 'configuration.changed'), 1);
+    const { what } = (first?.detail ?? { what: [] }) as { what: string[] };
+    assert.ok(['mode', 'publicUrl', 'helpNumber', 'key payload-kek'].every((name) => what.includes(name)));
+    const { config } = world.demonstration;
+    const settings = effectiveSettings(config);
+    assert.deepEqual([...effectiveSettings({ ...config, port: 1, logLevel: config.logLevel, varFolder: '/elsewhere' })], [...settings]);
+    const kept = JSON.stringify(await world.sql('select * from setting'));
+    for (const said of [config.publicUrl, config.helpNumber, config.proconnect.clientSecret.reveal(), config.proconnect.clientId])
+      assert.ok(!kept.includes(said));
+    const note = (given: Parameters<typeof noteSettings>[1]) => world.app.site.transactions.run((tx) => noteSettings(tx, given));
+    assert.deepEqual(await note(settings), [], 'the next start changes nothing');
+    const changed = effectiveSettings({ ...config, helpNumber: '0 800 11 11 11', mailFrom: 'autre@relais.example' });
+    const both = await Promise.all([note(changed), note(changed)]);
+    assert.deepEqual(both.flat().sort(), ['helpNumber', 'mailFrom'], 'of two that start at once, one is told');
+  });
+
+  test('J1 a checkpoint that the signer refuses is an entry, once an hour', async () => {
+    await world.app.flushJournal();
+    await world.sql("update journal.head set root = decode(repeat('ab', 32), 'hex')");
+    const written = () =>
+      world.sql(`select type from journal.queue where type = 'checkpoint.refused'
+        union all select type from journal.projection where type = 'checkpoint.refused'`);
+    for (const end = performance.now() + 8000; performance.now() < end && !(await written()).length; )
+      await world.app.flushJournal().catch(() => undefined);
+    for (let i = 0; i < 3; i++) await world.app.flushJournal().catch(() => undefined);
+    assert.equal((await written()).length, 1);
   });
 });
