@@ -20,6 +20,10 @@ const bodyOf = async (answer: Response): Promise<Buffer> => {
 
 /** Reads over HTTP below `address` (`https://relais.example/log`), with the token of a mirror if there is one. */
 export const urlReader = (address: string, token?: string): LogReader => {
+  if (!URL.canParse(address)) throw new Failure('log_address_malformed', `${address} is not an address`);
+  const { protocol, hostname } = new URL(address);
+  if (token && protocol !== 'https:' && !/^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname))
+    throw new Failure('log_address_unsafe', `the token of a mirror goes to https:// addresses alone, not to ${address}`);
   const base = address.replace(/\/+$/, '');
   const once = async (path: string): Promise<Buffer | 'again' | undefined> => {
     const url = `${base}/${path}`;

@@ -288,6 +288,8 @@ test('J4 over HTTP the same is verified: with the token of a mirror by leaves, w
   assert.deepEqual([whole.ok, whole.leaves, whole.checked], [true, true, 1000]);
   const bare = await at();
   assert.deepEqual([bare.ok, bare.leaves, bare.checked], [true, false, 1000]);
+  assert.throws(() => urlReader('http://relais.example/log', token), { code: 'log_address_unsafe' }, 'the token never goes in clear');
+  assert.doesNotThrow(() => urlReader('http://relais.example/log'));
   const name = 'witness.example/w';
   const witness = writeVkey(verifierOf(name, publicKeyOf(readPrivateKey(makePrivateKeyPem('ed25519'))), 'cosignature'));
   const unmet = await verifyLog({
