@@ -1,5 +1,5 @@
 import { before } from 'node:test';
-import { signInUsager } from '../../src/practice/story.ts';
+import { signInStaff, signInUsager } from '../../src/practice/story.ts';
 import { Walker } from '../../src/practice/walker.ts';
 import type { Evidence } from '../../src/web/evidence.ts';
 import { agreed, eventOf, inTheMorning, personOf, reportAt, sessionOf } from '../support/acting.ts';
@@ -199,6 +199,29 @@ inEachWorld(
       for (const entry of await world.app.journal.prove(world.database.auto, { usager }))
         for (const box of [entry.boxes.subject, entry.boxes.actor])
           assert.ok(!box || !text.includes(box.salt.toString('base64url')), 'a salt of a box');
+    });
+
+    test(title('36 an administration’s page is verified too, and holds no value that it may not see'), on, async () => {
+      const world = of();
+      const nora = new Walker();
+      await signInStaff(nora, world.places, 'nora', 'Nora Lefèvre', '/connexion/proconnect?vers=/administration', (_, who) =>
+        world.code(world.places, who),
+      );
+      await nora.open(`${world.places.relais}/administration`);
+      const first = await nora.send('journal-query', { reason: 'contrôle des dossiers du jour' });
+      assert.equal(first.status, 200);
+      await untilWitnessed(world);
+      const { html } = await nora.send('journal-query', { reason: 'contrôle des dossiers du jour', service: 'seen-service' });
+      const page = evidenceIn(html) as unknown as Draft;
+      assert.ok(page.lines.length >= 6);
+      const found = await verdict(page);
+      assert.deepEqual([found.problem, found.state], [undefined, 'verified']);
+      const text = JSON.stringify(page.evidence);
+      for (const hidden of ['Karim', 'Martin', 'Petit', usager, 'aid_']) assert.ok(!text.includes(hidden), hidden);
+      const [row] = page.lines.filter(({ text }) => text.includes('Mairie de Thénac'));
+      assert.ok(row);
+      row.text = row.text.replace('Mairie de Thénac', 'Mairie de Saintes');
+      assert.equal((await verdict(page)).problem?.code, 'text');
     });
 
     test(title('J1 the evidence of thirty lines takes as many statements as that of ten'), on, async () => {

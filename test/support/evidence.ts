@@ -54,6 +54,8 @@ export const evidenceIn = (html: string): { evidence: Evidence; lines: PageLine[
     if (heading !== undefined) day = heading;
     else lines.push({ index: Number(index), at: /datetime="([^"]+)"/.exec(words)?.[1] ?? '', text: `${day} ${decoded(words)}` });
   }
+  for (const [, index, words = ''] of html.matchAll(/<tr data-entry="(\d+)"[^>]*>([\s\S]*?)<\/tr>/g))
+    lines.push({ index: Number(index), at: /datetime="([^"]+)"/.exec(words)?.[1] ?? '', text: decoded(words) });
   return { evidence: (JSON.parse(unescaped(json)) as { evidence: Evidence }).evidence, lines };
 };
 

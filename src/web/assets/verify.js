@@ -13,7 +13,11 @@ const linesOf = () =>
   [...document.querySelectorAll('[data-entry]')].map((line) => ({
     index: Number(line.dataset.entry),
     at: line.querySelector('time')?.dateTime,
-    text: [line.closest('ol')?.previousElementSibling, ...line.querySelectorAll('[data-entry-words], time, p:not(.links)')]
+    // The row of a table speaks as a whole; a line of a list without its links, under the heading of its day.
+    text: (line.matches('[data-entry-words]')
+      ? [line]
+      : [line.closest('ol')?.previousElementSibling, ...line.querySelectorAll('[data-entry-words], time, p:not(.links)')]
+    )
       .map((part) => part?.textContent ?? '')
       .join(' '),
   }));

@@ -1,10 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { filterOf } from '../../actions/export.ts';
-import type { Filter, StoredEntry } from '../../journal/journal.ts';
+import type { Filter, ProvedEntry, StoredEntry } from '../../journal/journal.ts';
 import { visibleTo } from '../../journal/visible.ts';
 import { isId } from '../../kernel/ids.ts';
 import { THEMES } from '../../organisations/theme.ts';
 import type { Service } from '../../services/service.ts';
+import { evidenceOf } from '../evidence.ts';
 import { type AgentHere, requireAgent } from '../guards.ts';
 import type { Kit } from '../kit.tsx';
 import { AuditPage, type AuditRow, BarPage } from '../views/administration.tsx';
@@ -52,9 +53,9 @@ export const administrationSpace =
     };
 
     /** Reads and records the reading in one transaction: one entry a person concerned, so that each sees who looked, and why (claim J8). */
-    const readLogged = (here: AgentHere, reason: string, filter: Filter): Promise<StoredEntry[]> =>
+    const readLogged = (here: AgentHere, reason: string, filter: Filter): Promise<ProvedEntry[]> =>
       site.transactions.run(async (tx) => {
-        const entries = await site.journal.read(tx, filter);
+        const entries = await site.journal.prove(tx, filter);
         const shown = entries.slice(0, PAGE);
         const people = [...new Set(shown.map((entry) => entry.usager))];
         for (const usager of people.length ? people : [undefined])
@@ -83,7 +84,10 @@ export const administrationSpace =
       const found = filter && 'reason' in asked ? await readLogged(here, asked.reason, filter) : undefined;
       if (found) site.journal.nudge();
       const rows = found?.slice(0, PAGE) ?? [];
-      const references = await site.references(rows.flatMap((entry) => (entry.mandate ? [entry.mandate] : [])));
+      const [references, evidence] = await Promise.all([
+        site.references(rows.flatMap((entry) => (entry.mandate ? [entry.mandate] : []))),
+        rows.length ? evidenceOf(site, { view: viewOf(site, here.administration.id, services), lines: rows, lang: kit.lang(request) }) : undefined,
+      ]);
       const again = (extra: readonly (readonly [string, string])[]) =>
         kit.post(here.session, '/administration/journal', [
           ...Object.entries(asked.values).map(([name, value]) => [name, String(value)] as const),
@@ -111,6 +115,7 @@ export const administrationSpace =
                 exportsHref: PATHS.exports,
                 results: {
                   rows: rows.flatMap((entry) => toRows(here, entry, services, references)),
+                  ...(evidence ? { evidence } : {}),
                   ...(filter?.before !== undefined ? { previous: again([]) } : {}),
                   ...(found.length > PAGE && last ? { next: again([['before', String(last.index)]]) } : {}),
                 },

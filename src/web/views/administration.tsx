@@ -1,9 +1,11 @@
 import type { Child } from 'hono/jsx';
 import type { JSX } from 'hono/jsx/jsx-runtime';
+import type { Evidence } from '../evidence.ts';
 import { exactTime, plainDay } from '../i18n/dates.ts';
 import { type Lang, t } from '../i18n/language.ts';
 import { lookUp } from '../i18n/look-up.ts';
 import { themeLabel } from '../i18n/sentence.ts';
+import { EvidenceStatus } from './evidence.tsx';
 import { ErrorSummary, errorOf, type FieldError, Input, Select } from './fields.tsx';
 import { type Frame, Layout } from './layout.tsx';
 import { Actions, Alert, Badge, Button, ButtonLink, Empty, Link, type Post, PostForm } from './parts.tsx';
@@ -57,7 +59,7 @@ interface AuditProps {
   readonly demarches: readonly Option[];
   readonly errors?: readonly FieldError[];
   /** Missing before the first query. */
-  readonly results?: { readonly rows: readonly AuditRow[]; readonly previous?: Post; readonly next?: Post };
+  readonly results?: { readonly rows: readonly AuditRow[]; readonly evidence?: Evidence; readonly previous?: Post; readonly next?: Post };
 }
 
 const QueryForm = ({ frame, post, values, services, themes, demarches, errors }: AuditProps): JSX.Element => {
@@ -144,7 +146,7 @@ const Row = ({ row, lang }: { row: AuditRow; lang: Lang }): JSX.Element => {
   const action = row.verb === undefined ? (lookUp(words.types, row.type) ?? row.type) : (lookUp(words.verbs, row.verb) ?? row.verb);
   const code = (value: string | undefined): JSX.Element | undefined => (value === undefined ? undefined : <code>{value}</code>);
   return (
-    <tr>
+    <tr data-entry={String(row.index)} data-entry-words="">
       <th scope="row" data-label={columns.index}>
         {String(row.index)}
         {row.proofHref === undefined ? null : (
@@ -185,13 +187,14 @@ const ORDER = ['index', 'at', 'action', 'theme', 'organisation', 'mandate'] as c
 const Results = ({ frame, results }: { frame: Frame; results: NonNullable<AuditProps['results']> }): JSX.Element => {
   const { lang } = frame;
   const words = t(lang).administration;
-  const { rows, previous, next } = results;
+  const { rows, evidence, previous, next } = results;
   return (
     <>
       <h2 id="results">{words.results}</h2>
       <p role="status" class="soft">
         {words.count(rows.length)}
       </p>
+      {evidence === undefined ? null : <EvidenceStatus lang={lang} helpNumber={frame.helpNumber} evidence={evidence} />}
       {rows.length === 0 ? (
         <Empty title={words.emptyTitle}>
           <p>{words.empty}</p>
@@ -270,7 +273,7 @@ export const AuditPage = (props: AuditProps): JSX.Element => {
   const { frame, results } = props;
   const words = t(frame.lang).administration;
   return (
-    <Layout {...frame} title={words.title} error={(props.errors?.length ?? 0) > 0} width="wide" dense>
+    <Layout {...frame} title={words.title} error={(props.errors?.length ?? 0) > 0} width="wide" dense checks={results?.evidence !== undefined}>
       <ErrorSummary lang={frame.lang} errors={props.errors} />
       <h1>{words.title}</h1>
       <p>{words.scope(props.administration)}</p>
