@@ -59,7 +59,7 @@ import { logStore } from './persistence/journal-published.ts';
 import { createScrubber } from './persistence/journal-scrub.ts';
 import { startSealing } from './persistence/journal-sealing.ts';
 import { startSequencer } from './persistence/journal-sequencer.ts';
-import { journalSource } from './persistence/journal-source.ts';
+import { journalSource, rotationsIn } from './persistence/journal-source.ts';
 import { stampStore } from './persistence/journal-timestamps.ts';
 import { watchReceipts } from './persistence/journal-watch.ts';
 import { createWitnessing } from './persistence/journal-witnessing.ts';
@@ -451,6 +451,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     witnessed: confirmed.witnessed,
     witnessPolicy: policy?.text,
     logVkey: () => signer.vkey(),
+    rotations: () => rotationsIn(database.auto),
     published: createPublishedLog(logStore(database.auto)),
     evidence: evidenceStore,
     mirrors: config.mirrors ?? [],

@@ -1,12 +1,15 @@
 import { mkdirSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { copyLog, folderCheckpoint, writeInFolder } from '../journal/log-folder.ts';
+import { openSized } from '../journal/log-keys.ts';
 import { folderReader } from '../journal/log-reader.ts';
-import { openCheckpoint, writeVkey } from '../journal/note.ts';
+import { writeVkey } from '../journal/note.ts';
+import { followRotations, writeRotations } from '../journal/rotations.ts';
 import { readOrigin } from '../persistence/journal.ts';
 import { newestWitnessed } from '../persistence/journal-cosignatures.ts';
 import { logStore } from '../persistence/journal-published.ts';
 import { rebuildTiles } from '../persistence/journal-rebuild.ts';
+import { rotationsIn } from '../persistence/journal-source.ts';
 import { EXIT, type HouseCommand, JSON_FLAG } from './command.ts';
 import { trustedKey } from './journal.ts';
 
@@ -51,7 +54,8 @@ const exportCommand: HouseCommand = {
     const witnessed =
       policy && (await newestWitnessed(context.database.auto, origin, policy, (await folderCheckpoint(folderReader(folder)))?.size ?? 0));
     const { note } = witnessed ?? newest;
-    const checkpoint = openCheckpoint(note, origin, [key]);
+    const rotations = await rotationsIn(context.database.auto);
+    const checkpoint = openSized(note, origin, followRotations([key], rotations).keys);
     const copied = await copyLog({
       folder,
       checkpoint,
@@ -67,6 +71,7 @@ const exportCommand: HouseCommand = {
       io.err(`${copied.refused}: ${message}`);
       return exit;
     }
+    if (rotations.length) writeInFolder(folder, 'rotations', writeRotations(rotations));
     writeInFolder(folder, 'vkey', `${writeVkey(key)}\n`);
     if (policy) writeInFolder(folder, 'policy', policy.text);
     io.out(

@@ -1,10 +1,11 @@
 import { Failure } from '../kernel/failure.ts';
 import { createLogKeys, type Rotation, readRotation } from './log-keys.ts';
-import { inOrder, type LogReader, readLeaves } from './log-reader.ts';
+import { inOrder, type LogReader, readerHashes, readLeaves } from './log-reader.ts';
 import { readCheckpoint, textOf, type Verifier } from './note.ts';
 import { openWitnessed, type Policy, type Witnessed } from './policy.ts';
+import { readRotations } from './rotations.ts';
 import { tileWidth, writeTilePath } from './tile-path.ts';
-import { TILE_WIDTH } from './tree.ts';
+import { leafHash, TILE_WIDTH } from './tree.ts';
 
 /** The keys of a log that is read from outside: those of the policy, and those that follow from them by entries of the log itself. */
 export interface KeySource {
@@ -44,6 +45,17 @@ const findRotations = async (reader: LogReader, size: number): Promise<Rotation[
   return rotations;
 };
 
+/** Reads the changes of key that a log shows beside its hashes, for whoever may not read its leaves. Each must be the entry at its place. */
+const shownRotations = async (reader: LogReader, size: number): Promise<Rotation[]> => {
+  const hashes = readerHashes(reader, size);
+  const shown = readRotations((await reader.read('rotations'))?.toString('utf8') ?? '').filter(({ index }) => index < size);
+  for (const { index, leaf } of shown) {
+    const [hash] = await hashes.hashes(0, index, 1);
+    if (!hash?.equals(leafHash(leaf))) throw new Failure('rotation_wrong', `the change of key that is shown for entry ${index} is not that entry`);
+  }
+  return shown.map(({ index, leaf }) => readRotation(index, leaf));
+};
+
 /** Opens a checkpoint with the keys of the policy; when none of them signed it, with the one that follows from them at its size. */
 export const openFollowed = async (source: KeySource, note: string): Promise<Witnessed> => {
   const { reader, origin, policy } = source;
@@ -52,8 +64,9 @@ export const openFollowed = async (source: KeySource, note: string): Promise<Wit
   } catch (error) {
     if (!(error instanceof Failure) || error.code !== 'note_unsigned') throw error;
     const { size } = readCheckpoint(textOf(note));
-    if (size === 0 || !(await hasLeaves(reader, size))) throw error;
-    const keys = createLogKeys(pinnedKeys(source), await findRotations(reader, size)).at(size);
+    if (size === 0) throw error;
+    const rotations = (await hasLeaves(reader, size)) ? await findRotations(reader, size) : await shownRotations(reader, size);
+    const keys = createLogKeys(pinnedKeys(source), rotations).at(size);
     return openWitnessed(note, origin, { ...policy, logs: keys.map((verifier) => ({ verifier })) });
   }
 };

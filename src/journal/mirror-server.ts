@@ -49,7 +49,7 @@ const answer = async (mirror: Mirror, request: IncomingMessage, token: string): 
   if (request.method !== 'GET' && request.method !== 'HEAD') return said(405, 'use GET\n');
   if (path.startsWith('/tile/')) return tile(mirror, path.slice('/tile/'.length), request, token);
   if (path.startsWith('/tag/')) return tag(mirror, path.slice('/tag/'.length));
-  const found = path === '/checkpoint' || path === '/vkey' ? await folderReader(mirror.folder).read(path.slice(1)) : undefined;
+  const found = ['/checkpoint', '/vkey', '/rotations'].includes(path) ? await folderReader(mirror.folder).read(path.slice(1)) : undefined;
   return found ? said(200, found.toString('utf8')) : ABSENT;
 };
 

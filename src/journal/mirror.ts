@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { sha256 } from '../kernel/crypto.ts';
 import { Failure } from '../kernel/failure.ts';
 import { copyLog, folderCheckpoint, writeInFolder } from './log-folder.ts';
+import { openSized } from './log-keys.ts';
 import { folderReader, type LogReader, readerHashes, readLeaves } from './log-reader.ts';
-import { type Checkpoint, openCheckpoint, type Verifier, writeVkey } from './note.ts';
+import { type Checkpoint, type Verifier, writeVkey } from './note.ts';
 import { proveConsistency, verifyConsistency } from './proof.ts';
+import { followRotations, readRotations } from './rotations.ts';
 import { openTagIndex, type TagIndex } from './tag-index.ts';
 import { loadEdge, rootOf, TILE_WIDTH } from './tree.ts';
 
@@ -110,7 +112,9 @@ export const openMirror = async (options: MirrorOptions): Promise<Mirror> => {
     async update() {
       const note = (await reader.read('checkpoint'))?.toString('utf8');
       if (note === undefined) return { kind: 'nothing_yet' };
-      const shown = openCheckpoint(note, origin, trusted);
+      const changes = (await reader.read('rotations'))?.toString('utf8') ?? '';
+      const shown = openSized(note, origin, followRotations(trusted, readRotations(changes)).keys);
+      if (changes) writeInFolder(folder, 'rotations', changes);
       const mine = await held();
       if (!mine || shown.size > mine.size) return copy(mine, shown, note);
       const { size } = mine;

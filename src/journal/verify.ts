@@ -1,8 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { Failure } from '../kernel/failure.ts';
 import { type AskedKeys, type BoxClass, type LoadedKeys, ROLES } from './keys.ts';
-import { createLogKeys, type LogKeys, openSized, type Rotation, readRotation } from './log-keys.ts';
+import { type LogKeys, openSized } from './log-keys.ts';
 import type { Checkpoint, Verifier } from './note.ts';
+import { followRotations } from './rotations.ts';
 import { writeDurably } from './signer.ts';
 import { append, type Edge, EMPTY_EDGE, type HashSource, loadEdge, rootOf, TILE_WIDTH, type Tile } from './tree.ts';
 import { checkEntry, type Fault, TREE_FAULTS } from './verify-entry.ts';
@@ -65,7 +66,7 @@ export const verify = async (options: VerifyOptions): Promise<Report> => {
   const faults: Fault[] = [];
   const add = (fault: Fault): void => void faults.push(fault);
   const overview = await options.source.overview();
-  const { logKeys, tellStrange } = await followKeys(options);
+  const { keys: logKeys, wrong } = followRotations(options.trusted, await options.source.rotations());
   const start = Math.floor(Math.min(options.from ?? 0, overview.size) / TILE_WIDTH) * TILE_WIDTH;
   const walk: Walk = {
     options,
@@ -101,7 +102,7 @@ export const verify = async (options: VerifyOptions): Promise<Report> => {
     });
   if (overview.size > 0 && !walk.newest && !faults.length)
     add({ kind: 'checkpoint_missing', index: 0, message: 'no valid checkpoint: nothing outside the database vouches for these entries' });
-  tellStrange(add);
+  faults.push(...wrong); // after what is told of their leaves
   const ok = faults.length === 0;
   if (ok && options.stateFile && walk.newest) writeDurably(options.stateFile, walk.newest.note);
   faults.sort((a, b) => a.index - b.index);
@@ -113,23 +114,6 @@ export const verify = async (options: VerifyOptions): Promise<Report> => {
     checked: walk.edge.size - start,
     faults: faults.slice(0, MOST_FAULTS),
   };
-};
-
-/** The keys of the log by size, from those trusted and the rotations that the log holds; what is wrong with these is told after their leaves. */
-const followKeys = async ({ source, trusted }: VerifyOptions): Promise<{ logKeys: LogKeys; tellStrange: (add: Walk['add']) => void }> => {
-  const rotations: Rotation[] = [];
-  const wrong: Fault[] = [];
-  const tell = (index: number, says: string): Fault => ({ kind: 'rotation_wrong', index, message: `entry ${index} changes no key: ${says}` });
-  for (const { index, leaf } of await source.rotations()) {
-    try {
-      rotations.push(readRotation(index, leaf));
-    } catch (error) {
-      wrong.push(tell(index, error instanceof Failure ? (error.detail ?? error.code) : 'unreadable'));
-    }
-  }
-  const logKeys = createLogKeys(trusted, rotations);
-  for (const { index } of logKeys.strange) wrong.push(tell(index, 'it follows from no key that is trusted'));
-  return { logKeys, tellStrange: (add) => wrong.forEach(add) };
 };
 
 /** Reads the last checkpoint seen. It is a signed note: altered, it is refused like any other. */

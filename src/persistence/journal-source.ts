@@ -1,5 +1,6 @@
 import { PARTIES, type Parties } from '../journal/event.ts';
 import { ROLES, type Role } from '../journal/keys.ts';
+import type { RotationLeaf } from '../journal/rotations.ts';
 import type { Numbers } from '../journal/sequencer.ts';
 import type { HashSource } from '../journal/tree.ts';
 import type { VerifySource } from '../journal/verify-source.ts';
@@ -113,11 +114,7 @@ export const journalSource = (database: Transactions): VerifySource => {
       );
       return new Map(found.map(({ n, hashes, root }) => [n, { hashes, root }]));
     },
-    rotations: () =>
-      rows<{ index: number; leaf: Buffer }>(
-        tx,
-        sql`select l.idx as index, l.leaf from journal.projection p join journal.leaf l on l.idx = p.idx where p.type = 'key.rotated' order by l.idx`,
-      ),
+    rotations: () => rotationsIn(tx),
     checkpoints: (after, to) =>
       rows<{ size: number; root: Buffer; note: string }>(
         tx,
@@ -125,6 +122,13 @@ export const journalSource = (database: Transactions): VerifySource => {
       ),
   };
 };
+
+/** The changes of the log's key, in order. */
+export const rotationsIn = (tx: Transaction): Promise<RotationLeaf[]> =>
+  rows(
+    tx,
+    sql`select l.idx as index, l.leaf from journal.projection p join journal.leaf l on l.idx = p.idx where p.type = 'key.rotated' order by l.idx`,
+  );
 
 /** The newest signed checkpoint that the database holds, for pages that say how far the journal is sealed. */
 export const lastCheckpoint = (tx: Transaction): Promise<{ size: number; root: Buffer; note: string; at: Date } | undefined> =>

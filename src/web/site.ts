@@ -11,6 +11,7 @@ import type { Sessions } from '../delegation/sessions.ts';
 import type { EvidenceStore } from '../journal/evidence.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { PublishedLog } from '../journal/published.ts';
+import type { RotationLeaf } from '../journal/rotations.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { MandateId, UsagerId } from '../kernel/ids.ts';
 import type { Secret } from '../kernel/secret.ts';
@@ -91,6 +92,8 @@ export interface Site {
   readonly witnessPolicy: string | undefined;
   /** The log's public key, as a C2SP vkey. Fails as `signer_unreachable`. */
   readonly logVkey: () => Promise<string>;
+  /** The changes of the log's key. */
+  readonly rotations: () => Promise<readonly RotationLeaf[]>;
   readonly published: PublishedLog;
   /** What lets a page be checked by whoever reads it. */
   readonly evidence: EvidenceStore;

@@ -48,6 +48,8 @@ for (const kind of databases())
       on,
       async () => {
         const vkey = keyOf();
+        const changes = await fetch(`${world.places.relais}/log/rotations`);
+        assert.deepEqual([changes.status, await changes.text()], [200, ''], 'the key was never changed');
         const page = await colette.open(`${world.places.relais}/usager/entrees/${act}`);
         assert.match(page.html, new RegExp(`href="/usager/entrees/${act}/preuve"[^>]*>Télécharger la preuve`));
         const from = await mark(world);

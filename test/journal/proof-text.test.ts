@@ -4,11 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EXIT, readInput } from '../../src/cli/command.ts';
 import { checkProof } from '../../src/cli/journal-proof.ts';
-import { openCheckpoint, signNote, verifierOf, writeCheckpoint, writeVkey } from '../../src/journal/note.ts';
+import { encodeLeaf } from '../../src/journal/entry.ts';
+import { type SignedRotation, signRotation } from '../../src/journal/log-keys.ts';
+import { cosignNote, openCheckpoint, signNote, textOf, verifierOf, writeCheckpoint, writeVkey } from '../../src/journal/note.ts';
 import { proveInclusion } from '../../src/journal/proof.ts';
 import { checkProofText, type ProofText, readProofText, writeProofText } from '../../src/journal/proof-text.ts';
+import { writeRotations } from '../../src/journal/rotations.ts';
 import { append, EMPTY_EDGE, fold, type HashSource, leafHash, rootOf } from '../../src/journal/tree.ts';
-import { makePrivateKeyPem, publicKeyOf, readPrivateKey } from '../../src/kernel/crypto.ts';
+import { makePrivateKeyPem, publicKeyOf, readPrivateKey, sha256 } from '../../src/kernel/crypto.ts';
 import { assert, test } from '../support/check.ts';
 import { independentlyCheck } from './tlog-proof-reader.ts';
 
@@ -30,6 +33,20 @@ const proofOf = async (index: number, size: number): Promise<ProofText> => ({
   note: noteOf(size),
   extra: leafOf(index),
 });
+const leafOfChange = (rotation: SignedRotation): Buffer =>
+  Buffer.from(
+    encodeLeaf({
+      type: 'key.rotated',
+      class: 'log',
+      at: new Date(0),
+      eventId: '00000000-0000-4000-8000-000000000000',
+      writer: 'cli',
+      tags: [],
+      commitment: sha256('x'),
+      boxes: [sha256('y')],
+      parameters: { ...rotation },
+    }),
+  );
 const code = (expected: string) => ({ name: 'Failure', code: expected });
 
 test('J4 a proof holds offline, for us and for a reader that shares no code with us, at every index of trees of several sizes', async () => {
@@ -124,6 +141,26 @@ test('relais journal check-proof says what holds and what does not, with nothing
   const bad = await run(file, '--vkey', writeVkey(ours), '--leaf', 'a'.repeat(64), '--json');
   assert.equal(bad.exit, EXIT.refused);
   assert.equal((JSON.parse(bad.out) as { code: string }).code, 'proof_of_other_leaf');
+  const policy = join(folder, 'policy');
+  const witnessPem = makePrivateKeyPem('ed25519');
+  const witness = verifierOf('witness.example/w', publicKeyOf(readPrivateKey(witnessPem)), 'cosignature');
+  writeFileSync(policy, `log ${writeVkey(ours)}\nwitness w ${writeVkey(witness)}\nquorum w\n`);
+  const unseen = await run(file, '--policy', policy);
+  assert.deepEqual([unseen.exit, /checkpoint_unwitnessed/.test(unseen.err)], [EXIT.refused, true]);
+  writeFileSync(file, text + cosignNote(textOf(noteOf(300)), witness.name, readPrivateKey(witnessPem), new Date()));
+  const seen = await run(file, '--policy', policy);
+  assert.deepEqual([seen.exit, /Seen by: w\./.test(seen.out)], [EXIT.done, true]);
+  await assert.rejects(run(file), { code: 'vkey_missing' });
+  // A later checkpoint by the key that follows: known by the change of key, refused without it.
+  const next = readPrivateKey(makePrivateKeyPem('ed25519'));
+  const changed = join(folder, 'rotations');
+  const change = leafOfChange(signRotation(origin, key, next));
+  writeFileSync(changed, writeRotations([{ index: 100, leaf: change }]));
+  writeFileSync(file, writeProofText({ ...(await proofOf(5, 300)), note: noteOf(300, next) }));
+  assert.equal((await run(file, '--vkey', writeVkey(ours))).exit, EXIT.refused);
+  assert.equal((await run(file, '--vkey', writeVkey(ours), '--rotations', changed)).exit, EXIT.done);
+  writeFileSync(changed, writeRotations([{ index: 300, leaf: change }]));
+  assert.equal((await run(file, '--vkey', writeVkey(ours), '--rotations', changed)).exit, EXIT.refused, 'the key does not count yet at 300');
   writeFileSync(file, text.replace('index 5', 'index 4'));
   const moved = await run(file, '--vkey', writeVkey(ours));
   assert.equal(moved.exit, EXIT.refused);
