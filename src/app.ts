@@ -379,6 +379,19 @@ export const createApp = async (parts: AppParts): Promise<App> => {
       { name: 'purge-calls', everyMs: 3_600_000, work: consents.purge },
       { name: 'remind', everyMs: 600_000, work: reminders.remind },
       { name: 'erase', everyMs: 600_000, work: domain.erasures.resume },
+      ...(config.purge === false
+        ? []
+        : [
+            {
+              name: 'retention',
+              everyMs: 21_600_000,
+              work: async () => {
+                const { keys, dropped } = await domain.retention.run();
+                if (keys.length || dropped.length) log('info', { event: 'retention', keys: keys.length, dropped: dropped.length });
+                return 0;
+              },
+            },
+          ]),
       { name: 'purge-tries', everyMs: 3_600_000, work: stopping.purge },
       {
         name: 'purge',

@@ -5,8 +5,10 @@ import type { Told } from '../aidants/recovery.ts';
 import { type Approvals, createApprovals } from '../approvals/approvals.ts';
 import type { Keys } from '../config/keys.ts';
 import type { WitnessingConfig } from '../config/witnessing.ts';
+import { createHolds, type Holds } from '../journal/holds.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { KeyStore } from '../journal/keys.ts';
+import { createRetention, type Retention } from '../journal/retention.ts';
 import type { RotateAnswer } from '../journal/signer.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { readPrivateKey } from '../kernel/crypto.ts';
@@ -20,12 +22,14 @@ import { approvalStore } from '../persistence/approvals.ts';
 import { attestationStore } from '../persistence/attestations.ts';
 import type { Database } from '../persistence/database.ts';
 import { createErasureStore } from '../persistence/erasures.ts';
+import { holdStore } from '../persistence/holds.ts';
 import { importStore } from '../persistence/imports.ts';
 import { createKeyEraser } from '../persistence/journal-eraser.ts';
 import { createEndingStore } from '../persistence/mandate-endings.ts';
 import { createReadings } from '../persistence/mandate-readings.ts';
 import { createMandateStore } from '../persistence/mandates.ts';
 import { organisationStore } from '../persistence/organisations.ts';
+import { createRetentionStore } from '../persistence/retention.ts';
 import { administrationStore, serviceStore } from '../persistence/services.ts';
 import { createUsagerStore } from '../persistence/usagers.ts';
 import { type Administrations, createAdministrations } from '../services/administrations.ts';
@@ -44,6 +48,8 @@ export interface Domain {
   readonly endings: Endings;
   readonly imports: Imports;
   readonly erasures: Erasures;
+  readonly retention: Retention;
+  readonly holds: Holds;
 }
 
 /** Everything a command may use, made by the process that holds the database. */
@@ -98,6 +104,7 @@ export const createDomain = (parts: {
 }): Domain => {
   const { database, journal, clock, endSessions } = parts;
   const common = { transactions: database, journal, clock };
+  const keyEraser = createKeyEraser(parts.keyDatabase ?? database);
   const kek = parts.keys.raw('totp-kek');
   const aidants = createAidants({ ...common, store: aidantStore, means: meansStore, kek, organisations: organisationStore, endSessions });
   const approvals = createApprovals({ ...common, store: approvalStore });
@@ -132,9 +139,11 @@ export const createDomain = (parts: {
       ...common,
       store: createErasureStore(database),
       approvals,
-      keys: createKeyEraser(parts.keyDatabase ?? database),
+      keys: keyEraser,
       forget: async (tx, usagerId, erase) => attestations().forget(tx, usagerId, erase),
     }),
+    retention: createRetention({ ...common, store: createRetentionStore(database), keys: keyEraser }),
+    holds: createHolds({ ...common, store: holdStore }),
     organisations: createOrganisations({ ...common, store: organisationStore, endSessions, endMandates: endings.endOfOrganisation }),
     aidants,
     means: createMeans({ ...common, store: meansStore, kek, ...(parts.told ? { told: parts.told } : {}) }),

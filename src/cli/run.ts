@@ -16,6 +16,7 @@ import { databaseCommands } from './migrate.ts';
 import { numberCommands } from './numbers.ts';
 import { organisationCommands } from './organisations.ts';
 import { peopleCommands } from './people.ts';
+import { retentionCommands } from './retention.ts';
 import { serviceCommands } from './services.ts';
 
 export const houseCommands: readonly HouseCommand[] = [
@@ -31,6 +32,7 @@ export const houseCommands: readonly HouseCommand[] = [
   ...journalCommands,
   ...erasureCommands,
   rotateKey,
+  ...retentionCommands,
   ...logCommands,
   doctor,
 ];

@@ -49,5 +49,7 @@ export interface Config {
   /** True only in the demonstration: services may live on loopback addresses. */
   readonly allowLoopback: boolean;
   readonly logLevel: string;
+  /** False leaves what is due to `relais journal purge`. */
+  readonly purge?: boolean;
   readonly keys: Keys;
 }

@@ -94,6 +94,8 @@ export const productionConfig = (env: Environment = environment): Config => {
       faults.push(`RELAIS_MIRRORS: ${error instanceof Failure ? (error.detail ?? error.code) : `${mirrorsFile} cannot be read`}`);
     }
   }
+  const purge = (env['RELAIS_PURGE'] ?? 'on') !== 'off';
+  if (!/^(?:on|off)$/.test(env['RELAIS_PURGE'] ?? 'on')) faults.push('RELAIS_PURGE must be on or off');
   const tsaUrl = env['RELAIS_TSA_URL'];
   const tsaFile = env['RELAIS_TSA_CA'];
   let tsa: Config['tsa'];
@@ -140,6 +142,7 @@ export const productionConfig = (env: Environment = environment): Config => {
       .filter(Boolean),
     allowLoopback: false,
     logLevel: env['RELAIS_LOG'] ?? 'info',
+    purge,
   };
   if (faults.length || !keys) throw new Failure('configuration', faults.join('\n'));
   return Object.freeze({ ...config, keys });

@@ -29,8 +29,10 @@ export interface QueueKey {
 }
 
 export interface KeyStore {
-  /** The newest queue key. At a new day the next one is fetched meanwhile. */
+  /** The newest queue key. At a new day the next one is fetched meanwhile. Fails as `journal_full` when it is so old that it may be destroyed. */
   queueKey(): QueueKey;
+  /** The same, and makes today's in `tx` when the newest is that old: after a long sleep nothing is sealed under a key that is gone. */
+  queueKeyIn(tx: Transaction): Promise<QueueKey>;
   /** Reads keys, one statement. Through `tx`, unless the store is another database. Nothing is cached: what was erased does not open a moment later. */
   load(tx: Transaction, asked: AskedKeys): Promise<LoadedKeys>;
   /** The same, and makes those that were never made. Call it outside transactions: a key that was used must not be rolled back. */

@@ -16,10 +16,19 @@ export const asEraser = async <T>(database: Database, work: (tx: Transaction) =>
 
 /** Destroys keys in the store that `database` holds: the row stays, so that no other key is made in its place. */
 export const createKeyEraser = (database: Database): KeyEraser => ({
-  person: (id) =>
-    asEraser(database, async (tx) => {
-      await run(tx, sql`update journal_keys.person_key set wrapped = null, erased_at = now() where party_id = ${id} and wrapped is not null`);
-    }),
+  async persons(ids) {
+    if (!ids.length) return;
+    await asEraser(database, (tx) =>
+      run(tx, sql`update journal_keys.person_key set wrapped = null, erased_at = now() where party_id = any(${ids}::text[]) and wrapped is not null`),
+    );
+  },
+  there: async (ids) =>
+    (
+      await rows<{ id: string }>(
+        database.auto,
+        sql`select party_id id from journal_keys.person_key where party_id = any(${ids}::text[]) and wrapped is not null order by 1`,
+      )
+    ).map(({ id }) => id),
   period: (boxClass, period) =>
     asEraser(database, async (tx) => {
       await run(

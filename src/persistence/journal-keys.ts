@@ -63,6 +63,8 @@ const fetch = async (tx: Transaction, asked: AskedKeys, kek: Buffer, making: boo
 };
 
 const ROTATE_AGAIN_MS = 60_000;
+/** A queue key is used a day or two, and destroyed after two more (journal/retention.ts). */
+const USED_MS = 2 * 86_400_000;
 
 /** Opens the key store: makes or reads the queue key of today. Fails when its database is not migrated. */
 export const openKeyStore = async (options: KeyStoreOptions): Promise<KeyStore> => {
@@ -97,10 +99,21 @@ export const openKeyStore = async (options: KeyStoreOptions): Promise<KeyStore> 
         rotating = false;
       });
   };
+  setInterval(rotate, ROTATE_AGAIN_MS).unref(); // an instance that writes nothing for days has today's key all the same
+  const isOld = (): boolean => clock.now().getTime() - Date.parse(current.day) > USED_MS;
   return {
     queueKey() {
       rotate();
+      if (isOld()) throw new Failure('journal_full', `the newest queue key is of ${current.day}: today's is being made`);
       return current;
+    },
+    async queueKeyIn(tx) {
+      rotate();
+      if (!isOld()) return current;
+      const day = today();
+      const key = (await fetch(through(tx), { persons: [], periods: [{ class: 'queue', period: day }] }, kek, true)).period('queue', day);
+      if (!key) throw new Failure('journal_key_missing', `the queue key of ${day} was erased: the clock is behind by days`);
+      return { day, key };
     },
     load: (tx, asked) => fetch(through(tx), asked, kek, false),
     make: (tx, asked) => fetch(through(tx), asked, kek, true),

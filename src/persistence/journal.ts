@@ -1,7 +1,7 @@
 import { prepare, type Queued } from '../journal/entry.ts';
-import { checkDetail, type EventType, isEventType, PARTIES, type Parties } from '../journal/event.ts';
+import { checkDetail, type Entry, type EventType, isEventType, PARTIES, type Parties } from '../journal/event.ts';
 import type { Filter, Journal, ProvedEntry, Receipt, StoredEntry } from '../journal/journal.ts';
-import { type BoxClass, boxKey, type KeyStore, type LoadedKeys, ROLES, tagKeyOf } from '../journal/keys.ts';
+import { type BoxClass, boxKey, type KeyStore, type LoadedKeys, type QueueKey, ROLES, tagKeyOf } from '../journal/keys.ts';
 import { detailOf, type OpenBox, openBox } from '../journal/payload.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { sha256 } from '../kernel/crypto.ts';
@@ -46,11 +46,11 @@ export const createJournal = (options: JournalOptions): Journal => {
   const { transactions, keys, macKey, origin, writer, clock, sequencer } = options;
   const receipts = createReceipts(transactions, origin, () => (sequencer?.leading() ? RECEIPT_POLL_LEADING_MS : RECEIPT_POLL_MS));
   sequencer?.onSequenced(receipts.arrived);
-  const seal: Journal['seal'] = (entry, eventId) => {
+  const sealWith = (queueKey: QueueKey, entry: Entry, eventId: string | undefined): Queued => {
     if ((sequencer?.waiting() ?? 0) > MOST_WAITING) throw new Failure('journal_full', 'too many entries wait to be sequenced');
     const wrong = checkDetail(entry.type, entry.detail);
     if (wrong !== undefined) throw new Failure('journal_detail', `${entry.type}: "${wrong}" is not as the set of entries says`);
-    return prepare(entry, { queueKey: keys.queueKey(), macKey, writer, at: clock.now(), eventId });
+    return prepare(entry, { queueKey, macKey, writer, at: clock.now(), eventId });
   };
   const find = async (tx: Transaction, filter: Filter): Promise<[Found, ProvedEntry['boxes']][]> => {
     const found = await rows<Found>(tx, select(filter));
@@ -64,9 +64,9 @@ export const createJournal = (options: JournalOptions): Journal => {
     return found.map((one) => [one, openBoxes(one, loaded)]);
   };
   return {
-    seal,
+    seal: (entry, eventId) => sealWith(keys.queueKey(), entry, eventId),
     async record(tx, entry, eventId) {
-      const queued = seal(entry, eventId);
+      const queued = sealWith(await keys.queueKeyIn(tx), entry, eventId);
       await run(
         tx,
         sql`insert into journal.queue (event_id, type, class, writer, at, parties, box, sealed_with, commitment, mac)
@@ -77,7 +77,8 @@ export const createJournal = (options: JournalOptions): Journal => {
     },
     async recordAll(tx, entries) {
       if (!entries.length) return;
-      const queued = entries.map(({ entry, eventId }) => seal(entry, eventId));
+      const queueKey = await keys.queueKeyIn(tx);
+      const queued = entries.map(({ entry, eventId }) => sealWith(queueKey, entry, eventId));
       const all = <T>(pick: (one: Queued) => T): T[] => queued.map(pick);
       await run(
         tx,

@@ -124,7 +124,7 @@ export const createErasures = (parts: Parts): Erasures => {
       const { usagerId } = erasure;
       const tagKey = await journal.tagKey(transactions.auto, usagerId);
       const count = await store.entries(transactions.auto, usagerId);
-      await keys.person(usagerId);
+      await keys.persons([usagerId]);
       const event = await say(id, usagerId, tagKey && count ? tagOf(tagKey, 'usager', count) : undefined);
       if (!(await journal.receipt(event, parts.receiptMs))) return { waits: true };
       await store.finish(id, usagerId, clock.now());
