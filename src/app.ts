@@ -55,7 +55,7 @@ import { createConfirmed } from './persistence/journal-confirmed.ts';
 import { evidenceStore } from './persistence/journal-evidence.ts';
 import { openKeyStore } from './persistence/journal-keys.ts';
 import { newestProof, proofTextOf } from './persistence/journal-proof.ts';
-import { logStore } from './persistence/journal-published.ts';
+import { erasuresIn, logStore } from './persistence/journal-published.ts';
 import { createScrubber } from './persistence/journal-scrub.ts';
 import { startSealing } from './persistence/journal-sealing.ts';
 import { startSequencer } from './persistence/journal-sequencer.ts';
@@ -94,6 +94,8 @@ import type { SecurityEvent, Site } from './web/site.ts';
 export interface AppParts {
   readonly config: Config;
   readonly database: Database;
+  /** Where the keys of sealed parts are, when apart. Whoever opened it closes it. */
+  readonly keyDatabase?: Database | undefined;
   readonly clock: Clock;
   readonly signer: (origin: string) => SignerClient;
   /** How often the journal watches itself: clocks, and what it holds. Each minute; tests that move time ask for another. */
@@ -120,7 +122,7 @@ const FINGERPRINTS = ['journal-ed25519', 'pairwise', 'payload-kek'] as const;
 
 /** Joins every part. Configuration in, an HTTP server that does not listen out. */
 export const createApp = async (parts: AppParts): Promise<App> => {
-  const { config, database, clock, log } = parts;
+  const { config, database, keyDatabase, clock, log } = parts;
   const { keys } = config;
   for (const name of FINGERPRINTS) if (keys.has(name)) await checkFingerprint(database.auto, name, keys.fingerprint(name));
   const origin = await readOrigin(database, config.journalHost);
@@ -129,7 +131,12 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     throw new Failure('policy_of_other_log', `RELAIS_WITNESS_POLICY has no log line for ${origin}`);
   const alarm = (alarmed: { kind: string }): void => log('error', { event: 'journal', ...alarmed });
   const macKey = keys.raw('journal-mac').reveal();
-  const keyStore = await openKeyStore({ database, kek: keys.raw('payload-kek').reveal(), clock });
+  const keyStore = await openKeyStore({
+    database: keyDatabase ?? database,
+    apart: keyDatabase !== undefined,
+    kek: keys.raw('payload-kek').reveal(),
+    clock,
+  });
   const watchEveryMs = parts.watchEveryMs ?? 60_000;
   const clockWatch = createClockWatch(database.auto, clock, alarm);
   if (parts.watchEveryMs === undefined) await clockWatch.look();
@@ -216,6 +223,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
   const tellEnd: TellEnd = (tx, news) => endTelling(tx, news);
   const domain = createDomain({
     database,
+    keyDatabase,
     journal,
     clock,
     keys,
@@ -468,6 +476,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     published: createPublishedLog(logStore(database.auto)),
     evidence: evidenceStore,
     mirrors: config.mirrors ?? [],
+    erasures: (before, limit) => erasuresIn(database.auto, before, limit),
     proof: (tx, index) => {
       const witnessed = confirmed.witnessed();
       return witnessed && witnessed.size > index ? proofTextOf(tx, index, witnessed) : newestProof(tx, index);

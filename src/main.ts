@@ -18,10 +18,14 @@ const start = async (): Promise<void> => {
   const database = await openPostgres(config.databaseUrl ?? '');
   const missing = await pendingMigrations(database);
   if (missing.length) throw new Failure('not_migrated', `run \`relais migrate\` first: ${missing.join(', ')}`);
+  const keyDatabase = config.journalKeysUrl === undefined ? undefined : await openPostgres(config.journalKeysUrl, { max: 5 });
+  const keyTables = keyDatabase ? await pendingMigrations(keyDatabase, undefined, 'key-store') : [];
+  if (keyTables.length) throw new Failure('not_migrated', `run \`relais migrate\` first: ${keyTables.join(', ')} in the database of keys`);
   const smtp = createSmtp({ url: config.smtpUrl ?? '', from: config.mailFrom });
   const app = await createApp({
     config,
     database,
+    keyDatabase,
     clock: systemClock,
     signer: (origin) => connectSigner({ path: config.signerSocket ?? '', origin }),
     sendMessage: smtp.send,
@@ -39,6 +43,7 @@ const start = async (): Promise<void> => {
     await app.close();
     smtp.close();
     await database.close();
+    await keyDatabase?.close();
     logger.info({ event: 'stopped' });
     process.exit(0);
   };

@@ -62,6 +62,8 @@ export interface CommandContext {
   /** Who watches the journal; left out where nobody does. */
   readonly witnessing?: WitnessingConfig | undefined;
   readonly database: Database;
+  /** The database of keys, when they are apart. */
+  readonly keyDatabase?: Database | undefined;
   readonly clock: Clock;
   /** Fails as `keys_missing`. */
   readonly keys: () => Keys;

@@ -4,7 +4,7 @@ import type { Keys } from '../config/keys.ts';
 import { Failure } from '../kernel/failure.ts';
 import { clockAhead, isApart } from '../persistence/clock-watch.ts';
 import { sqlState } from '../persistence/database.ts';
-import { databaseNow, isRemembered, journalState, migrationState, readFingerprints } from '../persistence/inspection.ts';
+import { databaseNow, isRemembered, journalState, keysInside, migrationState, readFingerprints } from '../persistence/inspection.ts';
 import { readOrigin } from '../persistence/journal.ts';
 import { confirmedBy, witnessKey } from '../persistence/journal-cosignatures.ts';
 import { readScrubs } from '../persistence/journal-scrub.ts';
@@ -14,7 +14,7 @@ import { REMEMBERED } from './keys.ts';
 
 /** One thing that was looked at. `todo` says what to do when it is not as it should be. */
 export interface Check {
-  readonly name: 'configuration' | 'database' | 'migrations' | 'keys' | 'clock' | 'journal' | 'seal' | 'witnesses' | 'scrub';
+  readonly name: 'configuration' | 'database' | 'migrations' | 'keys' | 'clock' | 'journal' | 'seal' | 'key store' | 'witnesses' | 'scrub';
   readonly ok: boolean;
   readonly says: string;
   readonly todo?: string;
@@ -68,6 +68,28 @@ const checkKeys = async (context: CommandContext): Promise<Check> => {
   const exposed = open(keys.folder);
   if (exposed.length) return { name, ok: false, says: `others may read ${exposed.join(', ')} in ${keys.folder}`, todo: 'chmod 600 them' };
   return { name, ok: true, says: known.size ? 'all there, and those that this database knows' : 'all there; the database knows none yet' };
+};
+
+/** The keys of sealed parts, when they are in another database. */
+const checkKeyStore = async (context: CommandContext): Promise<readonly Check[]> => {
+  const name = 'key store';
+  const { keyDatabase } = context;
+  if (!keyDatabase) return [];
+  if (!(await databaseNow(keyDatabase.auto).catch(() => undefined)))
+    return [{ name, ok: false, says: 'it does not answer', todo: 'start it, and check JOURNAL_KEYS_URL and the login’s rights' }];
+  const state = await migrationState(keyDatabase, 'key-store');
+  if (state?.pending.length) return [{ name, ok: false, says: `${state.pending.join(', ')} not applied`, todo: 'run `relais migrate`' }];
+  const inside = await keysInside(context.database.auto);
+  return inside
+    ? [
+        {
+          name,
+          ok: false,
+          says: `apart, and ${inside} keys are in the main database`,
+          todo: 'move them to the key store, or leave JOURNAL_KEYS_URL out',
+        },
+      ]
+    : [{ name, ok: true, says: 'apart; the main database holds no key' }];
 };
 
 const checkClock = async (context: CommandContext): Promise<Check> => {
@@ -190,6 +212,7 @@ export const examine = async (context: CommandContext): Promise<readonly Check[]
   );
   if (!reached) return checks;
   checks.push(...(await guarded('migrations', () => checkMigrations(context))), ...(await guarded('keys', () => checkKeys(context))));
+  checks.push(...(await guarded('key store', () => checkKeyStore(context))));
   checks.push(...(await guarded('clock', () => checkClock(context))), ...(await guarded('journal', () => checkJournal(context))));
   checks.push(...(await guarded('witnesses', () => checkWitnesses(context))));
   checks.push(...(await guarded('scrub', () => checkScrub(context))));

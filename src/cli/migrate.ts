@@ -8,9 +8,12 @@ const migrateCommand: HouseCommand = {
   where: 'house',
   summary: 'bring the database up to date',
   flags: [JSON_FLAG],
-  notes: ['Several may run at once: an advisory lock makes them wait for each other. In production DATABASE_URL is here the owner’s.'],
+  notes: [
+    'Several may run at once: an advisory lock makes them wait for each other. In production DATABASE_URL is here the owner’s, and so is JOURNAL_KEYS_URL.',
+  ],
   run: async (input, context, io) => {
     const applied = await migrate(context.database);
+    if (context.keyDatabase) applied.push(...(await migrate(context.keyDatabase, undefined, 'key-store')).map((name) => `${name} (keys)`));
     io.out(input.on('json') ? JSON.stringify({ applied }) : applied.length ? `Applied: ${applied.join(', ')}` : 'The database is up to date.');
     return EXIT.done;
   },

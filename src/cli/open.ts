@@ -31,7 +31,14 @@ const blockedNow = async (settings: Settings, database: Database, origin: string
   return confirmed.blocked();
 };
 
-const openDomain = async (settings: Settings, database: Database, keys: Keys, keyStore: KeyStore, origin: string): Promise<Domain> => {
+const openDomain = async (
+  settings: Settings,
+  database: Database,
+  keyDatabase: Database | undefined,
+  keys: Keys,
+  keyStore: KeyStore,
+  origin: string,
+): Promise<Domain> => {
   const blocked = await blockedNow(settings, database, origin);
   const queued = createJournal({
     transactions: database,
@@ -51,6 +58,7 @@ const openDomain = async (settings: Settings, database: Database, keys: Keys, ke
   });
   return createDomain({
     database,
+    keyDatabase,
     journal,
     clock,
     keys,
@@ -95,6 +103,7 @@ export interface OpenedContext {
 export const openContext = async (settings: Settings): Promise<OpenedContext> => {
   const { databaseUrl, varFolder, mode, publicUrl, journalHost, signerSocket } = settings;
   const database = databaseUrl === undefined ? await openPglite(varFolder) : await openPostgres(databaseUrl, { max: 3 });
+  const keyDatabase = settings.journalKeysUrl === undefined ? undefined : await openPostgres(settings.journalKeysUrl, { max: 3 });
   let keys: Keys | undefined;
   let keyStore: Promise<KeyStore> | undefined;
   let domain: Promise<Domain> | undefined;
@@ -103,7 +112,12 @@ export const openContext = async (settings: Settings): Promise<OpenedContext> =>
     return keys;
   };
   const store = (): Promise<KeyStore> => {
-    keyStore ??= openKeyStore({ database, kek: readOnce().raw('payload-kek').reveal(), clock });
+    keyStore ??= openKeyStore({
+      database: keyDatabase ?? database,
+      apart: keyDatabase !== undefined,
+      kek: readOnce().raw('payload-kek').reveal(),
+      clock,
+    });
     return keyStore;
   };
   const context: CommandContext = {
@@ -113,11 +127,14 @@ export const openContext = async (settings: Settings): Promise<OpenedContext> =>
     journalHost,
     witnessing: settings.witnessing,
     database,
+    keyDatabase,
     clock,
     keys: readOnce,
     keyStore: store,
     domain: () => {
-      domain ??= readOrigin(database, journalHost).then(async (origin) => openDomain(settings, database, readOnce(), await store(), origin));
+      domain ??= readOrigin(database, journalHost).then(async (origin) =>
+        openDomain(settings, database, keyDatabase, readOnce(), await store(), origin),
+      );
       return domain;
     },
     enrolmentUrl: (token) => `${publicUrl}/inscription/${token}`,
@@ -136,6 +153,7 @@ export const openContext = async (settings: Settings): Promise<OpenedContext> =>
         if (database.kind === 'pglite' && opened && keys) await settle(settings, database, keys, await store());
       } finally {
         await database.close();
+        await keyDatabase?.close();
       }
     },
   };

@@ -7,6 +7,7 @@ export interface Settings {
   readonly mode: 'demonstration' | 'production';
   readonly publicUrl: string;
   readonly databaseUrl: string | undefined;
+  readonly journalKeysUrl?: string | undefined;
   readonly varFolder: string;
   readonly keysFolder: string;
   /** Host part of the journal's origin; in the demonstration without its port, which may change while the journal goes on. */
@@ -19,8 +20,8 @@ export interface Settings {
 export const readSettings = (): Settings => {
   const demonstration = demonstrationSettings();
   if (demonstration.production) {
-    const { mode, publicUrl, databaseUrl, varFolder, keys, journalHost, signerSocket, witnessing } = productionConfig();
-    return { mode, publicUrl, databaseUrl, varFolder, keysFolder: keys.folder, journalHost, signerSocket, witnessing };
+    const { mode, publicUrl, databaseUrl, journalKeysUrl, varFolder, keys, journalHost, signerSocket, witnessing } = productionConfig();
+    return { mode, publicUrl, databaseUrl, journalKeysUrl, varFolder, keysFolder: keys.folder, journalHost, signerSocket, witnessing };
   }
   const { databaseUrl, varFolder, keysFolder, port } = demonstration;
   return {

@@ -49,6 +49,8 @@ export interface Config {
   /** True only in the demonstration: services may live on loopback addresses. */
   readonly allowLoopback: boolean;
   readonly logLevel: string;
+  /** Where the keys of the journal's sealed parts are, when apart from the database. */
+  readonly journalKeysUrl?: string | undefined;
   /** False leaves what is due to `relais journal purge`. */
   readonly purge?: boolean;
   readonly keys: Keys;

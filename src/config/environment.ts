@@ -94,6 +94,10 @@ export const productionConfig = (env: Environment = environment): Config => {
       faults.push(`RELAIS_MIRRORS: ${error instanceof Failure ? (error.detail ?? error.code) : `${mirrorsFile} cannot be read`}`);
     }
   }
+  const journalKeysUrl = env['JOURNAL_KEYS_URL'] || undefined;
+  if (journalKeysUrl && !/^postgres(ql)?:\/\//.test(journalKeysUrl)) faults.push('JOURNAL_KEYS_URL must be a postgres:// address');
+  if (journalKeysUrl && journalKeysUrl === databaseUrl)
+    faults.push('JOURNAL_KEYS_URL must be another database than DATABASE_URL; leave it out to keep both in one');
   const purge = (env['RELAIS_PURGE'] ?? 'on') !== 'off';
   if (!/^(?:on|off)$/.test(env['RELAIS_PURGE'] ?? 'on')) faults.push('RELAIS_PURGE must be on or off');
   const tsaUrl = env['RELAIS_TSA_URL'];
@@ -143,6 +147,7 @@ export const productionConfig = (env: Environment = environment): Config => {
     allowLoopback: false,
     logLevel: env['RELAIS_LOG'] ?? 'info',
     purge,
+    journalKeysUrl,
   };
   if (faults.length || !keys) throw new Failure('configuration', faults.join('\n'));
   return Object.freeze({ ...config, keys });

@@ -21,6 +21,8 @@ export interface StoredEntry extends Parties {
   readonly leaf: string;
   /** The opened payload's detail; null when the box no longer opens. */
   readonly detail: Details[EventType] | null;
+  /** When time erased it and on which ground, where `detail` is null for that reason; whoever was erased herself is not linked to a day. */
+  readonly erased?: { readonly at: Date; readonly ground: string };
 }
 
 /** An entry with all that lets its party check it: what it holds is for that party alone, field by field (`show`). */

@@ -16,15 +16,15 @@ export interface MigrationState {
   readonly edited: readonly string[];
 }
 
-const migrationFiles = (): { name: string; hash: string }[] =>
+const migrationFiles = (which: 'all' | 'key-store'): { name: string; hash: string }[] =>
   readdirSync(MIGRATIONS)
-    .filter((name) => name.endsWith('.sql'))
+    .filter((name) => name.endsWith(which === 'key-store' ? '_key_store.sql' : '.sql'))
     .sort()
     .map((name) => ({ name, hash: sha256(readFileSync(join(MIGRATIONS, name), 'utf8')).toString('hex') }));
 
 /** Compares the migrations of the folder with those of the database; undefined when this login may not read them. */
-export const migrationState = async (database: Database): Promise<MigrationState | undefined> => {
-  const files = migrationFiles();
+export const migrationState = async (database: Database, which: 'all' | 'key-store' = 'all'): Promise<MigrationState | undefined> => {
+  const files = migrationFiles(which);
   try {
     const hashes = await database.asOwner(appliedMigrations);
     return {
@@ -37,6 +37,15 @@ export const migrationState = async (database: Database): Promise<MigrationState
     throw error;
   }
 };
+
+/** How many keys of the journal's sealed parts this database holds. */
+export const keysInside = async (tx: Transaction): Promise<number> =>
+  (
+    await row<{ n: number }>(
+      tx,
+      sql`select (select count(*) from journal_keys.person_key where wrapped is not null)::int + (select count(*) from journal_keys.period_key where wrapped is not null)::int n`,
+    )
+  )?.n ?? 0;
 
 /** The database's own clock. */
 export const databaseNow = async (tx: Transaction): Promise<Date | undefined> =>

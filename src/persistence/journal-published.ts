@@ -5,6 +5,14 @@ import { row, rows } from './database.ts';
 import { hashSource } from './journal-source.ts';
 import { sql } from './sql.ts';
 
+/** Leaves that say what was erased, below an index, newest first. */
+export const erasuresIn = (tx: Transaction, before: number | undefined, limit: number): Promise<{ index: number; leaf: string }[]> =>
+  rows(
+    tx,
+    sql`select p.idx as index, convert_from(l.leaf, 'UTF8') leaf from journal.projection p join journal.leaf l on l.idx = p.idx
+      where p.type in ('erasure.executed', 'partition.dropped') and p.idx < ${before ?? Number.MAX_SAFE_INTEGER} order by p.idx desc limit ${limit}`,
+  );
+
 /** Reads the log for those outside: checkpoints, hashes, leaves. Never the queue, never what is sealed. */
 export const logStore = (tx: Transaction): LogStore => ({
   checkpoint: (size) =>

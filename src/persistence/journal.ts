@@ -61,7 +61,10 @@ export const createJournal = (options: JournalOptions): Journal => {
         { class: 'actor' as const, period: one.month },
       ]),
     });
-    return found.map((one) => [one, openBoxes(one, loaded)]);
+    const opened = found.map((one): [Found, ProvedEntry['boxes']] => [one, openBoxes(one, loaded)]);
+    const gone = opened.flatMap(([one, boxes]) => (boxes.subject ? [] : [one]));
+    if (gone.length) await dateErasures(tx, gone);
+    return opened;
   };
   return {
     seal: (entry, eventId) => sealWith(keys.queueKey(), entry, eventId),
@@ -169,6 +172,8 @@ const createReceipts = (transactions: Transactions, origin: string, pollMs: () =
 };
 
 type Found = {
+  /** Set by `dateErasures`. */
+  erased?: { at: Date; ground: string };
   idx: number;
   at: Date;
   type: string;
@@ -202,6 +207,19 @@ const openBoxes = (found: Found, keys: LoadedKeys): ProvedEntry['boxes'] => {
   return { ...(subject ? { subject } : {}), ...(actor ? { actor } : {}) };
 };
 
+/** Finds when the key of the month of each was destroyed, if it was. */
+const dateErasures = async (tx: Transaction, gone: readonly Found[]): Promise<void> => {
+  const found = await rows<{ class: string; month: string; at: Date }>(
+    tx,
+    sql`select class, month, done_at as at from period_erasure where done_at is not null and (class, month) in (
+      select * from unnest(${gone.map((one) => one.class)}::text[], ${gone.map((one) => one.month)}::text[]))`,
+  );
+  for (const one of gone) {
+    const erasure = found.find((each) => each.class === one.class && each.month === one.month);
+    if (erasure) one.erased = { at: erasure.at, ground: 'retention' };
+  }
+};
+
 const opened = (found: Found, { subject, actor }: ProvedEntry['boxes']): StoredEntry => {
   if (!isEventType(found.type)) throw new Failure('journal_type_unknown', `entry ${found.idx} has a type that this program does not know`);
   const parties: Parties = Object.fromEntries(PARTIES.flatMap((party) => (found[party] === null ? [] : [[party, found[party]]])));
@@ -212,6 +230,7 @@ const opened = (found: Found, { subject, actor }: ProvedEntry['boxes']): StoredE
     at: found.at,
     type: found.type,
     leaf: found.leaf_hash.toString('base64url'),
+    ...(found.erased ? { erased: found.erased } : {}),
     // What `record` sealed under this type: its shape was checked by the compiler then, and the commitment in the leaf covers it.
     detail: subject ? ({ ...detailOf(subject.fields), ...detailOf(actor?.fields ?? {}) } as unknown as StoredEntry['detail']) : null,
   };

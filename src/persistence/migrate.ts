@@ -24,10 +24,13 @@ export const appliedMigrations = async (query: Query): Promise<Map<string, strin
   }
 };
 
+/** `key-store`: only what a database of keys needs (JOURNAL_KEYS_URL). */
+type Which = 'all' | 'key-store';
+
 /** A migration of the folder: its name, its text, the SHA-256 of that text. */
-const read = (folder: string): { name: string; text: string; hash: string }[] =>
+const read = (folder: string, which: Which): { name: string; text: string; hash: string }[] =>
   readdirSync(folder)
-    .filter((name) => name.endsWith('.sql'))
+    .filter((name) => name.endsWith(which === 'key-store' ? '_key_store.sql' : '.sql'))
     .sort()
     .map((name) => {
       const text = readFileSync(join(folder, name), 'utf8');
@@ -39,7 +42,7 @@ const read = (folder: string): { name: string; text: string; hash: string }[] =>
  * Fails as `migration_edited` when a file that was applied has changed since, and as `migration_unknown` when the database knows one that
  * the folder lacks (an older program on a newer database). Returns the names applied.
  */
-export const migrate = async (database: Database, folder = MIGRATIONS): Promise<string[]> =>
+export const migrate = async (database: Database, folder = MIGRATIONS, which: Which = 'all'): Promise<string[]> =>
   database.asOwner(async (query) => {
     await query('select pg_advisory_lock(7351001)');
     try {
@@ -47,7 +50,7 @@ export const migrate = async (database: Database, folder = MIGRATIONS): Promise<
         'create table if not exists public.migration (name text primary key, hash text not null, applied_at timestamptz not null default now())',
       );
       const done = new Map((await query('select name, hash from public.migration')).map((found) => [String(found['name']), String(found['hash'])]));
-      const files = read(folder);
+      const files = read(folder, which);
       for (const name of done.keys())
         if (!files.some((file) => file.name === name)) throw new Failure('migration_unknown', `the database has ${name}, this program does not`);
       const applied: string[] = [];
@@ -74,10 +77,10 @@ export const migrate = async (database: Database, folder = MIGRATIONS): Promise<
   });
 
 /** Names the migrations that this program has and the database has not; fails as `migration_edited` or `migration_unknown` as `migrate` does. */
-export const pendingMigrations = (database: Database, folder = MIGRATIONS): Promise<string[]> =>
+export const pendingMigrations = (database: Database, folder = MIGRATIONS, which: Which = 'all'): Promise<string[]> =>
   database.asOwner(async (query) => {
     const done = await appliedMigrations(query);
-    const files = read(folder);
+    const files = read(folder, which);
     for (const [name, hash] of done) {
       const file = files.find((each) => each.name === name);
       if (!file) throw new Failure('migration_unknown', `the database has ${name}, this program does not`);

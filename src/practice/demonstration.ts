@@ -41,6 +41,8 @@ export interface DemonstrationOptions {
   /** An open and migrated database, which stays open at the end; otherwise `databaseUrl`, otherwise the embedded one in `varFolder`. */
   readonly database?: Database;
   readonly databaseUrl?: string | undefined;
+  /** An open and migrated database for the keys of the journal's sealed parts; otherwise they are in the other. */
+  readonly keyDatabase?: Database;
   readonly varFolder: string;
   readonly keysFolder: string;
   /** 8400 by default; 0 takes any free port for each program. */
@@ -212,6 +214,7 @@ const start = async (
   const app = await createApp({
     config,
     database,
+    keyDatabase: options.keyDatabase,
     clock,
     log: options.log ?? (() => undefined),
     signer: signerAt,

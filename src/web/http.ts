@@ -5,6 +5,7 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import { inRequest } from '../kernel/request-scope.ts';
 import { actionsApi, sendProblem } from './api/actions.ts';
 import { checkpointApi } from './api/checkpoint.ts';
+import { erasuresApi } from './api/erasures.ts';
 import { journalApi } from './api/journal.ts';
 import { logApi } from './api/log.ts';
 import { smsApi } from './api/sms.ts';
@@ -111,6 +112,7 @@ export const createHttp = async (site: Site, options: HttpOptions): Promise<Fast
     await api.register(smsApi(site));
     await api.register(journalApi(kit));
     await api.register(logApi(site));
+    await api.register(erasuresApi(site));
     await api.register(checkpointApi(site));
   });
   await app.register(pages(kit));

@@ -5,8 +5,9 @@ import { signInUsager } from '../../src/practice/story.ts';
 import { Walker } from '../../src/practice/walker.ts';
 import { agreed, entriesSince, eventOf, inTheMorning, mark, personOf, reportAt, sessionOf } from '../support/acting.ts';
 import { assert, test } from '../support/check.ts';
+import { openCutter } from '../support/cut.ts';
 import { as, desk } from '../support/desk.ts';
-import { inEachWorld } from '../support/protocol.ts';
+import { get, inEachWorld } from '../support/protocol.ts';
 import { delegatedTokens, signedInAidant, type World } from '../support/world.ts';
 
 type Parameters = Readonly<Record<string, string>> | undefined;
@@ -126,6 +127,12 @@ inEachWorld(({ world: of, kind }) => {
       assert.deepEqual([said, more], [{ scope: 'person', ground: 'person-asked', entries: String(hers.length), lastTag }, []]);
       assert.deepEqual((await world.verifyJournal()).faults, []);
 
+      const listed = await get(`${world.places.relais}/api/v1/journal/erasures`);
+      const erasures = (listed.json as { erasures: { index: number; leaf: string }[] }).erasures;
+      assert.deepEqual([listed.status, erasures.length], [200, (await saidIn(world, 'erasure.executed', 0)).length]);
+      assert.deepEqual((JSON.parse(erasures[0]?.leaf ?? '{}') as { p?: Parameters }).p, said);
+      assert.equal((await get(`${world.places.relais}/api/v1/journal/erasures?before=x`)).status, 400);
+
       const attested = await world.app.site.attestations.verify(code);
       assert.deepEqual(attested?.kind, 'ended', 'who holds the paper still learns that this mandate was, and has ended');
       const kept = await world.app.site.attestations.find(mandate);
@@ -134,6 +141,66 @@ inEachWorld(({ world: of, kind }) => {
       assert.equal((await saidIn(world, 'erasure.executed', from)).length, 1, 'the same again changes nothing');
       await signInUsager(new Walker(), world.places, 'colette');
       assert.notEqual(await personOf(world, 'colette'), colette, 'she who comes back is somebody else to us');
+    },
+  );
+
+  if (kind === 'postgres')
+    test('J10 an erasure cut at any statement, before or after it, is finished by the same command', {
+      database: 'postgres',
+      atLeast: 8,
+    }, async () => {
+      const world = of();
+      const cutter = openCutter();
+      const { erasures, approvals } = world.app;
+      try {
+        for (const when of ['before', 'after'] as const)
+          for (let at = 1, cut = true; cut; at += process.env['RELAIS_TEST_NIGHTLY'] ? 1 : 6) {
+            const other = await personOf(world, `cut-${when}-${at}`, { given_name: 'Odile', family_name: 'Coupée', birthdate: '1951-01-01' });
+            await world.app.flushJournal();
+            const asked = await erasures.ask({ usagerId: other, ground: 'person-asked', askedBy: 'opr_one' });
+            assert.ok('approval' in asked);
+            cut = await cutter.around(at, when, () => erasures.give(asked.approval, 'opr_two').catch(() => undefined));
+            const approval = await approvals.find(asked.approval.id);
+            const done = await erasures.give(approval ?? asked.approval, 'opr_two');
+            assert.ok('done' in done, `${when} ${at}: ${JSON.stringify(done)}`);
+            assert.deepEqual(await rowsOf(world, other), { identities: 0, channels: 0, sessions: 0, entries: 0, keys: 0 }, `${when} ${at}`);
+          }
+      } finally {
+        cutter.close();
+      }
+      assert.deepEqual((await world.verifyJournal()).faults, []);
+      assert.deepEqual(await world.sql('select id from erasure where begun_at is not null and done_at is null'), []);
+    });
+
+  test(
+    `J10 two opérateurs who approve at once erase once; a hold and an erasure exclude each other, and the refusal is an entry (${kind})`,
+    on,
+    async () => {
+      const world = of();
+      const { erasures, holds, approvals } = world.app;
+      const usager = await personOf(world, 'deux', { given_name: 'Deux', family_name: 'Fois', birthdate: '1952-01-01' });
+      const asked = await erasures.ask({ usagerId: usager, ground: 'person-asked', askedBy: 'opr_one' });
+      assert.ok('approval' in asked);
+      const held = await holds.place({ usager, ground: 'judge', by: 'opr_one' });
+      const from = await mark(world);
+      assert.deepEqual(await erasures.give(asked.approval, 'opr_two'), { refused: 'held' });
+      assert.equal((await rowsOf(world, usager))?.['keys'], 1);
+      const [refusal] = (await entriesSince(world, from)).filter(({ type }) => type === 'erasure.refused');
+      assert.deepEqual(
+        [refusal?.usager, refusal?.detail],
+        [undefined, { scope: 'person', ground: 'person-asked', reason: 'held' }],
+        'she does not learn of the hold',
+      );
+      await world.sql("update approval set approved_by = 'opr_two', approved_at = now(), approved_hash = hash where id = $1", [asked.approval.id]);
+      await assert.rejects(world.sql('select erase_person($1, now())', [asked.approval.subject]), /a hold stands/, 'not even by SQL');
+      await world.sql('update approval set approved_by = null, approved_at = null, approved_hash = null where id = $1', [asked.approval.id]);
+      assert.ok('hold' in held && 'hold' in (await holds.lift(held.hold, 'opr_one')));
+      const [one, two] = await Promise.all([erasures.give(asked.approval, 'opr_two'), erasures.give(asked.approval, 'opr_three')]);
+      assert.ok('done' in one && 'done' in two, JSON.stringify([one, two]));
+      assert.ok((await approvals.find(asked.approval.id))?.approvedBy);
+      assert.equal((await saidIn(world, 'erasure.executed', from)).length, 1);
+      assert.deepEqual(await holds.place({ usager, ground: 'judge', by: 'opr_one' }), { refused: 'already_erased' });
+      assert.deepEqual((await world.verifyJournal()).faults, []);
     },
   );
 

@@ -3,20 +3,23 @@ import type { CommandContext } from '../../src/cli/context.ts';
 import { runHere } from '../../src/cli/run.ts';
 import type { World } from './world.ts';
 
-/** An opérateur's terminal, in the process of the world: runs a command and gives what it said. */
+/** What a command uses, in the process of the world. */
+export const contextOf = (world: World): CommandContext => ({
+  mode: 'demonstration',
+  publicUrl: world.places.relais,
+  varFolder: '/nowhere',
+  journalHost: 'localhost',
+  database: world.database,
+  clock: world.app.site.clock,
+  keys: () => world.demonstration.config.keys,
+  keyStore: async () => world.app.keyStore,
+  domain: async () => world.app,
+  enrolmentUrl: (token) => token,
+});
+
+/** An opérateur's terminal: runs a command and gives what it said. */
 export const desk = (world: World) => {
-  const context: CommandContext = {
-    mode: 'demonstration',
-    publicUrl: world.places.relais,
-    varFolder: '/nowhere',
-    journalHost: 'localhost',
-    database: world.database,
-    clock: world.app.site.clock,
-    keys: () => world.demonstration.config.keys,
-    keyStore: async () => world.app.keyStore,
-    domain: async () => world.app,
-    enrolmentUrl: (token) => token,
-  };
+  const context = contextOf(world);
   return async (...args: readonly string[]): Promise<{ code: number; text: string }> => {
     const said: string[] = [];
     const io: Io = { out: (one) => void said.push(one), err: (one) => void said.push(one), ask: async () => undefined, read: async () => '' };

@@ -48,6 +48,7 @@ export const administrationSpace =
           : {}),
         ...(session ? { session } : {}),
         ...(typeof about === 'number' ? { about } : {}),
+        ...(detail === null ? { erased: entry.erased?.at ?? true } : {}),
       };
       return [row];
     };

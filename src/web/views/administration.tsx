@@ -44,6 +44,8 @@ export interface AuditRow {
   readonly session?: string;
   /** The line that this one speaks of. */
   readonly about?: number;
+  /** Its content is erased, by time at a known instant, or with the person. */
+  readonly erased?: Date | true;
 }
 interface AuditProps {
   /** Takes what was found away as a file: with the same fields, and `format`. Missing before the first query. */
@@ -124,6 +126,7 @@ const QueryForm = ({ frame, post, values, services, themes, demarches, errors }:
 
 const Outcome = ({ row, lang }: { row: AuditRow; lang: Lang }): JSX.Element | null => {
   const words = t(lang).administration;
+  if (row.erased !== undefined) return <span class="soft">{words.erased(row.erased === true ? undefined : plainDay(row.erased, lang))}</span>;
   if (row.about !== undefined) return <Badge tone="warning">{words.about(row.about)}</Badge>;
   if (row.outsideMandate) return <Badge tone="error">{words.outsideMandate}</Badge>;
   const outcome = lookUp(words.outcomes, row.outcome);

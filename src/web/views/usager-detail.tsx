@@ -50,6 +50,7 @@ const WhatHappened = ({ frame, entry, mandateReference }: EntryProps): JSX.Eleme
         [words.administration, of('administrationName')],
         [words.theme, entry.theme === undefined ? undefined : themeLabel(entry.theme, lang)],
         [words.demarche, of(lang === 'en' ? 'demarcheLabelEn' : 'demarcheLabel')],
+        [words.erased, entry.erased && dayAndTime(entry.erased.at, lang)],
         [words.result, entry.outcome === undefined ? undefined : entry.outcome === 'failure' ? words.failure : words.success],
         [words.reference, entry.type === 'action.reported' ? of('reference') : undefined],
         [words.mandate, mandateReference],

@@ -107,6 +107,8 @@ export const administration: Catalogue['administration'] = {
     more: ': see it, stop it on our websites',
   },
   outsideMandate: 'Outside the mandate',
+  erased: (at: string | undefined) =>
+    at ? `Content erased on ${at}, at the end of the time it is kept. Line intact.` : 'Content erased. Line intact.',
   none: '–',
   emptyTitle: 'No line matches',
   empty: 'Widen the dates or remove a filter. The query stays written in the log.',

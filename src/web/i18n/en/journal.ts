@@ -50,7 +50,7 @@ export const journal: Catalogue['journal'] = {
   mandateReference: (value) => `Mandate: ${value}`,
   paperReference: (value: string) => `Paper: ${value}`,
   lines: {
-    erased: () => line('The detail of this line', 'has been erased.'),
+    erased: () => line('The content of this line', 'was erased. The line is intact.'),
     signedIn: () => line('You opened', 'your Relais space.'),
     linked: () => line('You linked', 'your FranceConnect account to your Relais file.'),
     consented: (organisation, themes, method) => line('You agreed', `to a mandate with ${organisation}, for: ${themes}. Means: ${method}.`),

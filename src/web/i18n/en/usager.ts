@@ -46,6 +46,7 @@ export const usager: Catalogue['usager'] = {
     administration: 'Administration',
     theme: 'Theme',
     demarche: 'Procedure',
+    erased: 'Content erased on (end of the time it is kept)',
     result: 'Result',
     success: 'done',
     failure: 'failed',

@@ -106,6 +106,8 @@ export const administration = {
     more: ' : voir, arrêter sur nos sites',
   },
   outsideMandate: 'Hors mandat',
+  erased: (at: string | undefined) =>
+    at ? `Contenu effacé le ${at}, à la fin de sa durée de conservation. Ligne intacte.` : 'Contenu effacé. Ligne intacte.',
   none: '–',
   emptyTitle: 'Aucune ligne ne correspond',
   empty: 'Élargissez les dates ou retirez un filtre. La consultation reste écrite au journal.',

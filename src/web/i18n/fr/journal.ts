@@ -53,7 +53,7 @@ export const journal = {
   mandateReference: (value: string) => `Mandat : ${value}`,
   paperReference: (value: string) => `Papier : ${value}`,
   lines: {
-    erased: () => line('Le détail de cette ligne', 'a été effacé.'),
+    erased: () => line('Le contenu de cette ligne', 'a été effacé. La ligne est intacte.'),
     signedIn: () => line('Vous avez ouvert', 'votre espace Relais.'),
     linked: () => line('Vous avez relié', 'votre compte FranceConnect à votre dossier Relais.'),
     consented: (organisation: string, themes: string, method: string) =>

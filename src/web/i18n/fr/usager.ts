@@ -45,6 +45,7 @@ export const usager = {
     administration: 'Administration',
     theme: 'Thématique',
     demarche: 'Démarche',
+    erased: 'Contenu effacé le (fin de la durée de conservation)',
     result: 'Résultat',
     success: 'réussi',
     failure: 'échec',
