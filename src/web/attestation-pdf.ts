@@ -150,7 +150,10 @@ const addQr = (doc: Pdf, root: Element, { url, alternative, dense }: Of<'qr'>): 
   const top = doc.y;
   const draw = (): void => {
     for (let y = 0; y < modules.size; y++)
-      for (let x = 0; x < modules.size; x++) if (modules.get(y, x)) doc.rect(MARGIN + (x + 4) * step, top + (y + 4) * step, step, step);
+      for (let x = 0, end = 0; x < modules.size; x = end + 1) {
+        for (end = x; end < modules.size && modules.get(y, end); ) end++; // neighbours are one bar
+        if (end > x) doc.rect(MARGIN + (x + 4) * step, top + (y + 4) * step, (end - x) * step, step);
+      }
     doc.fill('#000000');
   };
   mark(doc, root, 'Figure', draw, { alt: alternative, bbox: [MARGIN, top, MARGIN + side, top + side] });
@@ -261,14 +264,15 @@ interface Document {
   /** Any instant of the day that the file bears. */
   readonly today: Date;
   /** Each begins on a page of its own; the first piece of the first is the title. */
-  readonly parts: readonly (readonly Block[])[];
+  readonly parts: readonly (readonly Block[] | (() => readonly Block[]))[];
   readonly compress: boolean;
   readonly lang?: Lang;
   readonly large?: true;
 }
 
-const writePdf = ({ reference, today, parts, compress, lang = 'fr', large }: Document): Promise<Buffer> => {
-  const title = parts[0]?.[0];
+const writePdf = async ({ reference, today, parts, compress, lang = 'fr', large }: Document): Promise<Buffer> => {
+  const [first] = parts;
+  const title = typeof first === 'function' ? undefined : first?.[0];
   const day = startOfDay(parisDay(today));
   const paper = new PDFDocument({
     size: 'A4',
@@ -294,10 +298,11 @@ const writePdf = ({ reference, today, parts, compress, lang = 'fr', large }: Doc
   doc.addPage();
   const root = doc.struct('Document');
   doc.addStructure(root);
-  parts.forEach((blocks, i) => {
+  for (const [i, part] of parts.entries()) {
     if (i > 0) doc.addPage();
-    for (const block of blocks) addBlock(doc, root, block);
-  });
+    for (const block of typeof part === 'function' ? part() : part) addBlock(doc, root, block);
+    await new Promise((resume) => setImmediate(resume)); // a long statement keeps nobody else waiting
+  }
   root.end();
   addFooters(doc, reference, lang);
   doc.end();
@@ -334,7 +339,7 @@ export const statementPdf = (
   writePdf({
     reference: printedNumber(paper.head.number),
     today: paper.head.made,
-    parts: [coverBlocks(paper, lang), ...sheets.map((sheet) => sheetBlocksOf(sheet, sealed(sheet), lang))],
+    parts: [coverBlocks(paper, lang), ...sheets.map((sheet) => () => sheetBlocksOf(sheet, sealed(sheet), lang))],
     compress: options.compress ?? true,
     lang,
     large: true,

@@ -12,6 +12,7 @@ import { sentence } from '../i18n/sentence.ts';
 import type { Kit } from '../kit.tsx';
 import { instantsOf, type Period, periodsOf, readPeriod } from '../period.ts';
 import type { Site } from '../site.ts';
+import { createTries } from '../tries.ts';
 import { PATHS } from '../views/paths.ts';
 import { StatementPage } from '../views/statement.tsx';
 import type { StatementPaper } from '../views/statement-blocks.ts';
@@ -20,6 +21,7 @@ import { ownEntries, silentAmong } from './own-entries.ts';
 /** A statement is read by a person, and made while she waits. */
 const MOST_LINES = 2000;
 const SHEETS_A_PAGE = 6;
+const FILES_A_MINUTE = 6;
 
 interface Statement {
   readonly paper: StatementPaper;
@@ -71,6 +73,8 @@ export const releve =
     const { site } = kit;
     /** What the QR code of a sheet says: an address whose last part never reaches a server (RFC 3986 §3.5). */
     const sealedBy = (sheet: Sheet): string => `${site.publicUrl}${PATHS.verifyStatement}#${site.statements.seal(sheet)}`;
+
+    const allows = createTries(site.clock, FILES_A_MINUTE);
 
     const frameOf = async (request: FastifyRequest, session: UsagerSession) => {
       const usager = await site.usagers.find(session.usagerId);
@@ -128,6 +132,7 @@ export const releve =
     app.post(PATHS.statementPdf, async (request, reply) => {
       const session = await requireUsager(kit, request, reply);
       if (!session) return reply;
+      if (!allows(session.usagerId)) return kit.refuse(request, reply.header('retry-after', '60'), 'too_many_requests', { session });
       const lang = kit.lang(request);
       const period = readPeriod(kit.fields(request).text('periode'), site.clock.now());
       const statement = await statementOf(site, session, period, lang);
