@@ -110,9 +110,9 @@ if (postgres) {
     // As docker/database-roles.sh: an owner who migrates, and the login of the instances, which owns nothing and inherits nothing.
     await superuserSql(url.href, `create role owner_${name} login createrole`);
     await superuserSql(url.href, `alter database ${name} owner to owner_${name}`);
-    for (const role of ['relais_app', 'relais_sequencer'])
+    for (const role of ['relais_app', 'relais_sequencer', 'relais_eraser'])
       await superuserSql(url.href, `do $$ begin create role ${role} nologin; exception when duplicate_object or unique_violation then null; end $$`);
-    await superuserSql(url.href, `create role login_${name} login noinherit in role relais_app, relais_sequencer`);
+    await superuserSql(url.href, `create role login_${name} login noinherit in role relais_app, relais_sequencer, relais_eraser`);
     await superuserSql(url.href, `revoke all on database ${name} from public`);
     await superuserSql(url.href, `grant connect on database ${name} to login_${name}`);
     await superuserSql(url.href, `grant create on schema public to owner_${name}`);
