@@ -193,7 +193,7 @@ const show = (log, result, again) => {
   words.replaceChildren(head, ...notes.map((note) => element('p', note)));
   const actions = element('div', '', { className: 'actions' });
   if (result.state === 'mismatch') actions.append(button(says.mismatch.download, 'stop', () => download(result)));
-  actions.append(button(says.again, 'quiet', again), element('a', says.how, { href: says.howHref }));
+  actions.append(button(says.again, 'quiet', again), element('a', says.how, { href: says.howHref, className: 'fr-btn fr-btn--quiet' }));
   more.replaceChildren(actions);
 };
 
