@@ -18,7 +18,6 @@ export const evidence: Catalogue['evidence'] = {
     withheld: 'One line concerns you and cannot be shown yet.',
     offline: 'No network: the comparison with your last visit was not made.',
     same: 'The log continues the one of your last visit.',
-    mirror: 'A mirror of the log confirms that there is no newer line for you.',
   },
   mismatch: {
     what: (help) => `What this page shows is not what the log has sealed. Download this file, keep it, then call ${help}.`,
@@ -44,7 +43,7 @@ export const evidence: Catalogue['evidence'] = {
       'Each thing that is done is written in a log. This log is signed every second.',
       'Independent witnesses keep a copy of that signature.',
       'Your own device compares what you read with these signatures.',
-      'If a line were changed, hidden or removed, your device would say so.',
+      'If a line were changed, or taken out from between two others, your device would say so.',
     ],
     statesTitle: 'What the page may say',
     states: [

@@ -18,7 +18,6 @@ export const evidence = {
     withheld: 'Une ligne vous concerne et ne peut pas encore être montrée.',
     offline: 'Pas de réseau : la comparaison avec votre dernière visite n’a pas été faite.',
     same: 'Le journal continue celui de votre dernière visite.',
-    mirror: 'Un miroir du journal confirme qu’il n’y a pas de ligne plus récente pour vous.',
   },
   mismatch: {
     what: (help: string) =>
@@ -45,7 +44,7 @@ export const evidence = {
       'Chaque chose faite est écrite dans un journal. Ce journal est signé chaque seconde.',
       'Des témoins indépendants gardent une copie de cette signature.',
       'Votre appareil compare lui-même ce que vous lisez avec ces signatures.',
-      'Si une ligne était changée, cachée ou effacée, votre appareil le dirait.',
+      'Si une ligne était changée, ou retirée entre deux autres, votre appareil le dirait.',
     ],
     statesTitle: 'Ce que la page peut dire',
     states: [
