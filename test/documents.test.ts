@@ -61,3 +61,15 @@ test('no document names a path of somebody’s machine or a registry', () => {
 test('J1 docs/journal-entries.md says what the closed set of entries says', () => {
   assert.equal(writtenPage(), entriesPage(), 'run `npm run docs:entries`');
 });
+
+test('each acceptance test of the journal has its number in the title of a test; the figures are those of the bench', () => {
+  const titles = globSync('test/**/*.{ts,tsx}', { cwd: root })
+    .map((file) => readFileSync(join(root, file), 'utf8'))
+    .join('\n');
+  const numbered = new Set([...titles.matchAll(/§6\.(\d{1,2})\b/g)].map(([, number]) => Number(number)));
+  const BENCH = 40;
+  assert.deepEqual(
+    Array.from({ length: 42 }, (_, i) => i + 1).filter((number) => number !== BENCH && !numbered.has(number)),
+    [],
+  );
+});

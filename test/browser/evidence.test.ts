@@ -103,7 +103,7 @@ const change = async (page: Page, edit: (html: string) => string): Promise<void>
 const evidenceOn = (page: Page): Promise<Evidence> =>
   page.evaluate("JSON.parse(document.getElementById('evidence').content.textContent).evidence") as Promise<Evidence>;
 
-test('37 the page says by whom it is verified, in words that are announced', on, async () => {
+test('the page says by whom it is verified, in words that are announced (§6.37)', on, async () => {
   const { context, page } = await computer();
   await context.clearCookies();
   await signIn(page); // an entry of that moment: sealed and witnessed while she looks
@@ -125,7 +125,7 @@ test('37 the page says by whom it is verified, in words that are announced', on,
   await context.close();
 });
 
-test('37 without network after it was loaded, a page of fifty entries is verified within 150 ms', on, async () => {
+test('without network after it was loaded, a page of fifty entries is verified within 150 ms (§6.37)', on, async () => {
   const { context, page } = await computer({ ownClock: true });
   await open(page);
   await state(page, 'verified');
@@ -147,38 +147,42 @@ test('37 without network after it was loaded, a page of fifty entries is verifie
   await context.close();
 });
 
-test('37 a browser without Ed25519 of its own gives the same answer with the library; one without WebCrypto says that it cannot', on, async () => {
-  const { context, page } = await computer();
-  const asked: string[] = [];
-  page.on('request', (request) => asked.push(new URL(request.url()).pathname));
-  await page.addInitScript(`{
+test(
+  'a browser without Ed25519 of its own gives the same answer with the library; one without WebCrypto says that it cannot (§6.37)',
+  on,
+  async () => {
+    const { context, page } = await computer();
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+    await page.addInitScript(`{
     const real = SubtleCrypto.prototype.importKey;
     SubtleCrypto.prototype.importKey = function (format, data, algorithm, ...rest) {
       if ((algorithm.name ?? algorithm) === 'Ed25519') return Promise.reject(new DOMException('Unrecognized name.', 'NotSupportedError'));
       return real.call(this, format, data, algorithm, ...rest);
     };
   }`);
-  await open(page);
-  assert.match(await state(page, 'verified'), /^Vérifié par temoin-1 et temoin-2/);
-  assert.ok(asked.includes('/assets/ed25519.js'));
-  await change(page, (html) =>
-    html.replace(
-      /(— temoin-1\S* )([A-Za-z0-9+/]{30})(.)/,
-      (_, name: string, kept: string, one: string) => `${name}${kept}${one === 'A' ? 'B' : 'A'}`,
-    ),
-  );
-  await open(page);
-  assert.match(await state(page, 'mismatch'), /signatures/);
-  await context.close();
-  const old = await computer();
-  await old.page.addInitScript("Object.defineProperty(Crypto.prototype, 'subtle', { value: undefined })");
-  await open(old.page);
-  assert.match(await state(old.page, 'unable'), /^Vérification impossible \(navigateur ancien ou hors connexion\)/);
-  await shoot(old.page, 'unable');
-  await old.context.close();
-});
+    await open(page);
+    assert.match(await state(page, 'verified'), /^Vérifié par temoin-1 et temoin-2/);
+    assert.ok(asked.includes('/assets/ed25519.js'));
+    await change(page, (html) =>
+      html.replace(
+        /(— temoin-1\S* )([A-Za-z0-9+/]{30})(.)/,
+        (_, name: string, kept: string, one: string) => `${name}${kept}${one === 'A' ? 'B' : 'A'}`,
+      ),
+    );
+    await open(page);
+    assert.match(await state(page, 'mismatch'), /signatures/);
+    await context.close();
+    const old = await computer();
+    await old.page.addInitScript("Object.defineProperty(Crypto.prototype, 'subtle', { value: undefined })");
+    await open(old.page);
+    assert.match(await state(old.page, 'unable'), /^Vérification impossible \(navigateur ancien ou hors connexion\)/);
+    await shoot(old.page, 'unable');
+    await old.context.close();
+  },
+);
 
-test('28 with witnesses silent for six minutes the page does not say verified', on, async () => {
+test('with witnesses silent for six minutes the page does not say verified (§6.28)', on, async () => {
   const { context, page } = await computer({ minutes: 6 });
   await open(page);
   const said = await state(page, 'sealed');
@@ -221,7 +225,7 @@ for (const [what, says, edit] of CHANGES)
     await context.close();
   });
 
-test('30 a page from which the newest line and its evidence are gone does not match what was seen before', on, async () => {
+test('a page from which the newest line and its evidence are gone does not match what was seen before (§6.30)', on, async () => {
   const { context, page } = await computer();
   await open(page);
   await state(page, 'verified');
@@ -241,7 +245,7 @@ test('30 a page from which the newest line and its evidence are gone does not ma
   await context.close();
 });
 
-test('27 a browser that keeps a checkpoint of one history refuses another one of the same log', on, async () => {
+test('a browser that keeps a checkpoint of one history refuses another one of the same log (§6.27)', on, async () => {
   const { context, page } = await computer();
   await open(page);
   await state(page, 'verified');

@@ -71,7 +71,7 @@ const folderOf = (t: TestContext): string => {
   return folder;
 };
 
-test('acceptance 27 J5 the same key signs two histories: the witness that runs answers 422, keeps both, and goes on with the first', async (t) => {
+test('J5 the same key signs two histories: the witness that runs answers 422, keeps both, and goes on with the first (§6.27)', async (t) => {
   const folder = folderOf(t);
   const witness = await start(t, folder, '--name', 'ministere.example/temoin');
   assert.equal(witness.verifier.name, 'ministere.example/temoin');

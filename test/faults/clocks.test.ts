@@ -5,7 +5,7 @@ import { drained, openHouse, type Running } from './house.ts';
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 if (postgresOnly())
-  test('15 J17 the lead passes between processes whose clocks are nine seconds apart: time never goes back, late entries say so, those ahead wait (postgres)', {
+  test('J17 the lead passes between processes whose clocks are nine seconds apart: time never goes back, late entries say so, those ahead wait (§6.15) (postgres)', {
     database: 'postgres',
     atLeast: 20,
   }, async (t) => {

@@ -60,7 +60,9 @@ for (const kind of databases())
       Number((await world.sql("select count(*)::int n from oidc_artefact where model = 'AccessToken'"))[0]?.['n']);
 
     test(
-      title('13 J2 the row of an entry is deleted or altered before it is sequenced: the session gives no token, and an alarm says which of the two'),
+      title(
+        'J2 the row of an entry is deleted or altered before it is sequenced: the session gives no token, and an alarm says which of the two (§6.13)',
+      ),
       on,
       async () => {
         const mandate = await agreed(world, 'colette', ['logement']);
@@ -99,7 +101,7 @@ for (const kind of databases())
 
     test(
       title(
-        '14 J2 beyond 4,096 entries that wait, nothing that must be recorded is done at any instance: 503 with a page that says so, and reading goes on',
+        'J2 beyond 4,096 entries that wait, nothing that must be recorded is done at any instance: 503 with a page that says so, and reading goes on (§6.14)',
       ),
       on,
       async () => {

@@ -7,7 +7,7 @@ import { startPostgres } from '../support/postgres.ts';
 import { delegatedTokens, openWorld, signedInAidant } from '../support/world.ts';
 
 if (postgresOnly())
-  test('14 J2 the database is killed: stops, sessions, tokens and reports answer 503 and change nothing, and all of it is done once it is back (postgres)', {
+  test('J2 the database is killed: stops, sessions, tokens and reports answer 503 and change nothing, and all of it is done once it is back (§6.14) (postgres)', {
     database: 'postgres',
   }, async () => {
     const cluster = await startPostgres({ durable: true });

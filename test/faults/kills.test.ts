@@ -3,7 +3,7 @@ import { postgresOnly } from '../support/database.ts';
 import { deposeLeaders, killUnderLoad, newSeed } from './killing.ts';
 
 if (postgresOnly()) {
-  test('12 J1 application, sequencer, signer and PostgreSQL killed without warning under load: no receipt is lost or doubled, never two roots for one size (postgres)', {
+  test('J1 application, sequencer, signer and PostgreSQL killed without warning under load: no receipt is lost or doubled, never two roots for one size (§6.12) (postgres)', {
     database: 'postgres',
     atLeast: 40,
   }, async (t) => {
@@ -12,7 +12,7 @@ if (postgresOnly()) {
     assert.ok(Object.values(report.kills).every((n) => n >= 1) && report.acknowledged >= 50 && report.checkpoints >= 2, JSON.stringify(report));
   });
 
-  test('11 J1 four processes would lead and whoever does is deposed every 200 ms: no fork, gap, loss or double, and the epoch only grows (postgres)', {
+  test('J1 four processes would lead and whoever does is deposed every 200 ms: no fork, gap, loss or double, and the epoch only grows (§6.11) (postgres)', {
     database: 'postgres',
     atLeast: 40,
   }, async (t) => {

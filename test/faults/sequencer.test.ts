@@ -37,7 +37,7 @@ for (const kind of databases()) {
     assert.deepEqual((await kit.verify()).faults, []);
   });
 
-  test(title('14 J2 a sequencer that halted still counts what waits, and nothing is promised beyond the limit'), on, async (t) => {
+  test(title('J2 a sequencer that halted still counts what waits, and nothing is promised beyond the limit (§6.14)'), on, async (t) => {
     const kit = await startKit(t, kind);
     await kit.write(2);
     await kit.tamper([`update journal.head set root = sha256('x')`]);

@@ -70,7 +70,7 @@ inEachWorld(({ world: of, kind }) => {
   const on = { database: kind } as const;
 
   test(
-    `L6 J10 a person is erased by two people: no sealed part of hers opens, nothing names her, and the journal still holds (${kind})`,
+    `L6 J10 a person is erased by two people: no sealed part of hers opens, nothing names her, and the journal still holds (§6.32) (${kind})`,
     on,
     async () => {
       const world = of();

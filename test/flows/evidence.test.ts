@@ -155,7 +155,7 @@ inEachWorld(
         if (code) assert.equal(found.problem?.code, code);
       });
 
-    test(title('28 a witnessed checkpoint six minutes old is not called verified, nor one from the future'), on, async () => {
+    test(title('a witnessed checkpoint six minutes old is not called verified, nor one from the future (§6.28)'), on, async () => {
       const page = await read();
       const seen = first([(await verdict(page)).witnesses?.at ?? 0]);
       const at = async (now: number) => {
@@ -182,7 +182,7 @@ inEachWorld(
       assert.equal((await verdict(unsigned)).state, 'recorded');
     });
 
-    test(title('36 the page of a person holds her entries, her key of tags and fields that she may read, and nobody else’s'), on, async () => {
+    test(title('the page of a person holds her entries, her key of tags and fields that she may read, and nobody else’s (§6.36)'), on, async () => {
       const world = of();
       const { evidence } = await read();
       const rows = await world.sql('select idx from journal.projection where usager = $1', [usager]);
@@ -201,7 +201,7 @@ inEachWorld(
           assert.ok(!box || !text.includes(box.salt.toString('base64url')), 'a salt of a box');
     });
 
-    test(title('36 an administration’s page is verified too, and holds no value that it may not see'), on, async () => {
+    test(title('an administration’s page is verified too, and holds no value that it may not see (§6.36)'), on, async () => {
       const world = of();
       const nora = new Walker();
       await signInStaff(nora, world.places, 'nora', 'Nora Lefèvre', '/connexion/proconnect?vers=/administration', (_, who) =>

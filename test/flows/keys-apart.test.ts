@@ -31,7 +31,7 @@ if (postgres)
       await store.drop();
     });
 
-    test('L6 J10 32 the keys of sealed parts live in another database: the main one holds none, and erasing there erases everywhere', {
+    test('L6 J10 the keys of sealed parts live in another database: the main one holds none, and erasing there erases everywhere (§6.32)', {
       database: 'postgres',
     }, async () => {
       inTheMorning(world);

@@ -53,7 +53,7 @@ for (const kind of databases()) {
   const on = { database: kind.kind } as const;
 
   test(
-    `V1 34 planted names, numbers and words are nowhere in clear: leaves, tiles, sealed parts, queue${kind.kind === 'postgres' ? ', write-ahead log' : ''} (${kind.kind})`,
+    `V1 planted names, numbers and words are nowhere in clear: leaves, tiles, sealed parts, queue${kind.kind === 'postgres' ? ', write-ahead log' : ''} (§6.34) (${kind.kind})`,
     on,
     async (t) => {
       const kit = await startKit(t, kind);
@@ -84,7 +84,7 @@ for (const kind of databases()) {
   );
 
   test(
-    `V1 35 leaves of one person share nothing but kind, class, time and writer with one another: tags and commitments are all distinct (${kind.kind})`,
+    `V1 leaves of one person share nothing but kind, class, time and writer with one another: tags and commitments are all distinct (§6.35) (${kind.kind})`,
     on,
     async (t) => {
       const kit = await startKit(t, kind);
@@ -114,7 +114,7 @@ for (const kind of databases()) {
   );
 
   test(
-    `L6 32 what waited in the queue opens in no copy once its day’s key is destroyed, and hers no more once she is erased (${kind.kind})`,
+    `L6 what waited in the queue opens in no copy once its day’s key is destroyed, and hers no more once she is erased (§6.32) (${kind.kind})`,
     on,
     async (t) => {
       const kit = await startKit(t, kind);

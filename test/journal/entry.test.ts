@@ -109,7 +109,7 @@ test('a sealed box opens with its key, as itself, for its own entry only', () =>
   assert.ok(packed.length < 120, 'what every entry repeats costs little');
 });
 
-test('two texts cannot be shown for one entry: whoever holds one of them finds the other does not give the commitment (test 26)', () => {
+test('two texts cannot be shown for one entry: whoever holds one of them finds the other does not give the commitment (§6.26)', () => {
   // AES-GCM commits to no key: one ciphertext may open to two texts under two keys. What cannot be had twice is the salted hash of the plaintext.
   const [one, two] = [split(fieldsOf({ usager: 'usg_1' }, { reason: 'a' })), split(fieldsOf({ usager: 'usg_1' }, { reason: 'b' }))];
   assert.ok(!commitmentOf('subject', { ...two.subject, salt: one.subject.salt, other: one.subject.other }).equals(one.commitment));

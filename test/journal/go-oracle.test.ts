@@ -19,7 +19,7 @@ const hasGo = existsSync(join(LIBRARIES, 'src/golang.org/x/mod')) && spawnSync('
 const missing = 'not run: the Go oracle, since golang-go or golang-golang-x-mod-dev is not installed';
 const mustRun = /^(1|true)$/i.test(process.env['CI'] ?? '');
 
-test('J4 J5 Go verifies an export: signature, tiles, every leaf, 200 inclusion and 50 consistency proofs', {
+test('J4 J5 Go verifies an export: signature, tiles, every leaf, 200 inclusion and 50 consistency proofs (§6.7)', {
   database: 'pglite',
   skip: !hasGo && !mustRun && missing,
 }, async (t) => {

@@ -17,7 +17,7 @@ for (const kind of databases()) {
   const on = { database: kind.kind };
   const title = (text: string): string => `${text} (${kind.kind})`;
 
-  test(title('J1 a rolled back change leaves no entry; N parallel commits are N entries, contiguous'), on, async (t) => {
+  test(title('J1 a rolled back change leaves no entry; N parallel commits are N entries, contiguous (§6.9)'), on, async (t) => {
     const kit = await startKit(t, kind);
     await assert.rejects(
       kit.database.run(async (tx) => {
@@ -44,7 +44,7 @@ for (const kind of databases()) {
     assert.deepEqual(kit.alarms, []);
   });
 
-  test(title('J1 the same event fifty times in parallel, then again later, is one entry with one receipt'), on, async (t) => {
+  test(title('J1 the same event fifty times in parallel, then again later, is one entry with one receipt (§6.10)'), on, async (t) => {
     const kit = await startKit(t, kind);
     const eventId = randomUuid();
     const once = (): Promise<string> => kit.database.run((tx) => kit.journal.record(tx, entryOf(1), eventId));
@@ -210,7 +210,7 @@ for (const kind of databases()) {
     await kit.database.asOwner(async (query) => assert.equal(await count(query, 'leaf'), 1));
   });
 
-  test(title('time never goes back in the journal: late entries say so, those from a clock ahead wait'), on, async (t) => {
+  test(title('time never goes back in the journal: late entries say so, those from a clock ahead wait (§6.15)'), on, async (t) => {
     const clock = frozenClock();
     const kit = await startKit(t, kind, clock);
     const at = (iso: string) => ({ now: () => new Date(iso) });

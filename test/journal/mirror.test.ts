@@ -118,7 +118,7 @@ test('J5 a mirror copies what is signed, verified leaf by leaf, goes on, and is 
   });
 });
 
-test('J4 a mirror says whether a tag is in the log, which shows the entry that was hidden at the end', async (t) => {
+test('J4 a mirror says whether a tag is in the log, which shows the entry that was hidden at the end (§6.30)', async (t) => {
   const { log, token, folder, open } = await start(t);
   const key = randomBytes(32);
   const tag = (n: number): string => tagOf(key, 'usager', n).toString('base64url');

@@ -11,7 +11,7 @@ const key = readPrivateKey(makePrivateKeyPem('ed25519'));
 const ours = verifierOf('journal.example/0a1b2c3d', publicKeyOf(key));
 const code = (expected: string) => ({ name: 'Failure', code: expected });
 
-test('the example note verifies with the example vkey, and a vkey is read and written the same', () => {
+test('the example note verifies with the example vkey, and a vkey is read and written the same (§6.4)', () => {
   const neumann = readVkey(VKEY);
   const opened = openNote(NOTE, [neumann]);
   assert.equal(opened.text, TEXT);
@@ -20,7 +20,7 @@ test('the example note verifies with the example vkey, and a vkey is read and wr
   assert.equal(writeVkey(readVkey(writeVkey(ours))), writeVkey(ours));
 });
 
-test('a note is refused as the specification says: key, name, type, newline, control character, base 64', () => {
+test('a note is refused as the specification says: key, name, type, newline, control character, base 64 (§6.4)', () => {
   const note = signNote(TEXT, ours.name, key);
   assert.deepEqual(openNote(note, [ours]).by, [ours]);
   const line = note.slice(note.lastIndexOf('—'));

@@ -7,7 +7,7 @@ import { CASES, planted, sealedLog } from './tampering-cases.ts';
 const RUNS = process.env['RELAIS_TEST_NIGHTLY'] ? 200 : 12;
 
 for (const kind of databases())
-  test(`31 J4 what was planted is named in any order, ${RUNS} times: no miss, and no false alarm on the clean log between (${kind.kind})`, {
+  test(`J4 what was planted is named in any order, ${RUNS} times: no miss, and no false alarm on the clean log between (§6.31) (${kind.kind})`, {
     database: kind.kind,
   }, async (t) => {
     const seed = newSeed();

@@ -135,7 +135,7 @@ test('K6 witnesses alone, a key that the policy does not know, or another log ma
   assert.throws(() => openWitnessed(signNote(elsewhere, ORIGIN, log.key), ORIGIN, policy), { code: 'checkpoint_of_other_log' });
 });
 
-test('acceptance 27 J5 K6 two notes of one size and two roots are the proof, and the witnessed history is the one that counts', async (t) => {
+test('J5 K6 two notes of one size and two roots are the proof, and the witnessed history is the one that counts (§6.27)', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'relais-compare-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const write = (name: string, content: string): string => {

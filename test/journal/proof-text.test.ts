@@ -49,7 +49,7 @@ const leafOfChange = (rotation: SignedRotation): Buffer =>
   );
 const code = (expected: string) => ({ name: 'Failure', code: expected });
 
-test('J4 a proof holds offline, for us and for a reader that shares no code with us, at every index of trees of several sizes', async () => {
+test('J4 a proof holds offline, for us and for a reader that shares no code with us, at every index of trees of several sizes (§6.38)', async () => {
   for (const size of [1, 2, 3, 7, 8, 255, 256, 257, 300])
     for (const index of new Set([0, 1, Math.floor(size / 2), size - 2, size - 1].filter((i) => i >= 0 && i < size))) {
       const text = writeProofText(await proofOf(index, size));

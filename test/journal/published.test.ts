@@ -16,7 +16,7 @@ import { entryOf, type Kit, startKit } from './kit.ts';
 
 /** The log as those outside read it: tiles, bundles, proofs (journal.md §3.7, acceptance tests 5 and 6). */
 
-test('J5 the address of a tile has one form: that of C2SP tlog-tiles', () => {
+test('J5 the address of a tile has one form: that of C2SP tlog-tiles (§6.5)', () => {
   assert.equal(writeTilePath({ level: 0, n: 1_234_067, width: 256 }), '0/x001/x234/067');
   assert.deepEqual(readTilePath('0/x001/x234/067'), { level: 0, n: 1_234_067, width: 256 });
   assert.deepEqual(readTilePath('entries/273.p/112'), { level: 'entries', n: 273, width: 112 });
@@ -30,7 +30,7 @@ test('J5 the address of a tile has one form: that of C2SP tlog-tiles', () => {
   for (const path of wrong) assert.equal(readTilePath(path), undefined, path);
 });
 
-test('J5 a tree of 70,000 entries has the tiles that the specification says: 273 full and 112, 1 full and 17, 1', () => {
+test('J5 a tree of 70,000 entries has the tiles that the specification says: 273 full and 112, 1 full and 17, 1 (§6.5)', () => {
   assert.deepEqual(partialTiles(70_000), [
     { level: 0, n: 273, width: 112 },
     { level: 1, n: 1, width: 17 },
@@ -66,7 +66,7 @@ const sizeOf = async (kit: Kit): Promise<number> => {
 };
 
 for (const kind of databases()) {
-  test(`J5 every tile of every checkpoint ever published is served, and is the beginning of the full one (${kind.kind})`, {
+  test(`J5 every tile of every checkpoint ever published is served, and is the beginning of the full one (§6.6) (${kind.kind})`, {
     database: kind.kind,
     atLeast: 500,
   }, async (t) => {

@@ -28,7 +28,7 @@ const asAttacker = (database: Database, ...statements: [string, unknown[]?][]): 
   });
 
 for (const kind of databases()) {
-  test(`J4 tiles that are lost are made again from the leaves, byte for byte; altered ones are not touched (${kind.kind})`, {
+  test(`J4 tiles that are lost are made again from the leaves, byte for byte; altered ones are not touched (§6.42) (${kind.kind})`, {
     database: kind.kind,
   }, async (t) => {
     const { database, drop } = await kind.fresh();
@@ -65,7 +65,7 @@ for (const kind of databases()) {
     await refused('a leaf gone', { refused: 'leaf_missing', index: 3900 }, ['delete from journal.leaf where idx = 3900']);
   });
 
-  test(`J4 the leaves of a mirror give the same root in a database of their own (${kind.kind})`, { database: kind.kind }, async (t) => {
+  test(`J4 the leaves of a mirror give the same root in a database of their own (§6.42) (${kind.kind})`, { database: kind.kind }, async (t) => {
     const [first, second] = [await kind.fresh(), await kind.fresh()];
     const folder = mkdtempSync(join(tmpdir(), 'relais-rebuild-'));
     t.after(async () => {

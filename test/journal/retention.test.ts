@@ -50,7 +50,7 @@ for (const kind of databases()) {
   };
 
   test(
-    `J10 33 the key of a month is destroyed when its time is over, not a day before: that month unreadable for all, its neighbours intact (${kind.kind})`,
+    `J10 the key of a month is destroyed when its time is over, not a day before: that month unreadable for all, its neighbours intact (§6.33) (${kind.kind})`,
     on,
     async (t) => {
       const { kit, clock, retention, holds } = await made(t, '2024-11-15T10:00:00Z');
@@ -108,7 +108,7 @@ for (const kind of databases()) {
   );
 
   test(
-    `J10 33 when every class of a month is over its sealed parts leave the database, those of the log stay, and the journal holds (${kind.kind})`,
+    `J10 when every class of a month is over its sealed parts leave the database, those of the log stay, and the journal holds (§6.33) (${kind.kind})`,
     on,
     async (t) => {
       const { kit, clock, retention } = await made(t, '2024-11-15T10:00:00Z');
@@ -138,7 +138,7 @@ for (const kind of databases()) {
     },
   );
 
-  test(`J4 25 a sealed part, a key of a person or a key of a month that is gone without an entry is named (${kind.kind})`, on, async (t) => {
+  test(`J4 a sealed part, a key of a person or a key of a month that is gone without an entry is named (§6.25) (${kind.kind})`, on, async (t) => {
     const { kit, clock, retention } = await made(t, '2025-03-01T10:00:00Z');
     await write(kit, staff, access(1), access(0), mandate); // 0 to 3; usg_1 has 1, usg_0 has 2 and 3
     const keys = createKeyEraser(kit.database);

@@ -61,7 +61,7 @@ test('K6 a change of key is read from its leaf alone, and only if both keys sign
   assert.throws(() => signRotation(origin, key(0), key(0)), code('rotation_wrong'));
 });
 
-test('K6 each size has one key, from whichever key is known, and a change that is planted or repeated counts for nothing', () => {
+test('K6 each size has one key, from whichever key is known, and a change that is planted or repeated counts for nothing (§6.29)', () => {
   const [first, second] = [rotation(10, 0, 1), rotation(20, 1, 2)];
   for (const pinned of [0, 1, 2]) {
     const log = createLogKeys([verifier(pinned)], [second, first]);
@@ -88,7 +88,7 @@ test('K6 each size has one key, from whichever key is known, and a change that i
   assert.deepEqual([names(stranger.at(5)), names(stranger.at(25)), stranger.strange.length], [[3], [3], 2]);
 });
 
-test('K6 a checkpoint is the former key’s up to the change, the new key’s beyond it', () => {
+test('K6 a checkpoint is the former key’s up to the change, the new key’s beyond it (§6.29)', () => {
   const log = createLogKeys([verifier(0)], [rotation(10, 0, 1)]);
   const note = (size: number, by: number): string => signNote(writeCheckpoint({ origin, size, root: Buffer.alloc(32) }), origin, key(by));
   const good: readonly (readonly [number, number])[] = [

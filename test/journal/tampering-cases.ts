@@ -71,12 +71,12 @@ const withoutKeys = (what: string): Pick<Case, 'tamper' | 'undo'> => {
 /** What a superuser may do to a log of 270 entries, sealed at 100, 260 and 270. */
 export const CASES: readonly Case[] = [
   {
-    name: 'a leaf edited',
+    name: 'a leaf edited (§6.16)',
     expect: ['leaf_altered', 130],
     tamper: async (kit) => kit.tamper(['update journal.leaf set leaf = $1 where idx = 130', [Buffer.from((await edited(kit, 130)).leaf)]]),
   },
   {
-    name: 'a leaf and its hash edited',
+    name: 'a leaf and its hash edited (§6.17)',
     expect: ['receipt_mismatch', 130],
     also: ['tile_altered', 'checkpoint_mismatch'],
     tamper: async (kit) => {
@@ -97,7 +97,7 @@ export const CASES: readonly Case[] = [
     },
   },
   {
-    name: 'everything recomputed up to the head',
+    name: 'everything recomputed up to the head (§6.18)',
     expect: ['checkpoint_mismatch', 100],
     also: ['fork'],
     tamper: async (kit) => {
@@ -121,7 +121,7 @@ export const CASES: readonly Case[] = [
       await kit.tamper(...(await rebuild(kit, SIZE)), ['delete from journal.checkpoint']);
     },
   },
-  { name: 'a middle row deleted', expect: ['leaf_missing', 131], tamper: (kit) => kit.tamper(['delete from journal.leaf where idx = 131']) },
+  { name: 'a middle row deleted (§6.19)', expect: ['leaf_missing', 131], tamper: (kit) => kit.tamper(['delete from journal.leaf where idx = 131']) },
   {
     name: 'a middle entry deleted from every table',
     expect: ['leaf_missing', 131],
@@ -129,7 +129,7 @@ export const CASES: readonly Case[] = [
       kit.tamper(...['leaf', 'receipt', 'payload', 'projection'].map((table): [string] => [`delete from journal.${table} where idx = 131`])),
   },
   {
-    name: 'the tail deleted and the head put back',
+    name: 'the tail deleted and the head put back (§6.20)',
     expect: ['truncated', 262],
     tamper: async (kit) =>
       kit.tamper(
@@ -138,7 +138,7 @@ export const CASES: readonly Case[] = [
       ),
   },
   {
-    name: 'an older copy put back, checkpoints and all',
+    name: 'an older copy put back, checkpoints and all (§6.21)',
     expect: ['rolled_back', 260],
     tamper: async (kit) =>
       kit.tamper(
@@ -148,7 +148,7 @@ export const CASES: readonly Case[] = [
       ),
   },
   {
-    name: 'two rows swapped',
+    name: 'two rows swapped (§6.22)',
     expect: ['leaf_moved', 10],
     tamper: (kit) =>
       kit.tamper(
@@ -158,13 +158,13 @@ export const CASES: readonly Case[] = [
       ),
   },
   {
-    name: 'a sealed part edited',
+    name: 'a sealed part edited (§6.24)',
     expect: ['payload_altered', 44],
     tamper: (kit) =>
       kit.tamper(['update journal.payload set box_subject = set_byte(box_subject, 20, 255 - get_byte(box_subject, 20)) where idx = 44']),
   },
   {
-    name: 'two sealed parts swapped',
+    name: 'two sealed parts swapped (§6.24)',
     expect: ['payload_altered', 44],
     tamper: (kit) =>
       kit.tamper(
@@ -173,7 +173,11 @@ export const CASES: readonly Case[] = [
         ['update journal.payload set idx = 45 where idx = 100000'],
       ),
   },
-  { name: 'a sealed part deleted', expect: ['payload_missing', 44], tamper: (kit) => kit.tamper(['delete from journal.payload where idx = 44']) },
+  {
+    name: 'a sealed part deleted (§6.25)',
+    expect: ['payload_missing', 44],
+    tamper: (kit) => kit.tamper(['delete from journal.payload where idx = 44']),
+  },
   {
     name: 'a projection column edited',
     expect: ['projection_altered', 55],
@@ -256,7 +260,7 @@ export const CASES: readonly Case[] = [
     },
   },
   {
-    name: 'an entry dated back by an hour, everything recomputed',
+    name: 'an entry dated back by an hour, everything recomputed (§6.23)',
     expect: ['checkpoint_mismatch', 100],
     also: ['time_backwards', 'fork'],
     tamper: async (kit) => {
@@ -271,7 +275,11 @@ export const CASES: readonly Case[] = [
       await kit.tamper(...(await rebuild(kit, SIZE)));
     },
   },
-  { name: 'the key of a person erased without an entry', expect: ['erasure_unaccounted', 1], ...withoutKeys("person_key where party_id = 'usg_1'") },
+  {
+    name: 'the key of a person erased without an entry (§6.25)',
+    expect: ['erasure_unaccounted', 1],
+    ...withoutKeys("person_key where party_id = 'usg_1'"),
+  },
   { name: 'the keys of a month erased without an entry', expect: ['erasure_unaccounted', 0], ...withoutKeys("period_key where class = 'access'") },
 ];
 

@@ -45,7 +45,7 @@ const flip = (bytes: Buffer, bit: number): Buffer => {
   return copy;
 };
 
-test('the roots of sizes 0 to 8 are those published for RFC 6962', () => {
+test('the roots of sizes 0 to 8 are those published for RFC 6962 (§6.1)', () => {
   for (let size = 0; size <= 8; size++) {
     const { edge } = append(
       EMPTY_EDGE,
@@ -55,7 +55,7 @@ test('the roots of sizes 0 to 8 are those published for RFC 6962', () => {
   }
 });
 
-test('inclusion and consistency are those published for RFC 6962, sizes 0 to 8, and every pair verifies', async () => {
+test('inclusion and consistency are those published for RFC 6962, sizes 0 to 8, and every pair verifies (§6.1)', async () => {
   const leaves = VECTORS.map((bytes) => leafHash(bytes));
   const source = memory(leaves);
   const path = (await proveInclusion(source, 0, 8)).map((hash) => hash.toString('hex'));
@@ -81,7 +81,7 @@ test('inclusion and consistency are those published for RFC 6962, sizes 0 to 8, 
   }
 });
 
-test('the incremental root, however the leaves come, is the recursive one, and the edge is found again from what is stored', async () => {
+test('the incremental root, however the leaves come, is the recursive one, and the edge is found again from what is stored (§6.2)', async () => {
   const edges = [255, 256, 257, 511, 513, 65_535, 65_536, 65_537, 70_001];
   const all = leavesOf(70_001);
   for (const size of edges) {
@@ -112,7 +112,7 @@ test('the incremental root, however the leaves come, is the recursive one, and t
   }
 });
 
-test('every proof verifies, and any bit flipped in leaf, proof, root, index or size makes it fail', async () => {
+test('every proof verifies, and any bit flipped in leaf, proof, root, index or size makes it fail (§6.2)', async () => {
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 1, max: 600 }), fc.nat(), fc.nat(), fc.nat(), async (size, a, b, bit) => {
       const leaves = leavesOf(size);

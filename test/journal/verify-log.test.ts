@@ -200,7 +200,7 @@ test('J4 an entry that is signed, and yet not as entries must be, is named: anot
   );
 });
 
-test('J4 whoever has the key of a party’s tags sees which entry of hers was left out, and nobody else recognises one', async (t) => {
+test('J4 whoever has the key of a party’s tags sees which entry of hers was left out, and nobody else recognises one (§6.30)', async (t) => {
   const key = randomBytes(32);
   const tag = (n: number): string => tagOf(key, 'usager', n).toString('base64url');
   const at = (numbers: Readonly<Record<number, number>>) => (index: number) => {

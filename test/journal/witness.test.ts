@@ -59,7 +59,7 @@ test('the body of add-checkpoint is read as the specification writes it, and not
     assert.equal(readAddRequest(wrong), undefined, wrong.slice(0, 30));
 });
 
-test('acceptance 39: first contact, catching up, and every refusal of the specification', async (t) => {
+test('first contact, catching up, and every refusal of the specification (§6.39)', async (t) => {
   const folder = folderOf(t);
   const witness = open(folder);
   const add = async (asked: AddRequest | Promise<AddRequest>): Promise<string | number> => outcome(witness.add(await asked));
@@ -197,7 +197,7 @@ test('a folder without its key, or with another, is refused', async (t) => {
   assert.deepEqual(open(folder).verifier, witness.verifier);
 });
 
-test('acceptance 39: over HTTP, each answer has the status and the type of the specification', async (t) => {
+test('over HTTP, each answer has the status and the type of the specification (§6.39)', async (t) => {
   const events: WitnessEvent[] = [];
   const witness = open(folderOf(t));
   const server = await serveWitness({ witness, port: 0, host: '127.0.0.1', onEvent: (event) => events.push(event) });

@@ -3,7 +3,7 @@ import { assert, test } from '../support/check.ts';
 import { postgresOnly } from '../support/database.ts';
 
 if (postgresOnly()) {
-  test('12 J1 application, sequencer, signer and PostgreSQL killed 100 times without warning under load: no receipt is lost or doubled (postgres)', {
+  test('J1 application, sequencer, signer and PostgreSQL killed 100 times without warning under load: no receipt is lost or doubled (§6.12) (postgres)', {
     database: 'postgres',
     atLeast: 500,
   }, async (t) => {
@@ -12,7 +12,7 @@ if (postgresOnly()) {
     assert.ok(Object.values(report.kills).every((n) => n === 25) && report.acknowledged >= 500, JSON.stringify(report));
   });
 
-  test('11 J1 four processes would lead and whoever does is deposed every 200 ms for a minute: no fork, gap, loss or double (postgres)', {
+  test('J1 four processes would lead and whoever does is deposed every 200 ms for a minute: no fork, gap, loss or double (§6.11) (postgres)', {
     database: 'postgres',
     atLeast: 200,
   }, async (t) => {
