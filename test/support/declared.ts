@@ -35,6 +35,7 @@ export const ROUTES: Readonly<Record<string, Says>> = {
   'POST /api/v1/sms/replies': ['consent.answered', 'mandate.consented', 'mandate.refused', ...STOP],
   'POST /api/v1/sms/receipts': ['message.received'],
   'GET /api/v1/journal/me': OWN,
+  'GET /api/v1/journal/erasures': 'what the leaves say of erasures, to everybody',
   'GET /api/v1/journal/org': ['journal.exported'],
   'GET /api/v1/journal/proof/:index': 'hashes alone',
   'GET /api/v1/journal/consistency': 'hashes alone',
@@ -220,6 +221,10 @@ export const COMMANDS: Readonly<Record<string, Says>> = {
   'journal check-proof': BY_HAND,
   'journal trust-checkpoint': ['checkpoint.trusted'],
   'journal erase': ['erasure.asked', 'erasure.refused', 'approval.asked'],
+  'journal purge': ['erasure.executed', 'partition.dropped'],
+  'journal hold': ['hold.placed'],
+  'journal release': ['hold.lifted'],
+  'journal holds': BY_HAND,
   'journal rotate-key': ['key.rotated'],
   'journal export': 'leaves that anybody may copy: no sealed part leaves',
   'journal compare': BY_HAND,
@@ -239,10 +244,11 @@ export const JOBS: Readonly<Record<string, Says>> = {
   scrub: 'verifies the journal, and raises an alarm',
   heartbeat: ['log.heartbeat'],
   erase: ['erasure.executed', 'erasure.refused'],
+  retention: ['erasure.executed', 'partition.dropped'],
   'purge-calls': 'forgets calls that were answered',
   'purge-tries': 'forgets counters',
   purge: 'forgets what is over',
 };
 
 /** Kinds that the set holds and nothing writes yet. */
-export const NOT_YET: readonly EventType[] = ['hold.placed', 'hold.lifted', 'partition.dropped'];
+export const NOT_YET: readonly EventType[] = [];
