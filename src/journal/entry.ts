@@ -113,11 +113,13 @@ const PUBLIC: ReadonlySet<string> = new Set([
 
 export const isPublic = (type: string): boolean => PUBLIC.has(type);
 
-/** The detail of such an entry as short ASCII texts; what is longer, or is no such text, stays in the box alone. */
+/** The detail of such an entry as short ASCII texts; a reason, which somebody typed, and what is longer or is no such text stay in the box alone. */
 export const publicParameters = (fields: Fields): Readonly<Record<string, string>> =>
   Object.fromEntries(
     Object.entries(detailOf(fields)).flatMap(([name, value]) =>
-      (typeof value === 'string' || typeof value === 'number') && /^[\x20-\x7e]{0,200}$/.test(String(value)) ? [[name, String(value)]] : [],
+      name !== 'reason' && (typeof value === 'string' || typeof value === 'number') && /^[\x20-\x7e]{0,200}$/.test(String(value))
+        ? [[name, String(value)]]
+        : [],
     ),
   );
 

@@ -259,37 +259,41 @@ inEachWorld(
       assert.equal((await verdict(older)).problem?.code, 'gap');
     });
 
-    test(title('24 an administrator of the database who changes what is stored is seen on the page, which is shown all the same'), on, async () => {
-      const world = of();
-      const free = async (table: string): Promise<void> => {
-        const parts = await world.sql(`select inhrelid::regclass::text as part from pg_inherits where inhparent = 'journal.${table}'::regclass`);
-        for (const part of [`journal.${table}`, ...parts.map((row) => String(row['part']))])
-          await world.sql(`alter table ${part} disable trigger all`);
-      };
-      for (const table of ['payload', 'leaf', 'projection']) await free(table);
-      const { lines } = await read();
-      const [payload, leaf, taken] = [2, 3, 4].map((at) => lines[at]?.index ?? 0);
-      const found = async () => {
-        const page = await read();
-        return (await verdict(page)).problem;
-      };
-      await world.sql('create table public.kept as select * from journal.payload where idx = $1', [payload]);
-      await world.sql("update journal.payload set box_subject = box_subject || '\\x00'::bytea where idx = $1", [payload]);
-      assert.deepEqual(await found(), { code: 'box', entry: payload });
-      await world.sql('update journal.payload p set box_subject = k.box_subject from public.kept k where p.idx = k.idx');
-      assert.equal(await found(), undefined);
-      await world.sql(
-        'update journal.leaf set leaf = convert_to(replace(convert_from(leaf, \'UTF8\'), \'"w":"app"\', \'"w":"apq"\'), \'UTF8\') where idx = $1',
-        [leaf],
-      );
-      assert.deepEqual(await found(), { code: 'inclusion', entry: leaf });
-      await world.sql(
-        'update journal.leaf set leaf = convert_to(replace(convert_from(leaf, \'UTF8\'), \'"w":"apq"\', \'"w":"app"\'), \'UTF8\') where idx = $1',
-        [leaf],
-      );
-      await world.sql('delete from journal.projection where idx = $1', [taken]);
-      assert.equal((await found())?.code, 'gap');
-    });
+    test(
+      title('an administrator of the database who changes what is stored is seen on the page, which is shown all the same (§6.24)'),
+      on,
+      async () => {
+        const world = of();
+        const free = async (table: string): Promise<void> => {
+          const parts = await world.sql(`select inhrelid::regclass::text as part from pg_inherits where inhparent = 'journal.${table}'::regclass`);
+          for (const part of [`journal.${table}`, ...parts.map((row) => String(row['part']))])
+            await world.sql(`alter table ${part} disable trigger all`);
+        };
+        for (const table of ['payload', 'leaf', 'projection']) await free(table);
+        const { lines } = await read();
+        const [payload, leaf, taken] = [2, 3, 4].map((at) => lines[at]?.index ?? 0);
+        const found = async () => {
+          const page = await read();
+          return (await verdict(page)).problem;
+        };
+        await world.sql('create table public.kept as select * from journal.payload where idx = $1', [payload]);
+        await world.sql("update journal.payload set box_subject = box_subject || '\\x00'::bytea where idx = $1", [payload]);
+        assert.deepEqual(await found(), { code: 'box', entry: payload });
+        await world.sql('update journal.payload p set box_subject = k.box_subject from public.kept k where p.idx = k.idx');
+        assert.equal(await found(), undefined);
+        await world.sql(
+          'update journal.leaf set leaf = convert_to(replace(convert_from(leaf, \'UTF8\'), \'"w":"app"\', \'"w":"apq"\'), \'UTF8\') where idx = $1',
+          [leaf],
+        );
+        assert.deepEqual(await found(), { code: 'inclusion', entry: leaf });
+        await world.sql(
+          'update journal.leaf set leaf = convert_to(replace(convert_from(leaf, \'UTF8\'), \'"w":"apq"\', \'"w":"app"\'), \'UTF8\') where idx = $1',
+          [leaf],
+        );
+        await world.sql('delete from journal.projection where idx = $1', [taken]);
+        assert.equal((await found())?.code, 'gap');
+      },
+    );
   },
   { witnessed: true },
 );

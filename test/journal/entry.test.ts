@@ -141,7 +141,7 @@ test('a party is shown some fields, checks them against the leaf, and learns not
 });
 
 test('only kinds that concern the log put their detail in the leaf, as short ASCII', () => {
-  const fields = fieldsOf({ actor: 'cli' }, { size: 3, reason: 'restauré', root: 'r' });
+  const fields = fieldsOf({ actor: 'cli' }, { size: 3, reason: 'restored', root: 'r' });
   assert.deepEqual(publicParameters(fields), { size: '3', root: 'r' });
   assert.deepEqual([isPublic('checkpoint.trusted'), isPublic('session.refused')], [true, false]);
 });

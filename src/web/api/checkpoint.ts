@@ -35,11 +35,11 @@ export const checkpointApi =
     app.get('/log/checkpoint/witnessed', async (_request, reply) => {
       const witnessed = site.witnessed();
       if (witnessed) return text(reply, witnessed.note);
+      if (site.witnessPolicy === undefined)
+        return text(reply.code(404), 'this journal has no witnesses: /log/checkpoint is signed by its own key alone\n');
       return text(
         reply.code(503).header('retry-after', '10'),
-        site.witnessPolicy === undefined
-          ? 'this journal has no witnesses: /log/checkpoint is signed by its own key alone\n'
-          : 'not enough witnesses have cosigned yet: /log/checkpoint is signed by the key of the journal alone\n',
+        'not enough witnesses have cosigned yet: /log/checkpoint is signed by the key of the journal alone\n',
       );
     });
 
