@@ -79,6 +79,7 @@ for (const kind of databases()) {
       assert.deepEqual(await queued(database), [
         'organisation.habilitated',
         'aidant.habilitated',
+        'enrolment.begun',
         'factor.refused',
         'factor.refused',
         'factor.enrolled',
