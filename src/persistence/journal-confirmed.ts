@@ -56,7 +56,7 @@ export const createConfirmed = (options: ConfirmedOptions): Confirmed => {
   let unsealedSince: Date | undefined;
   let begun = false;
   /** Since when a limit is passed, on the clock that nobody sets: a clock that jumps must not stop the house. */
-  let over: { readonly code: Unconfirmed; readonly from: number } | undefined;
+  let over: { readonly code: Unconfirmed; readonly from: number; readonly certain: boolean } | undefined;
 
   const passed = (since: Date | undefined, limitMs: number | undefined): boolean =>
     since !== undefined && limitMs !== undefined && clock.now().getTime() - since.getTime() > limitMs;
@@ -89,9 +89,11 @@ export const createConfirmed = (options: ConfirmedOptions): Confirmed => {
       await lookAtSeal(tx);
       await lookAtWitnesses(tx);
       const code = judge();
-      if (code !== over?.code) over = code && { code, from: elapsed() };
+      // Certain once seen again after a while: not because nobody could look meanwhile.
+      const from = code === over?.code ? (over?.from ?? elapsed()) : elapsed();
+      over = code && { code, from, certain: elapsed() - from >= certainMs };
     },
     witnessed: () => witnessed,
-    blocked: () => (over && elapsed() - over.from >= certainMs ? over.code : undefined),
+    blocked: () => (over?.certain ? over.code : undefined),
   };
 };

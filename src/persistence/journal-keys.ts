@@ -92,6 +92,7 @@ export const openKeyStore = async (options: KeyStoreOptions): Promise<KeyStore> 
       .then(
         (next) => {
           current = next;
+          triedAt = Number.NEGATIVE_INFINITY; // only what failed is spared
         },
         () => undefined, // tried again later: the former key is still good
       )
