@@ -272,6 +272,7 @@ for (const kind of databases()) {
         it.clock.advance(minutes * 60_000);
         await which.look(connection.auto);
         passed += 10_000;
+        await which.look(connection.auto);
         return which.blocked();
       };
       const cosign = async (): Promise<void> => {
@@ -319,6 +320,8 @@ for (const kind of databases()) {
       it.clock.advance(24 * 3_600_000);
       await confirmed.look(connection.auto);
       assert.equal(confirmed.blocked(), undefined, 'not before some seconds have passed with it');
+      passed += 10_000;
+      assert.equal(confirmed.blocked(), undefined, 'nor because nobody could look meanwhile');
       await witnessing.stop();
       await connection.release();
     },
