@@ -69,7 +69,8 @@ inEachWorld(({ world: of, kind }) => {
       const from = await mark(world);
       assert.deepEqual(await linesOf(world, colette, 'tout'), held);
       assert.deepEqual(await linesOf(world, colette, 'derniers-mois'), held, 'the last months are what is asked for first');
-      assert.deepEqual(await writtenSince(world, from), [], 'reading one’s own statement is no entry');
+      const written = (await writtenSince(world, from)).filter(({ type }) => !type.startsWith('message.')); // a job delivers meanwhile
+      assert.deepEqual(written, [], 'reading one’s own statement is no entry');
       assert.deepEqual(await linesOf(world, colette, '2019'), []);
       assert.match(
         textOf(await colette.open(`${world.places.relais}${STATEMENT}?periode=2019`)),

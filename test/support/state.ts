@@ -1,10 +1,11 @@
 import type { World } from './world.ts';
 
-/** Tables of the application, with their schema, read from the catalogue. */
+/** Tables of the application, with their schema, read from the catalogue; of a divided one the whole, not its parts. */
 export const tablesOf = async (world: World): Promise<string[]> =>
   (
     await world.sql(
-      `select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname in ('public', 'journal') order by schemaname, tablename`,
+      `select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname in ('public', 'journal')
+        and not (select c.relispartition from pg_class c where c.oid = format('%I.%I', schemaname, tablename)::regclass) order by schemaname, tablename`,
     )
   ).map((found) => String(found['name']));
 
