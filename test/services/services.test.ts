@@ -63,6 +63,8 @@ for (const kind of databases()) {
         'administration.added',
         'service.added',
         'approval.asked',
+        'approval.refused',
+        'approval.refused',
         'approval.given',
         'service.approved',
         'service.disabled',
