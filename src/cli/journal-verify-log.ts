@@ -1,9 +1,12 @@
 import { resolve } from 'node:path';
+import { readLimit } from '../config/witnessing.ts';
 import { ROLES, type Role } from '../journal/keys.ts';
 import { folderReader, type LogReader } from '../journal/log-reader.ts';
 import { urlReader } from '../journal/log-url.ts';
 import { type Policy, readPolicy } from '../journal/policy.ts';
 import { type LogReport, type LogVerifyOptions, verifyLog } from '../journal/verify-log.ts';
+import { LIVE_MS } from '../journal/verify-window.ts';
+import { systemClock } from '../kernel/clock.ts';
 import { Failure } from '../kernel/failure.ts';
 import { EXIT, type Flag, type Input, type Io } from './command.ts';
 
@@ -19,7 +22,18 @@ export const LOG_FLAGS: readonly Flag[] = [
   { name: 'policy', kind: 'text', value: 'FILE', help: 'C2SP tlog-policy: the keys of log and witnesses, and whose cosignatures are asked' },
   { name: 'party-key', kind: 'text', value: 'KEY', help: 'the key of a party’s tags: its entries must be numbered without gap' },
   { name: 'role', kind: 'text', value: 'ROLE', help: `whose: ${ROLES.join(', ')}` },
-  { name: 'from', kind: 'text', value: 'INDEX', help: 'begins at this entry; what comes before is taken from the tiles under the signed root' },
+  {
+    name: 'from',
+    kind: 'text',
+    value: 'INDEX',
+    help: 'begins at the tile of this entry; what comes before is taken from the tiles under the signed root',
+  },
+  {
+    name: 'window',
+    kind: 'text',
+    value: 'TIME',
+    help: 'such as 30s, 5m, 4h, or off. Of an address or a folder: how old the newest checkpoint may be (5m of an address, off of a folder, if left out). Of the database: how long any entry may have waited for a checkpoint (15m, if left out, and only for those that still wait)',
+  },
   { name: 'token-file', kind: 'text', value: 'FILE', help: 'the token of a mirror, without which a published log gives hashes and no leaves' },
 ];
 
@@ -27,9 +41,11 @@ export interface Asked {
   readonly policy: Policy | undefined;
   readonly party: LogVerifyOptions['party'];
   readonly from: number | undefined;
+  /** Milliseconds; `off`, or undefined when nothing was said. */
+  readonly window: number | 'off' | undefined;
 }
 
-/** Reads what a verification from outside is asked. Fails as `party_key_malformed`, `from_malformed`, `policy_malformed`. */
+/** Reads what a verification from outside is asked. Fails as `party_key_malformed`, `from_malformed`, `window_malformed`, `policy_malformed`. */
 export const readAsked = async (input: Input, io: Io): Promise<Asked> => {
   const [policyFile, key, role, from] = [input.text('policy'), input.text('party-key'), input.text('role') ?? 'usager', input.text('from')];
   const party = key === undefined ? undefined : { key: Buffer.from(key, 'base64url'), role: role as Role };
@@ -37,10 +53,14 @@ export const readAsked = async (input: Input, io: Io): Promise<Asked> => {
     throw new Failure('party_key_malformed', `--party-key takes 32 bytes in base64url, --role one of ${ROLES.join(', ')}`);
   if (from !== undefined && !/^(?:0|[1-9][0-9]{0,14})$/.test(from)) throw new Failure('from_malformed', '--from takes the index of an entry');
   if (from !== undefined && party) throw new Failure('from_malformed', '--party-key counts from the first entry: leave --from out');
+  const window = input.text('window');
+  const windowMs = window === undefined ? undefined : readLimit(window);
+  if (windowMs === null) throw new Failure('window_malformed', '--window takes a time such as 30s, 5m or 4h, or off');
   return {
     policy: policyFile === undefined ? undefined : readPolicy(await io.read(policyFile)),
     party,
     from: from === undefined ? undefined : Number(from),
+    window: window === 'off' ? 'off' : windowMs,
   };
 };
 
@@ -52,6 +72,9 @@ export const tellLog = (report: LogReport, seconds: string, io: Io): void => {
   const what = report.leaves ? 'entries' : 'hashes (no leaves: without the token of a mirror nobody reads them)';
   const witnesses = report.witnesses.length ? `, witnessed by ${report.witnesses.join(', ')}` : '';
   io.out(`${report.origin}: ${report.checked} of ${report.size} signed ${what} checked in ${seconds} s${witnesses}`);
+  io.out(
+    report.at ? `The newest checkpoint is of ${report.at.toISOString()}.` : 'Neither witnesses nor leaves tell how old the newest checkpoint is.',
+  );
   if (report.party)
     io.out(
       `${report.party.role}: ${report.party.entries.length} entries, numbered without a gap if nothing is said below: ${report.party.entries.join(' ')}`,
@@ -92,6 +115,7 @@ export const verifyOutside = async (
   }
   const reader = await readerOf(source, input, io);
   const started = performance.now();
+  const withinMs = asked.window ?? (/^https?:/.test(source) ? LIVE_MS : 'off');
   const state = input.text('state');
   const report = await verifyLog({
     reader,
@@ -100,6 +124,7 @@ export const verifyOutside = async (
     ...(state === undefined ? {} : { stateFile: resolve(state) }),
     ...(asked.party ? { party: asked.party } : {}),
     ...(asked.from === undefined ? {} : { from: asked.from }),
+    ...(withinMs === 'off' ? {} : { fresh: { now: systemClock.now(), withinMs } }),
   });
   if (input.on('json')) io.out(JSON.stringify(report));
   else {

@@ -7,13 +7,14 @@ import { verify } from '../journal/verify.ts';
 import type { Fault } from '../journal/verify-entry.ts';
 import { verifyLog } from '../journal/verify-log.ts';
 import { verifyTimestamps } from '../journal/verify-timestamps.ts';
+import { checkWaits, SEALED_MS } from '../journal/verify-window.ts';
 import { publicKeyOf, readPrivateKey } from '../kernel/crypto.ts';
-import { Failure } from '../kernel/failure.ts';
 import { readReason } from '../organisations/name.ts';
 import { readOrigin } from '../persistence/journal.ts';
 import { logStore } from '../persistence/journal-published.ts';
 import { journalSource } from '../persistence/journal-source.ts';
 import { stampSource } from '../persistence/journal-timestamps.ts';
+import { sealWaits } from '../persistence/journal-waits.ts';
 import { EXIT, type HouseCommand, JSON_FLAG } from './command.ts';
 import type { CommandContext } from './context.ts';
 import { LOG_FLAGS, policyOfKey, readAsked, tellLog, verifyOutside } from './journal-verify-log.ts';
@@ -67,7 +68,6 @@ export const verifyCommand: HouseCommand = {
     const origin = await readOrigin(context.database, context.journalHost);
     const key = await trustedKey(input.text('vkey'), origin, context);
     const asked = await readAsked(input, io);
-    if (asked.from !== undefined) throw new Failure('from_malformed', '--from is for a log that is read from outside');
     const stateFile = input.text('state') ?? join(context.varFolder, 'journal-seen');
     const keys = await context.keyStore();
     const started = performance.now();
@@ -79,7 +79,10 @@ export const verifyCommand: HouseCommand = {
       trusted: [key],
       keys: (asked) => keys.load(context.database.auto, asked),
       stateFile,
+      ...(asked.from === undefined ? {} : { from: asked.from }),
     });
+    const waits = await sealWaits(context.database.auto, asked.from ?? 0, typeof asked.window === 'number' ? asked.window : undefined);
+    const late = asked.window === 'off' ? [] : checkWaits(waits, context.clock.now(), asked.window ?? SEALED_MS);
     const timed = tsa && (await verifyTimestamps({ source: stampSource(context.database), trusted: tsa }));
     const log =
       asked.policy || asked.party
@@ -88,16 +91,28 @@ export const verifyCommand: HouseCommand = {
             origin,
             policy: asked.policy ?? policyOfKey(writeVkey(key)),
             ...(asked.party ? { party: asked.party } : {}),
+            ...(asked.from === undefined ? {} : { from: asked.from }),
           })
         : undefined;
-    const faults = [...report.faults, ...(timed?.faults ?? []), ...(log?.faults ?? [])].sort((a, b) => a.index - b.index);
+    const faults = [...report.faults, ...late, ...(timed?.faults ?? []), ...(log?.faults ?? [])].sort((a, b) => a.index - b.index);
     if (input.on('json'))
-      io.out(JSON.stringify({ ...report, ok: !faults.length, faults, ...(timed ? { stamps: timed.checked } : {}), ...(log ? { log } : {}) }));
+      io.out(
+        JSON.stringify({
+          ...report,
+          ok: !faults.length,
+          faults,
+          longestWait: waits.longest ?? null,
+          ...(timed ? { stamps: timed.checked } : {}),
+          ...(log ? { log } : {}),
+        }),
+      );
     else {
       const seconds = ((performance.now() - started) / 1000).toFixed(1);
       io.out(
         `${report.origin}: ${report.checked} of ${report.size} entries checked in ${seconds} s, ${report.sealed} of them under a signed checkpoint`,
       );
+      if (waits.longest)
+        io.out(`Entries waited ${(waits.longest.ms / 1000).toFixed(1)} s at most for a signed checkpoint (from entry ${waits.longest.index}).`);
       if (timed) io.out(`${timed.checked} times from outside checked`);
       if (log) tellLog({ ...log, faults: [] }, seconds, io);
       if (!faults.length) io.out('The journal holds.');

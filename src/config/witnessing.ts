@@ -14,7 +14,7 @@ export interface WitnessingConfig {
 const UNIT: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000 };
 
 /** Reads `off`, or a number of seconds, minutes or hours such as `15m`; null when it is neither. */
-const readLimit = (text: string): number | undefined | null => {
+export const readLimit = (text: string): number | undefined | null => {
   if (text === 'off') return undefined;
   const [, count = '', unit = ''] = /^([1-9][0-9]{0,4})([smh])$/.exec(text) ?? [];
   return count ? Number(count) * (UNIT[unit] ?? 0) : null;

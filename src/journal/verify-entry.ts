@@ -35,6 +35,7 @@ export const FAULTS = [
   'checkpoint_altered',
   'checkpoint_mismatch',
   'checkpoint_missing',
+  'checkpoint_late',
   'timestamp_altered',
   'rotation_wrong',
   'head_altered',

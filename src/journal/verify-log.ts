@@ -13,6 +13,7 @@ import { createTagWalk, type TagWalk } from './tag-walk.ts';
 import { tileWidth } from './tile-path.ts';
 import { append, type Edge, EMPTY_EDGE, fold, leafHash, loadEdge, rootOf, TILE_WIDTH, type Tile } from './tree.ts';
 import type { Fault } from './verify-entry.ts';
+import { checkShown, timeOfShown } from './verify-window.ts';
 
 /** Verifies a log from outside, with nothing of its house: an export, a mirror, or what is published (journal.md §3.9). */
 
@@ -26,6 +27,8 @@ export interface LogReport {
   readonly leaves: boolean;
   /** Names, in the policy, of the witnesses who cosigned. */
   readonly witnesses: readonly string[];
+  /** When the newest checkpoint was, by its witnesses, else by its last entry; left out where neither tells. */
+  readonly at?: Date;
   /** Entries of the party whose key was given, in order. */
   readonly party?: { readonly role: Role; readonly entries: readonly number[] };
   /** By index; the first is the one to look at. At most a hundred. */
@@ -43,6 +46,8 @@ export interface LogVerifyOptions {
   /** Leaves before this one are taken from the tiles, which the signed root covers. */
   readonly from?: number;
   readonly party?: { readonly key: Buffer; readonly role: Role };
+  /** The newest checkpoint must be of within so long of now. */
+  readonly fresh?: { readonly now: Date; readonly withinMs: number };
   readonly onProgress?: (done: number, size: number) => void;
 }
 
@@ -261,7 +266,10 @@ export const verifyLog = async (options: LogVerifyOptions): Promise<LogReport> =
     if (codeOf(error) !== 'log_tile_missing') throw error;
     add('tile_missing', walk.edge.size, error instanceof Failure ? (error.detail ?? error.code) : 'a tile is missing');
   }
+  const shown = { size, seenAt: newest.seenAt, last: walk.previous.getTime() > 0 ? walk.previous : undefined };
+  if (newest.met) for (const { kind, index, message } of checkShown(shown, options.fresh)) add(kind, index, message);
   if (!faults.length && options.stateFile) writeDurably(options.stateFile, newest.note);
   const own = party && tags ? { party: { role: party.role, entries: tags.found } } : {};
-  return report({ size, checked: walk.edge.size - begun, leaves, witnesses, ...own });
+  const at = timeOfShown(shown);
+  return report({ size, checked: walk.edge.size - begun, leaves, witnesses, ...(at ? { at } : {}), ...own });
 };

@@ -3,6 +3,7 @@ import { Failure } from '../kernel/failure.ts';
 import { type AskedKeys, type BoxClass, type LoadedKeys, ROLES } from './keys.ts';
 import { type LogKeys, openSized } from './log-keys.ts';
 import type { Checkpoint, Verifier } from './note.ts';
+import { proveConsistency, verifyConsistency } from './proof.ts';
 import { followRotations } from './rotations.ts';
 import { writeDurably } from './signer.ts';
 import { append, type Edge, EMPTY_EDGE, type HashSource, loadEdge, rootOf, TILE_WIDTH, type Tile } from './tree.ts';
@@ -87,6 +88,7 @@ export const verify = async (options: VerifyOptions): Promise<Report> => {
   if (!options.origin.endsWith(`/${overview.logId}`))
     add({ kind: 'other_log', index: 0, message: `the database holds log ${overview.logId}, not ${options.origin}` });
   checkEnds(walk);
+  if (start > 0) await checkPassed(walk);
   for (let from = start; from < overview.size && faults.length < MOST_FAULTS; from += CHUNK) {
     await walkChunk(walk, from, Math.min(from + CHUNK, overview.size));
     await options.between?.();
@@ -156,13 +158,25 @@ const checkEnds = ({ overview, options, logKeys, remembered, add }: Walk): void 
     add({ kind: 'truncated', index: size, message: `${remembered.size} entries were seen signed and ${size} are left` });
 };
 
-/** The hashes that an edge at the start of a tile is made of: roots of full tiles. */
+/** The hashes that a tree of whole tiles is made of: roots of full tiles, and what is in them. */
 const tileRoots = (source: VerifySource): HashSource => ({
   async hashes(level, from, count) {
+    const n = Math.floor(from / TILE_WIDTH);
+    const within = level === 0 ? (await source.tiles(0, n, n + 1)).get(n)?.hashes : undefined;
+    if (within)
+      return Array.from({ length: count }, (_, i) => within.subarray(32 * (from + i - n * TILE_WIDTH), 32 * (from + i + 1 - n * TILE_WIDTH)));
     const tiles = await source.tiles(level - 1, from, from + count);
     return Array.from({ length: count }, (_, i) => tiles.get(from + i)?.root ?? Buffer.alloc(32)); // a missing one shows in the root
   },
 });
+
+/** What is passed over must continue what was remembered: the tiles show it, or nothing does. */
+const checkPassed = async ({ options, remembered, edge, add }: Walk): Promise<void> => {
+  if (!remembered || remembered.size > edge.size) return;
+  const proof = await proveConsistency(tileRoots(options.source), remembered.size, edge.size);
+  if (!verifyConsistency(remembered.size, remembered.root, edge.size, rootOf(edge), proof))
+    add({ kind: 'fork', index: 0, message: `the first ${remembered.size} entries are not shown to be those that were seen signed` });
+};
 
 const lastSeal = ({ lastNote, sealed }: Overview, origin: string, keys: LogKeys): Walk['newest'] =>
   lastNote !== undefined && sizeOf(lastNote, origin, keys) === sealed ? { size: sealed, note: lastNote } : undefined;

@@ -1,12 +1,9 @@
-import type { Io } from '../../src/cli/command.ts';
-import type { CommandContext } from '../../src/cli/context.ts';
-import { runHere } from '../../src/cli/run.ts';
 import { addDays, endOfMandate, parisDay, startOfDay } from '../../src/kernel/calendar.ts';
 import type { MandateId } from '../../src/kernel/ids.ts';
 import { agreed, entriesSince, inTheMorning, mark } from '../support/acting.ts';
 import { assert, test } from '../support/check.ts';
+import { contextOf, as as prove, runWith } from '../support/desk.ts';
 import { inEachWorld } from '../support/protocol.ts';
-import type { World } from '../support/world.ts';
 
 const HEAD = 'given_name;family_name;used_name;gender;birthdate;birth_code;themes;days;signed_on;aidant;witness';
 const KARIM = 'karim@demonstration.example';
@@ -33,37 +30,11 @@ const line = (more: Partial<Record<string, string>> = {}): string => {
 };
 const file = (...lines: string[]): string => [HEAD, ...lines].join('\n');
 
-const desk = (world: World) => {
-  const context: CommandContext = {
-    mode: 'demonstration',
-    publicUrl: world.places.relais,
-    varFolder: '/nowhere',
-    journalHost: 'localhost',
-    database: world.database,
-    clock: world.app.site.clock,
-    keys: () => world.demonstration.config.keys,
-    keyStore: async () => world.app.keyStore,
-    domain: async () => world.app,
-    enrolmentUrl: (token) => token,
-  };
-  return async (args: readonly string[], text = ''): Promise<{ code: number; text: string }> => {
-    const said: string[] = [];
-    const io: Io = { out: (one) => void said.push(one), err: (one) => void said.push(one), ask: async () => undefined, read: async () => text };
-    const code = await runHere(args, context, io);
-    return { code, text: said.join('\n') };
-  };
-};
-
 inEachWorld(({ world, kind }) => {
   const on = { database: kind } as const;
   const THENAC = ['--organisation', '21170444000018'];
-  const as = async (who: 'Alice Fontaine' | 'Marc Dubreuil') => [
-    '--as',
-    who === 'Alice Fontaine' ? 'alice@demonstration.example' : 'marc@demonstration.example',
-    '--code',
-    await world().code(world().places, who),
-  ];
-  const run = (args: readonly string[], text: string) => desk(world())(['mandates', 'import', 'f.csv', ...THENAC, ...args], text);
+  const as = (who: 'Alice Fontaine' | 'Marc Dubreuil') => prove(world(), who);
+  const run = (args: readonly string[], text: string) => runWith(contextOf(world()), ['mandates', 'import', 'f.csv', ...THENAC, ...args], text);
   const imported = async () =>
     world().sql('select m.*, l.line, l.witness_id from mandate m join imported_mandate l on l.draft_id = m.draft_id order by l.import_id, l.line');
   const counts = async () =>
@@ -97,7 +68,10 @@ inEachWorld(({ world, kind }) => {
       assert.match((await run(['--approve', id, ...(await as('Alice Fontaine'))], text)).text, /refused: same_person/);
       assert.match((await run(['--approve', id, ...(await as('Marc Dubreuil'))], `${text} `)).text, /refused: hash_differs/);
       assert.match((await run(['--approve', id, '--keep-going', ...(await as('Marc Dubreuil'))], text)).text, /refused: hash_differs/);
-      assert.match((await desk(world())(['approvals', 'approve', id, ...(await as('Marc Dubreuil'))])).text, /refused: approved_with_file/);
+      assert.match(
+        (await runWith(contextOf(world()), ['approvals', 'approve', id, ...(await as('Marc Dubreuil'))])).text,
+        /refused: approved_with_file/,
+      );
       assert.equal((await imported()).length, none);
       const from = await mark(world());
       const done = await run(['--approve', id, ...(await as('Marc Dubreuil'))], text);

@@ -320,9 +320,9 @@ test('J4 over HTTP the same is verified: with the token of a mirror by leaves, w
   };
   const vkey = writeVkey(log.verifier);
   assert.equal(await command('--source', folder, '--vkey', vkey), EXIT.done);
-  assert.deepEqual(lines.slice(1), ['The log holds.']);
+  assert.equal(lines.at(-1), 'The log holds.');
   assert.match(lines[0] ?? '', /: 1000 of 1000 signed entries checked/);
-  assert.equal(await command('--source', `${address}/log`, '--vkey', vkey, '--token-file', 'token', '--json'), EXIT.done);
+  assert.equal(await command('--source', `${address}/log`, '--vkey', vkey, '--token-file', 'token', '--window', 'off', '--json'), EXIT.done);
   assert.deepEqual((JSON.parse(lines[0] ?? '') as LogReport).checked, 1000);
   assert.equal(await command('--source', folder), EXIT.usage, 'a log cannot say whose signature counts');
   assert.equal(await command(), undefined, 'without a source it is the database');
