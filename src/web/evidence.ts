@@ -3,7 +3,7 @@ import { type PartyLeaf, type PartySpan, proveAll } from '../journal/evidence.ts
 import type { ProvedEntry } from '../journal/journal.ts';
 import { writeVkey } from '../journal/note.ts';
 import { readPolicy } from '../journal/policy.ts';
-import { KINDS_SEEN, type View, visibleTo } from '../journal/visible.ts';
+import { KINDS_SEEN, type View, type VisibleEntry, visibleTo } from '../journal/visible.ts';
 import { Failure } from '../kernel/failure.ts';
 import { type BoxJson, sealedJson, WITHHELD } from './api/entry-json.ts';
 import { type Lang, t } from './i18n/language.ts';
@@ -59,8 +59,11 @@ export interface Evidence {
     /** Kinds that have a line. */
     readonly kinds: readonly EventType[];
     readonly words: Readonly<Record<string, unknown>>;
-    /** On a page that is a table: the fields of a row. */
+    /** On a page that is a table, or cards: the fields of each, and the name of the field that says the démarche. */
     readonly written?: readonly string[];
+    readonly label?: string;
+    /** A statement: the oldest line comes first, and each holds the printed code of its leaf. */
+    readonly sheets?: true;
     /** Where the same lines are, with newer signatures. */
     readonly again?: string;
   };
@@ -72,8 +75,17 @@ export interface Shown {
   readonly lines: readonly ProvedEntry[];
   readonly lang: Lang;
   readonly again?: string;
-  /** For a page that leaves nothing of the party's out: from which index up to which, and whether it is the newest or the oldest page. */
-  readonly whole?: { readonly from: number; readonly to: number; readonly newest: boolean; readonly oldest: boolean };
+  /**
+   * For a page that leaves nothing of the party's out: from which index up to which, and whether it is the newest or the oldest page. `anchor`: the
+   * line of the page before that stands at `to`.
+   */
+  readonly whole?: { readonly from: number; readonly to: number; readonly newest: boolean; readonly oldest: boolean; readonly anchor?: number };
+  /** How the lines are written; a person's list unless said. */
+  readonly as?: 'table' | 'cards' | 'sheets';
+  /** Fields that this page shows beside those of the view: of acts that whoever reads did. */
+  readonly also?: readonly string[];
+  /** Whoever reads is not the party: the key of its tags is not given. */
+  readonly keyless?: boolean;
 }
 
 /** What a page carries at most. */
@@ -108,18 +120,25 @@ const createNodes = () => {
   };
 };
 
-const pageOf = ({ view, lang }: Shown): Omit<Evidence['page'], 'again'> => {
-  const { journal, themes, administration } = t(lang);
+const ROW = ['detail.organisationName', 'theme', 'verb', 'session'];
+const CARD = ['detail.aidantName', 'detail.serviceName', 'detail.administrationName', 'detail.reason', 'theme', 'verb'];
+
+const pageOf = ({ view, lang, as }: Shown): Omit<Evidence['page'], 'again'> => {
+  const { journal, themes, administration, contests } = t(lang);
+  const { contest, error, barred } = contests.all;
+  const whats = { 'action.contested': contest, 'action.error-declared': error, 'mandate.barred': barred, 'session.opened': contests.opened };
   const kinds = KINDS_SEEN[view.who];
-  if (view.who !== 'usager') {
+  if (as === 'table' || as === 'cards') {
     const { types, verbs, outcomes, outsideMandate: outside } = administration;
-    const written = ['detail.organisationName', 'theme', 'verb', 'session'];
-    return { lang, kinds, written, words: { types, verbs, outcomes, outside, themes: themes.label } };
+    const words = { types: as === 'cards' ? whats : types, verbs, outcomes, outside, themes: themes.label };
+    const label = as === 'cards' && lang === 'en' ? 'detail.demarcheLabelEn' : 'detail.demarcheLabel';
+    return { lang, kinds, written: as === 'cards' ? CARD : ROW, label, words };
   }
   const { strong, text } = journal.lines.erased();
   return {
     lang,
     kinds,
+    ...(as === 'sheets' ? { sheets: true } : {}),
     words: { erased: `${strong} ${text}`, outside: journal.lines.outside, verbs: journal.verbs, failed: journal.failed, themes: themes.label },
   };
 };
@@ -139,6 +158,15 @@ const proofs = async (site: Site, indices: readonly number[], size: number, grow
   }
 };
 
+/** What this page shows of an entry. */
+const seenOn = ({ view, also = [] }: Shown, line: ProvedEntry): VisibleEntry | undefined => {
+  const seen = visibleTo(view, line);
+  if (!seen || !also.length) return seen;
+  const pick = (of: object | null) => Object.fromEntries(Object.entries(of ?? {}).filter(([name]) => also.includes(name)));
+  const { detail, ...parties } = line;
+  return { ...pick(parties), ...seen, detail: seen.detail && { ...seen.detail, ...pick(detail) } };
+};
+
 /** Gathers the evidence of a page in a number of statements that does not depend on its length. Undefined when the signer's key is not known. */
 export const evidenceOf = async (site: Site, shown: Shown): Promise<Evidence | undefined> => {
   const { view, lines, whole } = shown;
@@ -147,7 +175,7 @@ export const evidenceOf = async (site: Site, shown: Shown): Promise<Evidence | u
   const seen = site.witnessed();
   const [range, key, checkpoint, trust] = await Promise.all([
     site.evidence.leaves(auto, view.who, view.id, span, MOST_LEAVES + 1),
-    site.journal.tagKey(auto, view.id),
+    shown.keyless ? undefined : site.journal.tagKey(auto, view.id),
     site.checkpoint(),
     trusted(site).catch(() => undefined),
   ]);
@@ -162,7 +190,7 @@ export const evidenceOf = async (site: Site, shown: Shown): Promise<Evidence | u
   const byIndex = new Map(lines.map((line) => [line.index, line]));
   const entries = leaves.map(({ index, number, text = '', boxes }): EntryEvidence => {
     const line = byIndex.get(index);
-    const visible = line && visibleTo(view, line);
+    const visible = line && seenOn(shown, line);
     const path = paths.get(index);
     return {
       index,
@@ -185,7 +213,7 @@ export const evidenceOf = async (site: Site, shown: Shown): Promise<Evidence | u
       last: whole?.newest ? Math.max(0, ...range.leaves.map(({ number }) => number)) : range.last,
       withheld: held.map(({ number }) => number),
       ...(complete ? { complete } : {}),
-      ...(whole && !whole.newest ? { anchor: whole.to } : {}),
+      ...(whole?.anchor === undefined ? {} : { anchor: whole.anchor }),
     },
     entries,
     page: { ...pageOf(shown), ...(shown.again === undefined ? {} : { again: shown.again }) },

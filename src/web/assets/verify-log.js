@@ -168,6 +168,13 @@ const openFields = async ({ index, sealed }, leaf) => {
   );
 };
 
+/** The code of a leaf as paper has it: the first fifty bits of its hash in base 32 (RFC 4648 §6), `K7QF2-M3XAB`. */
+const codeOf = (hash) => {
+  const bits = [...hash.subarray(0, 7)].map((byte) => byte.toString(2).padStart(8, '0')).join('');
+  const signs = Array.from({ length: 10 }, (_, i) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'[Number.parseInt(bits.slice(i * 5, i * 5 + 5), 2)]).join('');
+  return `${signs.slice(0, 5)}-${signs.slice(5)}`;
+};
+
 /** Checks one entry by itself: its bytes, its boxes, its number, its place under `newest` where this covers it. */
 const checkEntry = async (entry, { newest, nodes, tags, role }) => {
   const { index, bytes, number, boxes, path } = entry;
@@ -185,18 +192,13 @@ const checkEntry = async (entry, { newest, nodes, tags, role }) => {
   // A row of boxes that is gone is not the same as boxes whose keys are.
   if (boxes && (boxes.length !== leaf.ch.length || boxes.some((hash, i) => hash !== leaf.ch[i]))) throw new Mismatch('box', index);
   const covered = newest !== undefined && index < newest.size;
+  const hash = await sha256(Uint8Array.of(0), bytes);
   if (covered) {
-    const root =
-      path &&
-      (await rootFrom(
-        await sha256(Uint8Array.of(0), bytes),
-        index,
-        newest.size,
-        path.map((n) => nodes[n]),
-      ));
+    const siblings = path?.map((n) => nodes[n]);
+    const root = siblings && (await rootFrom(hash, index, newest.size, siblings));
     if (!root || !same(root, newest.root)) throw new Mismatch('inclusion', index);
   }
-  return { index, number, leaf, covered, fields: entry.sealed === undefined ? undefined : await openFields(entry, leaf) };
+  return { index, number, leaf, covered, code: codeOf(hash), fields: entry.sealed === undefined ? undefined : await openFields(entry, leaf) };
 };
 
 /** Numbers follow each other, newest first: from the party's last on the newest page, to 1 on the oldest. */
@@ -306,20 +308,18 @@ const plain = (text) =>
     .replaceAll('’', "'");
 
 /** What the words of a line must hold, from the fields that its leaf commits to. `page.written` names them where every line is a row of a table. */
-export const expectedWords = ({ leaf, fields }, { lang, words, written: row }) => {
-  if (fields === null) return words.erased === undefined ? [] : [words.erased];
+export const expectedWords = ({ leaf, fields, code }, { lang, words, written: row, label: named, sheets }) => {
+  const printed = sheets ? [code] : [];
+  if (fields === null) return words.erased === undefined ? printed : [words.erased, ...printed];
   const written = row ?? WRITTEN[leaf.e] ?? [];
   const coded = (name, value) => {
     if (name === 'verb') return (!row && fields.outcome === 'failure' ? words.failed : words.verbs)[value] ?? '';
     if (/theme|left/.test(name)) return words.themes[value] ?? value;
     return name === 'detail.serviceName' ? String(value).replace(/^(la |l['’]|le |les )/i, '') : value;
   };
-  const label = row
-    ? fields['detail.demarcheLabel']
-    : DEMARCHE.has(leaf.e)
-      ? fields[lang === 'en' ? 'detail.demarcheLabelEn' : 'detail.demarcheLabel']
-      : undefined;
+  const label = row ? fields[named] : DEMARCHE.has(leaf.e) ? fields[lang === 'en' ? 'detail.demarcheLabelEn' : 'detail.demarcheLabel'] : undefined;
   return [
+    ...printed,
     ...written.flatMap((name) => (fields[name] === undefined ? [] : [fields[name]].flat().map((value) => coded(name, value)))),
     ...(label === undefined ? [] : [label]),
     ...(fields['detail.outsideMandate'] === true ? [words.outside] : []),

@@ -9,8 +9,8 @@ let evidence = given;
 let visited = false; // before this page
 
 /** What stands on the page, to be compared with what was sealed. */
-const linesOf = () =>
-  [...document.querySelectorAll('[data-entry]')].map((line) => ({
+const linesOf = () => {
+  const lines = [...document.querySelectorAll('[data-entry]')].map((line) => ({
     index: Number(line.dataset.entry),
     at: line.querySelector('time')?.dateTime,
     // The row of a table speaks as a whole; a line of a list without its links, under the heading of its day.
@@ -21,6 +21,8 @@ const linesOf = () =>
       .map((part) => part?.textContent ?? '')
       .join(' '),
   }));
+  return evidence.page.sheets ? lines.reverse() : lines;
+};
 
 /** Ed25519 of the browser; where it has none, a library of five kilobytes. */
 let library;

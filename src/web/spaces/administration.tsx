@@ -87,7 +87,9 @@ export const administrationSpace =
       const rows = found?.slice(0, PAGE) ?? [];
       const [references, evidence] = await Promise.all([
         site.references(rows.flatMap((entry) => (entry.mandate ? [entry.mandate] : []))),
-        rows.length ? evidenceOf(site, { view: viewOf(site, here.administration.id, services), lines: rows, lang: kit.lang(request) }) : undefined,
+        rows.length
+          ? evidenceOf(site, { view: viewOf(site, here.administration.id, services), lines: rows, lang: kit.lang(request), as: 'table' })
+          : undefined,
       ]);
       const again = (extra: readonly (readonly [string, string])[]) =>
         kit.post(here.session, '/administration/journal', [

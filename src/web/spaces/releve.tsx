@@ -6,6 +6,7 @@ import { readCheckpoint } from '../../journal/note.ts';
 import { parisDay } from '../../kernel/calendar.ts';
 import { displayName } from '../../usagers/usager.ts';
 import { statementPdf } from '../attestation-pdf.ts';
+import { type Evidence, evidenceOf } from '../evidence.ts';
 import { requireUsager, type UsagerSession } from '../guards.ts';
 import type { Lang } from '../i18n/language.ts';
 import { sentence } from '../i18n/sentence.ts';
@@ -66,6 +67,21 @@ const statementOf = async (site: Site, session: UsagerSession, period: Period, l
   };
 };
 
+/** What lets her browser check the lines of these sheets, and that none is missing between them: `next` is the first line of the sheet that follows. */
+const evidenceOfSheets = async (
+  site: Site,
+  usager: string,
+  { rows, next, lang, again }: { rows: readonly StatementLine[]; next: StatementLine | undefined; lang: Lang; again: string },
+): Promise<Evidence | undefined> => {
+  const [first] = rows;
+  if (!first) return undefined;
+  const indices = rows.map(({ index }) => index);
+  const lines = await site.journal.prove(site.transactions.auto, { usager, indices, limit: indices.length });
+  const to = next?.index ?? Math.max(...indices);
+  const whole = { from: first.index, to, newest: false, oldest: false, ...(next ? { anchor: to } : {}) };
+  return evidenceOf(site, { view: { who: 'usager', id: usager }, lines, lang, as: 'sheets', again, whole });
+};
+
 /** The statement of a person: her page of the journal, for a period, to print or to take away. */
 export const releve =
   (kit: Kit) =>
@@ -108,11 +124,15 @@ export const releve =
           return { sheet, sealed, qrSvg: await QR.toString(sealed, { type: 'svg', margin: 4, errorCorrectionLevel: 'M' }) };
         }),
       );
+      const next = sheets[first - 1 + SHEETS_A_PAGE]?.rows[0];
+      const rows = shown.flatMap((sheet) => sheet.rows);
       const at = (sheet: number): string => `${PATHS.statement}?periode=${period.value}&feuille=${sheet}`;
+      const evidence = await evidenceOfSheets(site, session.usagerId, { rows, next, lang: frame.lang, again: at(first) });
       return kit.page(
         reply,
         <StatementPage
           {...shared}
+          {...(evidence ? { evidence } : {})}
           paper={paper}
           sheets={drawn}
           {...(first > 1 ? { previous: at(Math.max(1, first - SHEETS_A_PAGE)) } : {})}

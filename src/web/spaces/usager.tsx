@@ -73,7 +73,7 @@ export const usagerSpace =
       const live = mandates.filter((mandate) => mandate.state.kind === 'active' && mandate.endsAt > now);
       const remarkable = shown.filter(isRemarkable);
       const oldest = entries.length <= PAGE;
-      const whole = { from: oldest ? 0 : (last?.index ?? 0), to: newest, newest: !paged, oldest };
+      const whole = { from: oldest ? 0 : (last?.index ?? 0), to: newest, newest: !paged, oldest, ...(paged ? { anchor: newest } : {}) };
       const lang = kit.lang(request);
       const [evidence, silent, names, said] = await Promise.all([
         evidenceOf(site, {

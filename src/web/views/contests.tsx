@@ -1,20 +1,31 @@
 import type { JSX } from 'hono/jsx/jsx-runtime';
 import type { Said } from '../../actions/contests.ts';
 import type { StoredEntry } from '../../journal/journal.ts';
+import type { Evidence } from '../evidence.ts';
 import { dayAndTime } from '../i18n/dates.ts';
 import { type Lang, t } from '../i18n/language.ts';
 import { lookUp } from '../i18n/look-up.ts';
 import { namedOrganisation, siteOf } from '../i18n/names.ts';
 import { sentence, themeLabel } from '../i18n/sentence.ts';
+import { EvidenceStatus } from './evidence.tsx';
 import { type Frame, Layout } from './layout.tsx';
 import { Actions, Alert, Badge, Button, ButtonLink, Empty, Facts, Link, Pager, type Post, PostForm } from './parts.tsx';
 
-const text = (entry: StoredEntry, member: string): string | undefined => {
+const capital = (words: string): string => words.charAt(0).toUpperCase() + words.slice(1);
+
+/** What lets whoever reads check the entries of a page. */
+interface Checked {
+  readonly evidence?: Evidence;
+}
+const Status = ({ frame: { lang, helpNumber }, evidence }: Checked & { frame: Frame }): JSX.Element | null =>
+  evidence === undefined ? null : <EvidenceStatus lang={lang} helpNumber={helpNumber} evidence={evidence} />;
+
+const text = (entry: Pick<StoredEntry, 'detail'>, member: string): string | undefined => {
   const value: unknown = Object.entries(entry.detail ?? {}).find(([key]) => key === member)?.[1];
   return typeof value === 'string' ? value : undefined;
 };
 
-interface ContestProps {
+interface ContestProps extends Checked {
   readonly frame: Frame;
   readonly entry: StoredEntry;
   readonly said: Said;
@@ -25,7 +36,7 @@ interface ContestProps {
 }
 
 /** The person says once that she did not agree: what that does, no reason asked. Afterwards, the same page says when she said it. */
-export const ContestPage = ({ frame, entry, said, post, stopHref, backHref }: ContestProps): JSX.Element => {
+export const ContestPage = ({ frame, entry, said, post, stopHref, backHref, evidence }: ContestProps): JSX.Element => {
   const { lang } = frame;
   const words = t(lang).contests.person;
   const line = sentence(entry, lang);
@@ -33,7 +44,7 @@ export const ContestPage = ({ frame, entry, said, post, stopHref, backHref }: Co
   const service = text(entry, 'serviceName');
   const title = said.contest ? words.doneTitle : words.title;
   return (
-    <Layout {...frame} title={title} width="narrow">
+    <Layout {...frame} title={title} width="narrow" checks={evidence !== undefined}>
       <h1>{title}</h1>
       {said.contest ? (
         <Alert tone="success" role="status">
@@ -41,9 +52,16 @@ export const ContestPage = ({ frame, entry, said, post, stopHref, backHref }: Co
         </Alert>
       ) : null}
       <h2>{words.about(entry.index)}</h2>
-      <p class="lead">
-        <b>{line?.strong}</b> {line?.text}
-      </p>
+      <div data-entry={String(entry.index)} data-entry-words="">
+        <p class="soft">
+          <time datetime={entry.at.toISOString()}>{capital(dayAndTime(entry.at, lang))}</time>
+        </p>
+        <p class="lead">
+          <b>{line?.strong}</b> {line?.text}
+        </p>
+        {line?.reference === undefined ? null : <p class="soft">{line.reference}</p>}
+      </div>
+      <Status frame={frame} {...(evidence ? { evidence } : {})} />
       {said.error ? (
         <Alert tone="warning">
           <p>{words.error(dayAndTime(said.error, lang))}</p>
@@ -81,7 +99,7 @@ export const ContestPage = ({ frame, entry, said, post, stopHref, backHref }: Co
   );
 };
 
-const verbOf = (entry: StoredEntry, lang: Lang): string => lookUp(t(lang).administration.verbs, entry.verb) ?? t(lang).contests.opened;
+const verbOf = (entry: Pick<StoredEntry, 'verb'>, lang: Lang): string => lookUp(t(lang).administration.verbs, entry.verb) ?? t(lang).contests.opened;
 
 interface ActProps {
   readonly entry: StoredEntry;
@@ -118,7 +136,7 @@ const State = ({ said, lang }: { said: Said; lang: Lang }): JSX.Element | undefi
   return said.error ? <Badge tone="warning">{words.alone}</Badge> : undefined;
 };
 
-interface ListProps {
+interface ListProps extends Checked {
   readonly frame: Frame;
   readonly lines: readonly (ActProps & { readonly said: Said; readonly href?: string })[];
   readonly newer?: string;
@@ -127,7 +145,7 @@ interface ListProps {
 }
 
 /** Acts of one aidant, or what was said of those of the whole organisation; newest first. */
-const List = ({ frame, lines, newer, older, backHref, of }: ListProps & { of: 'mine' | 'all' }): JSX.Element => {
+const List = ({ frame, lines, newer, older, backHref, evidence, of }: ListProps & { of: 'mine' | 'all' }): JSX.Element => {
   const { lang } = frame;
   const words = t(lang).contests;
   const said = new Map([
@@ -137,13 +155,14 @@ const List = ({ frame, lines, newer, older, backHref, of }: ListProps & { of: 'm
   ]);
   const labelOf = ({ entry }: ActProps): string => said.get(entry.type) ?? verbOf(entry, lang);
   return (
-    <Layout {...frame} title={words[of].title} width="narrow">
+    <Layout {...frame} title={words[of].title} width="narrow" checks={evidence !== undefined}>
       <h1>{words[of].title}</h1>
       <p>{words[of].text}</p>
+      <Status frame={frame} {...(evidence ? { evidence } : {})} />
       {lines.length === 0 ? <Empty title={words[of].empty} /> : null}
       <ul class="people">
         {lines.map((line) => (
-          <li class="fr-card" id={`line-${line.entry.index}`}>
+          <li class="fr-card" id={`line-${line.entry.index}`} data-entry={String(line.entry.index)} data-entry-words="">
             <h2 class="fr-card__title">{words.facts.line(line.entry.index)}</h2>
             <ActFacts
               {...line}
@@ -178,7 +197,7 @@ const List = ({ frame, lines, newer, older, backHref, of }: ListProps & { of: 'm
 export const OwnActsPage = (props: ListProps): JSX.Element => <List {...props} of="mine" />;
 export const DisagreementsPage = (props: ListProps): JSX.Element => <List {...props} of="all" />;
 
-interface DeclareProps extends ActProps {
+interface DeclareProps extends ActProps, Checked {
   readonly frame: Frame;
   readonly said: Said;
   readonly post: Post;
@@ -186,12 +205,12 @@ interface DeclareProps extends ActProps {
 }
 
 /** The aidant says once that it was an error. Afterwards, the same page says when. */
-export const DeclareErrorPage = ({ frame, entry, mandate, said, post, backHref }: DeclareProps): JSX.Element => {
+export const DeclareErrorPage = ({ frame, entry, mandate, said, post, backHref, evidence }: DeclareProps): JSX.Element => {
   const { lang } = frame;
   const words = t(lang).contests.error;
   const title = said.error ? words.doneTitle : words.title;
   return (
-    <Layout {...frame} title={title} width="narrow">
+    <Layout {...frame} title={title} width="narrow" checks={evidence !== undefined}>
       <h1>{title}</h1>
       {said.error ? (
         <Alert tone="success" role="status">
@@ -200,10 +219,11 @@ export const DeclareErrorPage = ({ frame, entry, mandate, said, post, backHref }
       ) : (
         <p class="lead">{words.lead}</p>
       )}
-      <div class="fr-card">
+      <div class="fr-card" data-entry={String(entry.index)} data-entry-words="">
         <h2 class="fr-card__title">{t(lang).contests.facts.line(entry.index)}</h2>
         <ActFacts entry={entry} lang={lang} what={verbOf(entry, lang)} {...(mandate ? { mandate } : {})} />
       </div>
+      <Status frame={frame} {...(evidence ? { evidence } : {})} />
       {said.contest ? (
         <Alert tone="warning">
           <p>{words.contested(dayAndTime(said.contest, lang))}</p>

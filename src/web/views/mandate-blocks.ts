@@ -38,6 +38,15 @@ export interface AttestationData {
   readonly themes: readonly string[];
 }
 
+/** A line of a statement; `index` and `instant` name its entry. */
+interface PrintedLine {
+  readonly at: string;
+  readonly said: string;
+  readonly under: string;
+  readonly index: number;
+  readonly instant: Date;
+}
+
 /** One piece of a document: the page and the PDF are written from the same pieces, so that they say the same. */
 export type Block =
   | { readonly kind: 'title' | 'section'; readonly text: string }
@@ -49,7 +58,7 @@ export type Block =
   /** `dense`: it holds a sheet's lines, not an address, and is drawn larger. */
   | { readonly kind: 'qr'; readonly url: string; readonly alternative: string; readonly dense?: true }
   /** Lines of the journal: when, what, and what names each. */
-  | { readonly kind: 'lines'; readonly items: readonly { readonly at: string; readonly said: string; readonly under: string }[] }
+  | { readonly kind: 'lines'; readonly items: readonly PrintedLine[] }
   | { readonly kind: 'code'; readonly label: string; readonly code: string };
 
 const section = (text: string): Block => ({ kind: 'section', text });

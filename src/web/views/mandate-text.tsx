@@ -94,9 +94,11 @@ export const Blocks = ({ blocks, titleAs: Title, qrSvg }: { blocks: readonly Blo
         return (
           <ol class="lines">
             {block.items.map((item) => (
-              <li>
+              <li data-entry={String(item.index)} data-entry-words="">
                 <p>
-                  <b>{item.at}</b>
+                  <b>
+                    <time datetime={item.instant.toISOString()}>{item.at}</time>
+                  </b>
                 </p>
                 <p>{item.said}</p>
                 <p class="soft nowrap">{item.under}</p>

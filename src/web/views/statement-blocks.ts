@@ -61,7 +61,7 @@ export const sheetBlocksOf = (sheet: Sheet, sealed: string, lang: Lang): Block[]
   return [
     { kind: 'section', text: title },
     { kind: 'text', text: `${sheet.person}, ${printedPeriod(sheet, lang)}`, tone: 'soft' },
-    { kind: 'lines', items: sheet.rows.map((row) => printedLine(row, lang)) },
+    { kind: 'lines', items: sheet.rows.map((row) => ({ ...printedLine(row, lang), index: row.index, instant: row.at })) },
     { kind: 'qr', url: sealed, alternative: words.qr(sheet.sheet, sheet.sheets), dense: true },
     { kind: 'text', text: words.qrNote(printedNumber(sheet.number), title), tone: 'small' },
   ];

@@ -1,6 +1,8 @@
 import type { JSX } from 'hono/jsx/jsx-runtime';
 import type { Sheet } from '../../actions/statement.ts';
+import type { Evidence } from '../evidence.ts';
 import { t } from '../i18n/language.ts';
+import { EvidenceStatus } from './evidence.tsx';
 import { Select } from './fields.tsx';
 import { type Frame, Layout } from './layout.tsx';
 import { Blocks } from './mandate-text.tsx';
@@ -30,6 +32,8 @@ interface StatementProps {
   readonly paper?: StatementPaper;
   /** Those of this page. */
   readonly sheets?: readonly Drawn[];
+  /** What lets her browser check their lines. */
+  readonly evidence?: Evidence;
   readonly previous?: string;
   readonly next?: string;
 }
@@ -74,13 +78,13 @@ const Download = ({ frame, pdf }: StatementProps): JSX.Element => {
 
 /** The statement of a period: what it says on its first page, then its sheets as they are printed. */
 export const StatementPage = (props: StatementProps): JSX.Element => {
-  const { frame, paper, sheets = [], none } = props;
+  const { frame, paper, sheets = [], none, evidence } = props;
   const { lang } = frame;
   const words = t(lang).statement;
   const [first] = sheets;
   const last = sheets.at(-1);
   return (
-    <Layout {...frame} title={words.title} width="narrow">
+    <Layout {...frame} title={words.title} width="narrow" checks={evidence !== undefined}>
       <div class="no-print">
         <h1>{words.title}</h1>
         <p class="lead">{words.intro}</p>
@@ -95,6 +99,11 @@ export const StatementPage = (props: StatementProps): JSX.Element => {
             </Empty>
           ) : null}
           <Download {...props} />
+          {evidence === undefined ? null : (
+            <div class="no-print">
+              <EvidenceStatus lang={lang} helpNumber={frame.helpNumber} evidence={evidence} />
+            </div>
+          )}
           <article class="mandate statement" id="statement">
             {first && first.sheet.sheet > 1 ? <h2>{words.heading}</h2> : <Blocks blocks={coverBlocks(paper, lang)} titleAs="h2" />}
             {sheets.map(({ sheet, sealed, qrSvg }) => (
