@@ -136,6 +136,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     apart: keyDatabase !== undefined,
     kek: keys.raw('payload-kek').reveal(),
     clock,
+    onAlarm: alarm,
   });
   const watchEveryMs = parts.watchEveryMs ?? 60_000;
   const clockWatch = createClockWatch(database.auto, clock, alarm);

@@ -1,10 +1,11 @@
 import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Keys } from '../config/keys.ts';
+import { ifReadable } from '../journal/keys.ts';
 import { Failure } from '../kernel/failure.ts';
 import { clockAhead, isApart } from '../persistence/clock-watch.ts';
 import { sqlState } from '../persistence/database.ts';
-import { databaseNow, isRemembered, journalState, keysInside, migrationState, readFingerprints } from '../persistence/inspection.ts';
+import { databaseNow, isRemembered, journalState, keysInside, migrationState, readFingerprints, waitingParties } from '../persistence/inspection.ts';
 import { readOrigin } from '../persistence/journal.ts';
 import { confirmedBy, witnessKey } from '../persistence/journal-cosignatures.ts';
 import { readScrubs } from '../persistence/journal-scrub.ts';
@@ -106,6 +107,13 @@ const checkClock = async (context: CommandContext): Promise<Check> => {
       };
 };
 
+/** Parties whose entries wait because what the key store holds for them opens with no key. */
+const unreadableParties = async (context: CommandContext): Promise<string[]> => {
+  const ids = await waitingParties(context.database.auto);
+  const keys = await (await context.keyStore()).load(context.database.auto, { persons: ids, periods: [] });
+  return ids.filter((id) => ifReadable(() => keys.person(id) ?? null) === undefined);
+};
+
 const checkJournal = async (context: CommandContext): Promise<readonly Check[]> => {
   const state = await journalState(context.database.auto);
   if (!state) return [{ name: 'journal', ok: false, says: 'it has no head', todo: 'restore the database: the journal was removed' }];
@@ -113,12 +121,16 @@ const checkJournal = async (context: CommandContext): Promise<readonly Check[]> 
   const waits = state.oldest !== undefined && now - state.oldest.getTime() > STALE_MS;
   const behind = state.sealed > state.size ? 'more entries are signed than there are' : undefined;
   const unsealed = state.sealed < state.size && now - state.at.getTime() > STALE_MS;
+  const unreadable = waits ? await unreadableParties(context) : [];
+  const todo = unreadable.length
+    ? `put back from a backup of the key store the rows of journal_keys.person_key for ${unreadable.join(', ')}: their keys do not open`
+    : 'start an instance of Relais: it puts them in sequence; if one runs, look at its log';
   return [
     {
       name: 'journal',
       ok: !waits,
       says: `${state.size} entries, ${state.waiting} waiting`,
-      ...(waits ? { todo: 'start an instance of Relais: it puts them in sequence; if one runs, look at its log' } : {}),
+      ...(waits ? { todo } : {}),
     },
     {
       name: 'seal',

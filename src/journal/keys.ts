@@ -16,7 +16,10 @@ export interface AskedKeys {
   readonly periods: readonly { readonly class: PeriodClass; readonly period: string }[];
 }
 
-/** What was loaded. `null`: erased. `undefined`: never made. 32 bytes otherwise. */
+/**
+ * What was loaded. `null`: erased. `undefined`: never made. 32 bytes otherwise. Asking for one whose stored bytes open with no key fails as
+ * `journal_key_unreadable`: nothing is written or shown as if it had been erased, or never made.
+ */
 export interface LoadedKeys {
   person(id: string): Buffer | null | undefined;
   period(boxClass: PeriodClass, period: string): Buffer | null | undefined;
@@ -28,6 +31,15 @@ export interface QueueKey {
   readonly key: Buffer;
 }
 
+/** A key where `journal_key_unreadable` is told in another way. */
+export const ifReadable = (key: () => Buffer | null | undefined): Buffer | null | undefined => {
+  try {
+    return key();
+  } catch {
+    return undefined;
+  }
+};
+
 export interface KeyStore {
   /** The newest queue key. At a new day the next one is fetched meanwhile. Fails as `journal_full` when it is so old that it may be destroyed. */
   queueKey(): QueueKey;
@@ -35,7 +47,10 @@ export interface KeyStore {
   queueKeyIn(tx: Transaction): Promise<QueueKey>;
   /** Reads keys, one statement. Through `tx`, unless the store is another database. Nothing is cached: what was erased does not open a moment later. */
   load(tx: Transaction, asked: AskedKeys): Promise<LoadedKeys>;
-  /** The same, and makes those that were never made. Call it outside transactions: a key that was used must not be rolled back. */
+  /**
+   * The same, and makes those that were never made: in the role of the sequencer, which is that of `tx` unless the store is another database. Call it
+   * outside transactions: a key that was used must not be rolled back.
+   */
   make(tx: Transaction, asked: AskedKeys): Promise<LoadedKeys>;
 }
 

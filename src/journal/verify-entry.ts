@@ -3,7 +3,7 @@ import { equal, sha256 } from '../kernel/crypto.ts';
 import { Failure } from '../kernel/failure.ts';
 import { type Leaf, parseLeaf } from './entry.ts';
 import type { Parties } from './event.ts';
-import { type BoxClass, boxKey, type LoadedKeys, monthOf, ROLES, tagKeyOf, tagOf } from './keys.ts';
+import { type BoxClass, boxKey, ifReadable, type LoadedKeys, monthOf, ROLES, tagKeyOf, tagOf } from './keys.ts';
 import { type BoxName, commitmentOf, type Fields, openBox, partiesIn } from './payload.ts';
 import { partyKey } from './sequencer.ts';
 import { leafHash } from './tree.ts';
@@ -211,7 +211,7 @@ const checkNumbers = (leaf: Leaf | undefined, projection: ProjectionRow, { count
     const last = counts.get(partyKey(role, id)) ?? (partial ? n - 1 : 0);
     if (n !== last + 1) tell('number_gap', `it is number ${n} of its ${role}, after number ${last}`);
     counts.set(partyKey(role, id), n);
-    const person = keys?.person(id);
+    const person = ifReadable(() => keys?.person(id)); // its boxes say so
     if (person) tags.push(tagOf(tagKeyOf(person), role, n));
     else known = false;
   }

@@ -1,5 +1,5 @@
 import type { Leaf } from './entry.ts';
-import type { LoadedKeys, PeriodClass } from './keys.ts';
+import { ifReadable, type LoadedKeys, type PeriodClass } from './keys.ts';
 import type { Fault } from './verify-entry.ts';
 
 /**
@@ -82,7 +82,7 @@ export const createAccounts = (partial = false): Accounts => {
             message: `entry ${first}: its sealed part is missing (${count} of ${month}, of which ${saidParts.get(month) ?? 0} are said to be dropped)`,
           });
       for (const { index: at, class: of, period } of saidPeriods.values())
-        if (keys?.period(of, period))
+        if (ifReadable(() => keys?.period(of, period)))
           faults.push({
             kind: 'erasure_unaccounted',
             index: at,

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ROLES } from '../journal/keys.ts';
 import { sha256 } from '../kernel/crypto.ts';
 import type { Transaction } from '../kernel/transaction.ts';
 import { type Database, row, rows, run, sqlState } from './database.ts';
@@ -68,6 +69,16 @@ export const isRemembered = (known: ReadonlyMap<string, string>, name: string, f
 export const keepFingerprint = async (tx: Transaction, name: string, fingerprint: string): Promise<void> => {
   await run(tx, sql`insert into key_fingerprint (name, fingerprint) values (${name}, ${fingerprint}) on conflict (name) do nothing`);
 };
+
+/** The parties of the entries that have waited longest. */
+export const waitingParties = async (tx: Transaction): Promise<string[]> =>
+  (
+    await rows<{ id: string }>(
+      tx,
+      sql`select distinct e.value as id from (select parties from journal.queue order by id limit 512) q, jsonb_each_text(q.parties) e
+        where e.key = any(${ROLES}::text[]) order by 1`,
+    )
+  ).map(({ id }) => id);
 
 export interface JournalState {
   readonly size: number;

@@ -1,6 +1,6 @@
 import { isAuthentic } from '../journal/entry.ts';
 import type { EventType, Parties, Retention } from '../journal/event.ts';
-import { type KeyStore, type LoadedKeys, monthOf, ROLES, type Role, tagKeyOf } from '../journal/keys.ts';
+import { ifReadable, type KeyStore, type LoadedKeys, monthOf, ROLES, type Role, tagKeyOf } from '../journal/keys.ts';
 import { AHEAD_MS, type Batch, type KnownParty, type NewLeaf, partyKey, sequence, type WaitingRow } from '../journal/sequencer.ts';
 import { type Edge, loadEdge, rootOf } from '../journal/tree.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -52,6 +52,9 @@ export interface Lead {
   /** The keys of known parties and of this month, so that a batch of known parties costs no reading. */
   readonly persons: Map<string, Buffer | null>;
   readonly periods: Map<string, Buffer | null>;
+  /** Rows of parties whose key opens with nothing: they wait while the others go on, and are tried again a minute after `triedAt`. */
+  readonly stuck: Set<number>;
+  triedAt: number;
   /** The month for which partitions were last ensured. */
   partitioned: string;
 }
@@ -79,7 +82,18 @@ export const takeLead = async (kind: Database['kind'], connection: Dedicated, na
     throw error instanceof Failure ? new Halt(error.message) : error;
   });
   if (!rootOf(edge).equals(head.root)) throw new Halt(`the leaves do not give the root of the head (${head.size})`);
-  return { connection, epoch: head.epoch, edge, at: head.at, known: new Map(), persons: new Map(), periods: new Map(), partitioned: '' };
+  return {
+    connection,
+    epoch: head.epoch,
+    edge,
+    at: head.at,
+    known: new Map(),
+    persons: new Map(),
+    periods: new Map(),
+    stuck: new Set(),
+    triedAt: 0,
+    partitioned: '',
+  };
 };
 
 interface QueueRow {
@@ -104,11 +118,12 @@ const takeRows = async (lead: Lead, limit: number, now: Date): Promise<WaitingRo
       sql`
     select q.id, q.event_id, q.type, q.class, q.writer, q.at, q.parties, q.box, q.sealed_with, q.commitment, q.mac,
       exists (select 1 from journal.receipt r where r.event_id = q.event_id) as known
-    from journal.queue q where q.at <= ${new Date(now.getTime() + AHEAD_MS)} order by q.id limit ${limit}`,
+    from journal.queue q where q.at <= ${new Date(now.getTime() + AHEAD_MS)} and q.id <> all(${[...lead.stuck]}::bigint[]) order by q.id limit ${limit}`,
     )
   ).map(({ id, event_id, sealed_with, ...rest }) => ({ ...rest, queueId: id, eventId: event_id, sealedWith: sealed_with }));
 
 const MOST_KNOWN = 50_000;
+const STUCK_AGAIN_MS = 60_000;
 
 /** Loads what is not known yet of the parties of rows that are authentic: their keys, made at their first entry, and their numbers. */
 const learn = async (lead: Lead, keys: KeyStore, taken: readonly WaitingRow[], month: string): Promise<LoadedKeys> => {
@@ -130,11 +145,18 @@ const learn = async (lead: Lead, keys: KeyStore, taken: readonly WaitingRow[], m
   if (parties.size || periods.size) {
     const ids = [...parties.values()].map(({ id }) => id);
     const loaded = await keys.make(lead.connection.auto, { persons: ids, periods: [...periods.values()] });
-    for (const [name, of] of periods) lead.periods.set(name, loaded.period(of.class, of.period) ?? null);
-    for (const id of ids) lead.persons.set(id, loaded.person(id) ?? null);
+    for (const [name, of] of periods) lead.periods.set(name, orHalt(() => loaded.period(of.class, of.period)) ?? null);
+    const unreadable = ids.filter((id) => {
+      const person = ifReadable(() => loaded.person(id));
+      if (person !== undefined) lead.persons.set(id, person);
+      return person === undefined;
+    });
+    for (const row of taken) if (ROLES.some((role) => unreadable.includes(row.parties[role] ?? ''))) lead.stuck.add(row.queueId);
+    if (unreadable.length) lead.triedAt = performance.now();
     const counts = await countsOf(lead, parties);
     for (const [key, { id }] of parties) {
       const person = lead.persons.get(id);
+      if (person === undefined) continue;
       lead.known.set(key, { count: counts.get(key) ?? 0, tagKey: person ? tagKeyOf(person) : null });
     }
   }
@@ -214,7 +236,7 @@ const explainLoss = async (lead: Lead): Promise<void> => {
 };
 
 /** What waits and cannot be opened was made with another key, or its key is gone: never dropped, never tried again by itself. */
-const arrange = (decide: () => Batch): Batch => {
+const orHalt = <T>(decide: () => T): T => {
   try {
     return decide();
   } catch (error) {
@@ -229,6 +251,7 @@ export const runBatch = async (
   sequenced: (leaves: readonly Sequenced[]) => void,
 ): Promise<number | 'lost'> => {
   const now = options.clock.now();
+  if (lead.stuck.size && performance.now() - lead.triedAt > STUCK_AGAIN_MS) lead.stuck.clear();
   const taken = await takeRows(lead, options.batchSize, now);
   if (!taken.length) return 0;
   const authentic: WaitingRow[] = [];
@@ -240,7 +263,8 @@ export const runBatch = async (
     lead.partitioned = month;
   }
   const keys = await learn(lead, options.keys, authentic, month);
-  const batch = arrange(() => sequence(authentic, lead, { now, keys, known: lead.known, clockApart: options.clockApart() }));
+  const able = authentic.filter((one) => !lead.stuck.has(one.queueId));
+  const batch = orHalt(() => sequence(able, lead, { now, keys, known: lead.known, clockApart: options.clockApart() }));
   if (batch.leaves.length) {
     if (!(await write(lead, batch))) {
       await explainLoss(lead);
@@ -249,7 +273,7 @@ export const runBatch = async (
     lead.edge = batch.edge;
     lead.at = batch.at;
     for (const [key, party] of batch.known) lead.known.set(key, party);
-    if (authentic.some((one) => one.type === 'erasure.executed')) for (const map of [lead.known, lead.persons, lead.periods]) map.clear();
+    if (able.some((one) => one.type === 'erasure.executed')) for (const map of [lead.known, lead.persons, lead.periods]) map.clear();
     sequenced(batch.leaves);
   }
   const dropped = [...batch.repeated, ...forged.map((one) => one.queueId)];

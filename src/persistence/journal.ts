@@ -193,10 +193,10 @@ type Found = {
 /** A box whose key is gone, or that was altered, is missing: `relais journal verify` tells which. */
 const openBoxes = (found: Found, keys: LoadedKeys): ProvedEntry['boxes'] => {
   const attempt = (name: 'subject' | 'actor', box: Buffer | null, id: string | null, boxClass: BoxClass): OpenBox | undefined => {
-    const person = id === null ? undefined : keys.person(id);
-    const period = keys.period(boxClass, found.month);
-    if (!box || person === null || !period) return undefined;
     try {
+      const person = id === null ? undefined : keys.person(id);
+      const period = keys.period(boxClass, found.month);
+      if (!box || person === null || !period) return undefined;
       return openBox(boxKey(person, period), found.event_id, name, box);
     } catch {
       return undefined;

@@ -86,6 +86,7 @@ export const statusOf = (code: string): number => STATUS[code] ?? 400;
 /** The failures that are not a fault of ours, or that pass. */
 const FAILURES: Readonly<Record<string, string>> = {
   journal_full: 'journal_unavailable',
+  journal_key_unreadable: 'journal_unavailable',
   journal_unsealed: 'journal_unconfirmed',
   journal_unwitnessed: 'journal_unconfirmed',
   log_busy: 'too_many_requests',

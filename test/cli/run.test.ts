@@ -227,5 +227,11 @@ for (const kind of databases()) {
     await run('organisation add --name Mairie --siret 21750001600019 --theme famille');
     clock.advance(120_000);
     assert.match((await run('doctor')).text, /FAIL {2}journal +0 entries, 1 waiting\n.*start an instance/);
+    const [org] = await context.database.asOwner((query) => query('select id from organisation'));
+    await context.database.asOwner((query) => query("insert into journal_keys.person_key (party_id, wrapped) values ($1, '\\x00')", [org?.['id']]));
+    assert.match(
+      (await run('doctor')).text,
+      new RegExp(`put back from a backup of the key store the rows of journal_keys.person_key for ${org?.['id']}:`),
+    );
   });
 }

@@ -23,7 +23,7 @@ if (postgres)
     let world: World;
     before(async () => {
       store = await postgres.fresh({ empty: true });
-      assert.deepEqual(await migrate(store.database, undefined, 'key-store'), ['0032_key_store.sql']);
+      assert.deepEqual(await migrate(store.database, undefined, 'key-store'), ['0032_key_store.sql', '0045_key_makers_key_store.sql']);
       world = await openWorld(postgres, { keyDatabase: store.database });
     });
     after(async () => {

@@ -13,7 +13,7 @@ import { makePrivateKeyPem, publicKeyOf, randomBytes, readPrivateKey } from '../
 import type { Database } from '../../src/persistence/database.ts';
 import { createJournal, readOrigin } from '../../src/persistence/journal.ts';
 import type { SequencerAlarm } from '../../src/persistence/journal-batch.ts';
-import { openKeyStore } from '../../src/persistence/journal-keys.ts';
+import { type KeyAlarm, openKeyStore } from '../../src/persistence/journal-keys.ts';
 import { type Sealing, startSealing } from '../../src/persistence/journal-sealing.ts';
 import { type Sequencer, startSequencer } from '../../src/persistence/journal-sequencer.ts';
 import { journalSource } from '../../src/persistence/journal-source.ts';
@@ -33,7 +33,7 @@ export interface Kit {
   readonly privateKeyPem: string;
   readonly keys: { readonly kek: Buffer; readonly mac: Buffer; readonly store: KeyStore };
   readonly trusted: readonly Verifier[];
-  readonly alarms: SequencerAlarm[];
+  readonly alarms: (SequencerAlarm | KeyAlarm)[];
   /** Records entries in one transaction, sequences and seals them. */
   write(count: number, from?: number): Promise<string[]>;
   verify(options?: { withoutKey?: boolean; withoutState?: boolean }): Promise<Report>;
@@ -59,12 +59,13 @@ export const startKit = async (t: { after(undo: () => Promise<void>): void }, ki
   const { database, url, drop } = await kind.fresh();
   const folder = mkdtempSync(join(tmpdir(), 'relais-journal-'));
   const kek = randomBytes(32);
-  const keys = { kek, mac: randomBytes(32), store: await openKeyStore({ database, kek, clock }) };
+  const alarms: Kit['alarms'] = [];
+  const onAlarm = (alarm: SequencerAlarm | KeyAlarm): void => void alarms.push(alarm);
+  const keys = { kek, mac: randomBytes(32), store: await openKeyStore({ database, kek, clock, onAlarm }) };
   const privateKeyPem = makePrivateKeyPem('ed25519');
   const origin = await readOrigin(database, 'example');
   const trusted = [verifierOf(origin, publicKeyOf(readPrivateKey(privateKeyPem)))];
-  const alarms: SequencerAlarm[] = [];
-  const sequencer = startSequencer({ database, macKey: keys.mac, keys: keys.store, clock, onAlarm: (alarm) => alarms.push(alarm) });
+  const sequencer = startSequencer({ database, macKey: keys.mac, keys: keys.store, clock, onAlarm });
   const signer = startSignerWorker({ folder: join(folder, 'signer'), privateKeyPem, nextKeyFile: join(folder, 'next.pem'), origin });
   const sealing = startSealing({ database, sequencer, signer, clock, everyMs: 3_600_000 });
   const journal = createJournal({ transactions: database, keys: keys.store, macKey: keys.mac, origin, writer: 'app', clock, sequencer });

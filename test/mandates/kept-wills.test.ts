@@ -67,6 +67,23 @@ const FORGERIES: Attempts = [
   ['a session forgets the démarches', `insert into delegated_session $SESSION, null, true $FROM`, /no more than its mandate/],
   ['a session has other démarches', `insert into delegated_session $SESSION, '{x.autre}', true $FROM`, /no more than its mandate/],
   ['a session forgets the one use', `insert into delegated_session $SESSION, '{x.paiements}', false $FROM`, /no more than its mandate/],
+  [
+    'a key that opens nothing, for somebody who has no entry yet',
+    "insert into journal_keys.person_key (party_id, wrapped) values ('usg_x', '\\x00')",
+  ],
+  [
+    'somebody who has no entry yet is erased already',
+    "insert into journal_keys.person_key (party_id, wrapped, erased_at) values ('usg_x', null, now())",
+  ],
+  ['a key of a month that opens nothing', "insert into journal_keys.period_key (class, period, wrapped) values ('mandate', '2031-01', '\\x00')"],
+  ['a key of a day that opens nothing', "insert into journal_keys.period_key (class, period, wrapped) values ('queue', '2031-01-01', '\\x00')"],
+  ['a key is replaced', "update journal_keys.person_key set wrapped = '\\x00'"],
+  ['a key is erased', 'update journal_keys.person_key set wrapped = null, erased_at = now()'],
+  ['a key is removed', 'delete from journal_keys.person_key'],
+  ['a key of a month is replaced', "update journal_keys.period_key set wrapped = '\\x00'"],
+  ['a key of a month is erased', 'update journal_keys.period_key set wrapped = null, erased_at = now()'],
+  ['a key of a month is removed', 'delete from journal_keys.period_key'],
+  ['all keys are removed', 'truncate journal_keys.person_key, journal_keys.period_key'],
   ['a session changes its démarches', "update delegated_session set demarches = null where mandate_id = '$NARROW'"],
 ];
 
@@ -137,7 +154,7 @@ for (const kind of databases())
     }, async () => {
       const names = { ...REPLACED, ...(await wills()) };
       const tables =
-        'mandate mandate_grant mandate_draft attestation remote_consent paper_consent paper_scan phone_link passkey recovery_code passkey_challenge loss_link stop_try delegated_session';
+        'mandate mandate_grant mandate_draft attestation remote_consent paper_consent paper_scan phone_link passkey recovery_code passkey_challenge loss_link stop_try delegated_session journal_keys.person_key journal_keys.period_key';
       const state = () =>
         world.sql(
           tables

@@ -17,6 +17,8 @@ const NEVER: Readonly<Record<string, string>> = {
   'a mandate that has ended with a grant that lives, or that lives without any': `select m.id from mandate m
     where (m.ended_at is null) <> exists (select 1 from mandate_grant g where g.mandate_id = m.id and g.ended_at is null)`,
   'a mandate without its seal': `select m.id from mandate m where not exists (select 1 from attestation a where a.mandate_id = m.id)`,
+  'a party that has entries and never had a key': `select id from journal.projection p, lateral unnest(array[p.usager, p.organisation, p.administration, p.aidant]) id
+    where id is not null and not exists (select 1 from journal_keys.person_key k where k.party_id = id)`,
   'a mandate without an entry of each will': `select m.id from mandate m where m.draft_id in (select id from mandate_draft where created_at > $1)
       and 1 <> (select count(*) from journal.projection p where p.type = 'mandate.created' and p.mandate = m.id)`,
 };
