@@ -32,7 +32,7 @@ export const LOG_FLAGS: readonly Flag[] = [
     name: 'window',
     kind: 'text',
     value: 'TIME',
-    help: 'such as 30s, 5m, 4h, or off. Of an address or a folder: how old the newest checkpoint may be (5m of an address, off of a folder, if left out). Of the database: how long any entry may have waited for a checkpoint (15m, if left out, and only for those that still wait)',
+    help: 'such as 30s, 5m, 4h or off: how old the newest checkpoint may be, or how long an entry of the database may wait for one',
   },
   { name: 'token-file', kind: 'text', value: 'FILE', help: 'the token of a mirror, without which a published log gives hashes and no leaves' },
 ];

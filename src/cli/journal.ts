@@ -61,7 +61,7 @@ export const verifyCommand: HouseCommand = {
   ],
   notes: [
     'The database is read from the process that holds it, with every sealed part. An address or a folder needs neither database nor setting, but --vkey or',
-    '--policy: docs/journal.md. Exit codes 4 to 7 tell the class of the first fault: see `relais --help`.',
+    '--policy: docs/journal.md. Without --window it is 5m for an address, off for a folder, 15m for entries of the database that wait still. Exit codes 4 to 7 tell the class of the first fault: see `relais --help`.',
   ],
   outside: (input, io) => verifyOutside(input, io, exitOfReport),
   run: async (input, context, io) => {

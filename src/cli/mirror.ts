@@ -2,11 +2,12 @@ import { resolve } from 'node:path';
 import { urlReader } from '../journal/log-url.ts';
 import { type Mirror, openMirror, type Updated } from '../journal/mirror.ts';
 import { serveMirror } from '../journal/mirror-server.ts';
-import { readVkey } from '../journal/note.ts';
+import { readPolicy } from '../journal/policy.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { randomToken, sha256 } from '../kernel/crypto.ts';
 import { Failure } from '../kernel/failure.ts';
 import { EXIT, type Io, type LocalCommand } from './command.ts';
+import { policyOfKey } from './journal-verify-log.ts';
 import { untilStopped } from './witness.ts';
 
 /** What an administration or an association runs to hold a copy of the journal: docs/mirror.md. */
@@ -22,6 +23,7 @@ const EXITS: Readonly<Record<Updated['kind'], number>> = {
   copied: EXIT.done,
   nothing_yet: EXIT.done,
   older_shown: EXIT.continuity,
+  unwitnessed: EXIT.checkpoint,
   leaves_differ: EXIT.entry,
   rewritten: EXIT.continuity,
 };
@@ -55,7 +57,18 @@ export const mirror: LocalCommand = {
   flags: [
     { name: 'from', kind: 'text', value: 'URL', help: 'the log, such as https://relais.example/log', required: true },
     { name: 'token-file', kind: 'text', value: 'FILE', help: 'the token that the operator gave to this mirror', required: true },
-    { name: 'vkey', kind: 'list', value: 'VKEY', help: 'public key of the log, known from elsewhere; the former ones too', required: true },
+    {
+      name: 'vkey',
+      kind: 'text',
+      value: 'VKEY',
+      help: 'public key of the log, known from elsewhere: the newest, or a former one; the changes are followed',
+    },
+    {
+      name: 'policy',
+      kind: 'text',
+      value: 'FILE',
+      help: 'or a C2SP tlog-policy: the keys of one log, and the witnesses who must have seen what is taken',
+    },
     { name: 'dir', kind: 'text', value: 'FOLDER', help: 'where the copy is kept; made if it is missing', required: true },
     { name: 'port', kind: 'text', value: 'PORT', help: 'where it listens; without it, looks once and ends' },
     { name: 'host', kind: 'text', value: 'ADDRESS', help: '127.0.0.1 if left out; put a proxy with HTTPS before it' },
@@ -65,11 +78,16 @@ export const mirror: LocalCommand = {
   run: async (input, io) => {
     const every = numberIn(input.text('every') ?? '10', 'every', 1, 3600) * 1000;
     const port = input.text('port');
+    const [vkey, file] = [input.text('vkey'), input.text('policy')];
+    if ((vkey === undefined) === (file === undefined)) {
+      io.err('--vkey or --policy, one of the two: say whose signature counts; a log cannot say it of itself');
+      return EXIT.usage;
+    }
     const token = (await io.read(input.must('token-file'))).trim();
     const opened = await openMirror({
       folder: resolve(input.must('dir')),
       reader: urlReader(input.must('from'), token),
-      trusted: input.list('vkey').map(readVkey),
+      policy: file === undefined ? policyOfKey(vkey ?? '') : readPolicy(await io.read(file)),
       onProgress: (done, size) => {
         if (done % 65_536 === 0) io.err(`${done} of ${size} entries`);
       },

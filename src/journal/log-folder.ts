@@ -18,6 +18,10 @@ export interface CopyOptions {
   /** Without entries, only hashes are written: for whoever may not have the leaves. */
   readonly entries: boolean;
   readonly onProgress?: (done: number, size: number) => void;
+  /** Told of each leaf in order; of those of the bundle where the copy goes on, again. */
+  readonly onLeaf?: (index: number, leaf: Buffer) => void;
+  /** Asked once everything is there and has the signed root, before it gets its name. What it fails with, the copy fails with. */
+  readonly accept?: () => void;
 }
 
 export type Copied =
@@ -102,6 +106,7 @@ const take = async (copy: Copy, n: number): Promise<readonly Buffer[]> => {
 const grow = (copy: Copy, leaves: readonly Buffer[]): boolean => {
   const { before } = copy;
   const hashes = leaves.map(leafHash);
+  for (const [i, leaf] of leaves.entries()) copy.options.onLeaf?.(copy.edge.size + i, leaf);
   const known = (before?.size ?? 0) - copy.edge.size;
   if (before && known > 0 && !rootOf(append(copy.edge, hashes.slice(0, known)).edge).equals(before.root)) return false;
   const { edge, tiles } = append(copy.edge, hashes);
@@ -145,6 +150,12 @@ export const copyLog = async (options: CopyOptions): Promise<Copied> => {
   if (!rootOf(copy.edge).equals(checkpoint.root)) {
     takeAway(copy);
     return { refused: size === checkpoint.size ? 'not_continued' : 'leaves_differ', size };
+  }
+  try {
+    options.accept?.();
+  } catch (error) {
+    takeAway(copy);
+    throw error;
   }
   putTiles(
     copy,

@@ -3,7 +3,7 @@ import { createLogKeys, type Rotation, readRotation } from './log-keys.ts';
 import { inOrder, type LogReader, readerHashes, readLeaves } from './log-reader.ts';
 import { readCheckpoint, textOf, type Verifier } from './note.ts';
 import { openWitnessed, type Policy, type Witnessed } from './policy.ts';
-import { readRotations } from './rotations.ts';
+import { type RotationLeaf, readRotations } from './rotations.ts';
 import { tileWidth, writeTilePath } from './tile-path.ts';
 import { leafHash, TILE_WIDTH } from './tree.ts';
 
@@ -30,18 +30,21 @@ export const hasLeaves = async (reader: LogReader, size: number): Promise<boolea
 
 const ROTATED = Buffer.from('"e":"key.rotated"');
 
+/** Says whether the leaf at `index` changes the key of its log: both keys signed it. */
+export const isRotation = (index: number, leaf: Buffer): boolean => {
+  if (!leaf.includes(ROTATED)) return false;
+  try {
+    return readRotation(index, leaf).index === index;
+  } catch {
+    return false; // told when its leaf is checked
+  }
+};
+
 /** Reads the changes of key that a log holds, before anything of it is believed: each is signed by the key that it leaves. Others are passed over. */
-const findRotations = async (reader: LogReader, size: number): Promise<Rotation[]> => {
-  const rotations: Rotation[] = [];
+export const readRotationLeaves = async (reader: LogReader, size: number): Promise<RotationLeaf[]> => {
+  const rotations: RotationLeaf[] = [];
   for await (const [n, leaves] of inOrder(0, Math.ceil(size / TILE_WIDTH), (each) => readLeaves(reader, size, each)))
-    for (const [i, leaf] of (leaves ?? []).entries()) {
-      if (!leaf.includes(ROTATED)) continue;
-      try {
-        rotations.push(readRotation(n * TILE_WIDTH + i, leaf));
-      } catch {
-        // told when its leaf is checked
-      }
-    }
+    for (const [i, leaf] of (leaves ?? []).entries()) if (isRotation(n * TILE_WIDTH + i, leaf)) rotations.push({ index: n * TILE_WIDTH + i, leaf });
   return rotations;
 };
 
@@ -65,7 +68,9 @@ export const openFollowed = async (source: KeySource, note: string): Promise<Wit
     if (!(error instanceof Failure) || error.code !== 'note_unsigned') throw error;
     const { size } = readCheckpoint(textOf(note));
     if (size === 0) throw error;
-    const rotations = (await hasLeaves(reader, size)) ? await findRotations(reader, size) : await shownRotations(reader, size);
+    const rotations = (await hasLeaves(reader, size))
+      ? (await readRotationLeaves(reader, size)).map(({ index, leaf }) => readRotation(index, leaf))
+      : await shownRotations(reader, size);
     const keys = createLogKeys(pinnedKeys(source), rotations).at(size);
     return openWitnessed(note, origin, { ...policy, logs: keys.map((verifier) => ({ verifier })) });
   }

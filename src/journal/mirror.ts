@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { sha256 } from '../kernel/crypto.ts';
 import { Failure } from '../kernel/failure.ts';
 import { copyLog, folderCheckpoint, writeInFolder } from './log-folder.ts';
-import { openSized } from './log-keys.ts';
 import { folderReader, type LogReader, readerHashes, readLeaves } from './log-reader.ts';
-import { type Checkpoint, type Verifier, writeVkey } from './note.ts';
+import { openChanges } from './mirror-keys.ts';
+import { type Checkpoint, readCheckpoint, textOf, writeVkey } from './note.ts';
+import type { Policy, Witnessed } from './policy.ts';
 import { proveConsistency, verifyConsistency } from './proof.ts';
-import { followRotations, readRotations } from './rotations.ts';
+import { readRotations } from './rotations.ts';
 import { openTagIndex, type TagIndex } from './tag-index.ts';
 import { loadEdge, rootOf, TILE_WIDTH } from './tree.ts';
 
@@ -20,6 +21,8 @@ export type Updated =
   | { readonly kind: 'nothing_yet' }
   /** An older checkpoint than the one that is held, of the same past: whoever asked is being shown a frozen log, or a cache. */
   | { readonly kind: 'older_shown'; readonly size: number; readonly shown: number }
+  /** What is signed continues this copy, and no quorum of the policy's witnesses has seen more than it holds: nothing was taken. */
+  | { readonly kind: 'unwitnessed'; readonly size: number; readonly shown: number }
   /** The leaves that were given are not those that were signed: nothing of them was kept. */
   | { readonly kind: 'leaves_differ'; readonly size: number; readonly shown: number }
   /** What was signed is not what continues this copy. `evidence` holds both checkpoints. */
@@ -38,8 +41,8 @@ export interface Mirror {
 export interface MirrorOptions {
   readonly folder: string;
   readonly reader: LogReader;
-  /** Keys of the log, known from elsewhere; all of one name. */
-  readonly trusted: readonly Verifier[];
+  /** The key of the log, known from elsewhere, and whose cosignatures are asked. Several keys count each for its own sizes, as the log changed them. */
+  readonly policy: Policy;
   readonly onProgress?: (done: number, size: number) => void;
 }
 
@@ -58,6 +61,8 @@ const isShown = async (reader: LogReader, held: Checkpoint, shown: Checkpoint): 
   }
 };
 
+type Opened = Witnessed & { readonly note: string };
+
 /** Keeps two checkpoints that contradict each other: signed by the same key, they need no other witness. */
 const keepEvidence = async (folder: string, shown: Checkpoint, note: string): Promise<string> => {
   const evidence = join(folder, 'evidence', `${shown.size}-${sha256(note).toString('hex').slice(0, 16)}`);
@@ -68,11 +73,12 @@ const keepEvidence = async (folder: string, shown: Checkpoint, note: string): Pr
   return evidence;
 };
 
-/** Opens the mirror of one log in `folder`. */
+/** Opens the mirror of one log in `folder`. Fails as `log_unknown`, `mirror_damaged`. */
 export const openMirror = async (options: MirrorOptions): Promise<Mirror> => {
-  const { folder, reader, trusted, onProgress } = options;
-  const origin = trusted[0]?.name;
-  if (origin === undefined || trusted.some(({ name }) => name !== origin)) throw new Failure('log_unknown', 'the keys are not those of one log');
+  const { folder, reader, policy, onProgress } = options;
+  const origin = policy.logs[0]?.verifier.name;
+  if (origin === undefined || policy.logs.some(({ verifier }) => verifier.name !== origin))
+    throw new Failure('log_unknown', 'the keys are not those of one log');
   mkdirSync(join(folder, 'tile'), { recursive: true });
   const own = folderReader(folder);
   const held = () => folderCheckpoint(own);
@@ -80,7 +86,8 @@ export const openMirror = async (options: MirrorOptions): Promise<Mirror> => {
   if (before && before.origin !== origin) throw new Failure('log_unknown', `${folder} holds ${before.origin}, not ${origin}`);
   if (before && !(await rootAt(folder, before, before.size)).equals(before.root))
     throw new Failure('mirror_damaged', `the tiles of ${folder} do not give its checkpoint: keep the folder, and begin another`);
-  writeInFolder(folder, 'vkey', trusted.map((key) => `${writeVkey(key)}\n`).join(''));
+  writeInFolder(folder, 'vkey', policy.logs.map(({ verifier }) => `${writeVkey(verifier)}\n`).join(''));
+  const changes = await openChanges(folder, policy, origin, before?.size ?? 0);
   const tags = openTagIndex(folder);
   if (before) await tags.catchUp(before.size);
 
@@ -95,7 +102,16 @@ export const openMirror = async (options: MirrorOptions): Promise<Mirror> => {
 
   const copy = async (mine: Checkpoint | undefined, shown: Checkpoint, note: string): Promise<Updated> => {
     const size = mine?.size ?? 0;
-    const copied = await copyLog({ folder, checkpoint: shown, note, leaves: leavesOf(shown), entries: true, ...(onProgress ? { onProgress } : {}) });
+    const found = changes.collect(note);
+    const copied = await copyLog({
+      folder,
+      checkpoint: shown,
+      note,
+      leaves: leavesOf(shown),
+      entries: true,
+      ...(onProgress ? { onProgress } : {}),
+      ...found,
+    });
     if (!('refused' in copied)) {
       await tags.catchUp(shown.size);
       return { kind: 'copied', size: shown.size, new: shown.size - size };
@@ -104,23 +120,40 @@ export const openMirror = async (options: MirrorOptions): Promise<Mirror> => {
     return { kind: 'rewritten', size, shown: shown.size, evidence: await keepEvidence(folder, shown, note) };
   };
 
+  /** Opens what the log shows as `path`: with the changes of key that this copy holds, else with those that are shown for what is not copied yet. */
+  const open = async (path: string, size: number): Promise<Opened | undefined> => {
+    const note = (await reader.read(path))?.toString('utf8');
+    if (note === undefined) return undefined;
+    try {
+      return { ...changes.open(note), note };
+    } catch (error) {
+      if (!(error instanceof Failure) || error.code !== 'note_unsigned' || readCheckpoint(textOf(note)).size <= size) throw error;
+      return { ...changes.open(note, readRotations((await reader.read('rotations'))?.toString('utf8') ?? '')), note };
+    }
+  };
+
   return {
     origin,
     folder,
     held,
     tags,
     async update() {
-      const note = (await reader.read('checkpoint'))?.toString('utf8');
-      if (note === undefined) return { kind: 'nothing_yet' };
-      const changes = (await reader.read('rotations'))?.toString('utf8') ?? '';
-      const shown = openSized(note, origin, followRotations(trusted, readRotations(changes)).keys);
-      if (changes) writeInFolder(folder, 'rotations', changes);
       const mine = await held();
-      if (!mine || shown.size > mine.size) return copy(mine, shown, note);
-      const { size } = mine;
-      if (!(await rootAt(folder, mine, shown.size)).equals(shown.root))
-        return { kind: 'rewritten', size, shown: shown.size, evidence: await keepEvidence(folder, shown, note) };
-      return shown.size < size ? { kind: 'older_shown', size, shown: shown.size } : { kind: 'current', size, new: 0 };
+      const size = mine?.size ?? 0;
+      const plain = await open('checkpoint', size);
+      if (!plain) return { kind: 'nothing_yet' };
+      const { checkpoint: shown, note } = plain;
+      const continues =
+        !mine ||
+        (shown.size > size ? plain.met || (await isShown(reader, mine, shown)) : (await rootAt(folder, mine, shown.size)).equals(shown.root));
+      if (!continues) return { kind: 'rewritten', size, shown: shown.size, evidence: await keepEvidence(folder, shown, note) };
+      if (shown.size < size) return { kind: 'older_shown', size, shown: shown.size };
+      if (mine && shown.size === size) return { kind: 'current', size, new: 0 };
+      // A log that no quorum has seen says so by another answer than 404.
+      const taken = plain.met ? plain : await open('checkpoint/witnessed', size).catch(() => undefined);
+      if (!taken?.met) return { kind: 'unwitnessed', size, shown: shown.size };
+      if (mine && taken.checkpoint.size === size) return { kind: 'current', size, new: 0 };
+      return taken.checkpoint.size < size ? { kind: 'older_shown', size, shown: taken.checkpoint.size } : copy(mine, taken.checkpoint, taken.note);
     },
   };
 };

@@ -112,7 +112,7 @@ for (const kind of databases()) {
   });
 }
 
-test('J15 begun in the middle of a month whose sealed parts were dropped, a verification accounts for those it saw', () => {
+test('J4 begun in the middle of a month whose sealed parts were dropped, a verification accounts for those it saw', () => {
   const leaf = { type: 'partition.dropped', parameters: { month: '2026-01', entries: '3' } } as unknown as Parameters<
     ReturnType<typeof createAccounts>['said']
   >[1];

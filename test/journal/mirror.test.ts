@@ -1,6 +1,6 @@
-import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import Fastify from 'fastify';
 import { EXIT } from '../../src/cli/command.ts';
 import { mirror as mirrorCommand, mirrorToken } from '../../src/cli/mirror.ts';
@@ -11,14 +11,16 @@ import { folderReader, readLeaves } from '../../src/journal/log-reader.ts';
 import { urlReader } from '../../src/journal/log-url.ts';
 import { type Mirror, openMirror } from '../../src/journal/mirror.ts';
 import { serveMirror } from '../../src/journal/mirror-server.ts';
-import { openCheckpoint, writeVkey } from '../../src/journal/note.ts';
+import { cosignNote, openCheckpoint, textOf, verifierOf, writeVkey } from '../../src/journal/note.ts';
 import { readPolicy } from '../../src/journal/policy.ts';
 import { createPublishedLog } from '../../src/journal/published.ts';
+import { writeRotations } from '../../src/journal/rotations.ts';
 import { append, EMPTY_EDGE, leafHash, rootOf } from '../../src/journal/tree.ts';
 import { verifyLog } from '../../src/journal/verify-log.ts';
-import { randomBytes, randomToken, sha256 } from '../../src/kernel/crypto.ts';
+import { makePrivateKeyPem, publicKeyOf, randomBytes, randomToken, readPrivateKey, sha256 } from '../../src/kernel/crypto.ts';
 import { logApi } from '../../src/web/api/log.ts';
 import { assert, test } from '../support/check.ts';
+import { leafOf } from './big-log.ts';
 import { type OutsideLog, startLog } from './outside-log.ts';
 
 /** A mirror holds what the operator cannot take back, and tells a person whether her tag is there. */
@@ -32,6 +34,8 @@ interface Place {
   show(leaves: Buffer[]): void;
   open(): Promise<Mirror>;
 }
+
+const policyOf = (log: OutsideLog, more = 'quorum none\n') => readPolicy(`log ${writeVkey(log.verifier)}\n${more}`);
 
 const start = async (t: { after(undo: () => unknown): void }): Promise<Place> => {
   const log = startLog();
@@ -69,7 +73,7 @@ const start = async (t: { after(undo: () => unknown): void }): Promise<Place> =>
       log.seal();
       published = createPublishedLog(log.store);
     },
-    open: () => openMirror({ folder, reader: urlReader(url, token), trusted: [log.verifier] }),
+    open: () => openMirror({ folder, reader: urlReader(url, token), policy: policyOf(log) }),
   };
 };
 
@@ -92,7 +96,7 @@ test('J5 a mirror copies what is signed, verified leaf by leaf, goes on, and is 
   const server = await serveMirror({ mirror, token, port: 0, host: '127.0.0.1' });
   t.after(() => server.close());
   const base = `http://127.0.0.1:${server.port}`;
-  const policy = readPolicy(`log ${writeVkey(log.verifier)}\nquorum none\n`);
+  const policy = policyOf(log);
   const report = await verifyLog({ reader: urlReader(base, token), policy, origin: log.origin });
   assert.deepEqual([report.ok, report.leaves, report.checked], [true, true, 1800]);
   const bare = await verifyLog({ reader: urlReader(base), policy, origin: log.origin });
@@ -113,7 +117,7 @@ test('J5 a mirror copies what is signed, verified leaf by leaf, goes on, and is 
     assert.equal(await status(path, { authorization: `Bearer ${token}` }), 404, path);
   assert.equal((await fetch(`${base}/checkpoint`, { method: 'POST' })).status, 405);
   const wrong = urlReader(url, randomToken());
-  await assert.rejects((async () => (await openMirror({ folder: join(folder, 'x'), reader: wrong, trusted: [log.verifier] })).update())(), {
+  await assert.rejects((async () => (await openMirror({ folder: join(folder, 'x'), reader: wrong, policy: policyOf(log) })).update())(), {
     code: 'log_forbidden',
   });
 });
@@ -249,6 +253,12 @@ test('J5 relais mirror looks once without a port, with the exit code of what it 
   place.log.grow(40);
   file = `${place.token}\n`;
   const at = ['mirror', '--from', place.url, '--token-file', 'token', '--vkey', writeVkey(place.log.verifier), '--dir', place.folder];
+  assert.equal(
+    await run(...at.filter((one) => one !== '--vkey' && !one.startsWith('journal.'))),
+    EXIT.usage,
+    'a log cannot say whose signature counts',
+  );
+  assert.equal(await run(...at, '--policy', 'policy'), EXIT.usage);
   assert.equal(await run(...at), EXIT.done);
   assert.match(lines[0] ?? '', /"event":"copied","size":40,"new":40/);
   assert.equal(await run(...at), EXIT.done);
@@ -256,4 +266,98 @@ test('J5 relais mirror looks once without a port, with the exit code of what it 
   place.show(place.log.leaves.map((leaf, i) => (i === 2 ? other(leaf) : leaf)));
   assert.equal(await run(...at), EXIT.continuity);
   assert.match(lines[0] ?? '', /"event":"rewritten","size":40,"shown":40,"evidence":/);
+});
+
+test('K6 a mirror goes by one key, follows its changes in its own leaves, and takes nothing more of the key that was left', async (t) => {
+  const { log, folder } = await start(t);
+  const shown = join(folder, 'shown');
+  for (const where of [shown, join(folder, 'planted')]) mkdirSync(join(where, 'tile'), { recursive: true });
+  const copy = join(folder, 'copy');
+  const show = async (rotations: string): Promise<void> => {
+    await log.copyTo(shown);
+    writeFileSync(join(shown, 'rotations'), rotations);
+  };
+  const former = log.verifier;
+  const open = (policy = policyOf(log)) => openMirror({ folder: copy, reader: folderReader(shown), policy });
+  log.grow(300);
+  await show('');
+  assert.equal((await (await open()).update()).kind, 'copied');
+  const next = log.rotate();
+  log.grow(20);
+  const change = writeRotations([{ index: 300, leaf: log.leaves[300] as Buffer }]);
+  const right = log.leaves;
+  log.leaves = right.map((leaf, i) => (i === 300 ? leafOf(300) : leaf));
+  log.seal();
+  await log.copyTo(join(folder, 'planted'));
+  writeFileSync(join(folder, 'planted', 'rotations'), change);
+  const planted = await openMirror({ folder: copy, reader: folderReader(join(folder, 'planted')), policy: policyOf(log) });
+  await assert.rejects(planted.update(), { code: 'note_unsigned' }, 'a change that is shown, and is no entry');
+  assert.equal((await planted.held())?.size, 300);
+  log.leaves = right;
+  log.seal();
+  await show(change);
+  assert.deepEqual(await (await open()).update(), { kind: 'copied', size: 321, new: 21 });
+  assert.equal(readFileSync(join(copy, 'rotations'), 'utf8'), change);
+
+  // A thief of the former key continues the log, and shows no change; a mirror that was given both keys is not deceived either.
+  const both = policyOf(log, `log ${writeVkey(next)}\nquorum none\n`);
+  log.leaves.push(leafOf(321));
+  log.sealAsBefore();
+  await show('');
+  for (const policy of [policyOf(log), both]) await assert.rejects((await open(policy)).update(), { code: 'note_unsigned' });
+  rmSync(join(copy, 'rotations'));
+  await assert.rejects((await open(both)).update(), { code: 'note_unsigned' }, 'what it copied says it again');
+  log.seal();
+  await show('');
+  assert.deepEqual(await (await open()).update(), { kind: 'copied', size: 322, new: 1 });
+  const stranger = startLog();
+  stranger.grow(3);
+  await assert.rejects(open(policyOf(log, `log ${writeVkey(stranger.verifier)}\nquorum none\n`)), { code: 'log_unknown' });
+  assert.equal(log.verifier, former);
+});
+
+test('J5 a mirror by policy takes what its witnesses have seen, and keeps the evidence of what the log signs beside', async (t) => {
+  const { log, folder } = await start(t);
+  const [shown, copy] = [join(folder, 'shown'), join(folder, 'copy')];
+  mkdirSync(join(shown, 'tile'), { recursive: true });
+  const key = readPrivateKey(makePrivateKeyPem('ed25519'));
+  const name = 'witness.example/w';
+  const policy = policyOf(log, `witness w ${writeVkey(verifierOf(name, publicKeyOf(key), 'cosignature'))}\nquorum w\n`);
+  const mirror = await openMirror({ folder: copy, reader: folderReader(shown), policy });
+  const put = (path: string, note: string): void => {
+    mkdirSync(dirname(join(shown, path)), { recursive: true });
+    writeFileSync(join(shown, path), note);
+  };
+  const cosigned = (note: string): string => note + cosignNote(textOf(note), name, key, new Date('2026-02-01T00:00:00Z'));
+  const first = log.grow(300);
+  await log.copyTo(shown);
+  assert.deepEqual(await mirror.update(), { kind: 'unwitnessed', size: 0, shown: 300 });
+  assert.ok(!existsSync(join(copy, 'checkpoint')));
+  put('checkpoint', cosigned(first));
+  assert.deepEqual(await mirror.update(), { kind: 'copied', size: 300, new: 300 });
+  log.grow(40);
+  await log.copyTo(shown);
+  assert.deepEqual(await mirror.update(), { kind: 'unwitnessed', size: 300, shown: 340 });
+  const kept = log.leaves;
+  const rewritten = kept.map((leaf, i) => (i === 40 ? other(leaf) : leaf));
+  // What no witness has seen is still signed by the log: another past in it is evidence.
+  const right = join(folder, 'right');
+  cpSync(shown, right, { recursive: true });
+  rmSync(shown, { recursive: true });
+  mkdirSync(join(shown, 'tile'), { recursive: true });
+  log.leaves = rewritten;
+  log.seal();
+  await log.copyTo(shown);
+  const told = await mirror.update();
+  assert.ok(told.kind === 'rewritten' && existsSync(join(told.evidence, 'shown')), JSON.stringify(told));
+  rmSync(shown, { recursive: true });
+  cpSync(right, shown, { recursive: true });
+  log.leaves = kept;
+  log.seal();
+  mkdirSync(join(shown, 'checkpoint-of'), { recursive: true });
+  const reader = { read: (path: string) => folderReader(shown).read(path === 'checkpoint/witnessed' ? 'checkpoint-of/witnessed' : path) };
+  put('checkpoint-of/witnessed', cosigned((await log.store.checkpoint(340))?.note ?? ''));
+  const again = await openMirror({ folder: copy, reader, policy });
+  assert.deepEqual(await again.update(), { kind: 'copied', size: 340, new: 40 }, 'from where a log publishes it');
+  assert.match(readFileSync(join(copy, 'checkpoint'), 'utf8'), /witness\.example\/w/);
 });

@@ -5,7 +5,7 @@ import { copyLog } from '../../src/journal/log-folder.ts';
 import { signRotation } from '../../src/journal/log-keys.ts';
 import { folderReader } from '../../src/journal/log-reader.ts';
 import { openMirror } from '../../src/journal/mirror.ts';
-import { readCheckpoint, readVkey, signNote, textOf, verifierOf, writeVkey } from '../../src/journal/note.ts';
+import { readCheckpoint, signNote, textOf, verifierOf, writeVkey } from '../../src/journal/note.ts';
 import { readPolicy } from '../../src/journal/policy.ts';
 import { readRotations, writeRotations } from '../../src/journal/rotations.ts';
 import { verifyLog } from '../../src/journal/verify-log.ts';
@@ -52,7 +52,7 @@ for (const kind of databases())
     const copyOf = async (key: string) => {
       const mine = mkdtempSync(join(tmpdir(), 'relais-mirror-'));
       t.after(() => rmSync(mine, { recursive: true, force: true }));
-      const mirror = await openMirror({ folder: mine, reader: folderReader(folder), trusted: [readVkey(key)] });
+      const mirror = await openMirror({ folder: mine, reader: folderReader(folder), policy: readPolicy(`log ${key}\nquorum none\n`) });
       return { mirror, mine };
     };
     const { mirror, mine } = await copyOf(rotation.former);
