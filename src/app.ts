@@ -476,7 +476,8 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     rotations: () => rotationsIn(database.auto),
     published: createPublishedLog(logStore(database.auto)),
     evidence: evidenceStore,
-    mirrors: config.mirrors ?? [],
+    mirrors: (config.mirrors ?? []).map(({ hash }) => hash),
+    askedMirrors: (config.mirrors ?? []).flatMap(({ name, url }) => (url === undefined ? [] : [{ name, url }])),
     erasures: (before, limit) => erasuresIn(database.auto, before, limit),
     proof: (tx, index) => {
       const witnessed = confirmed.witnessed();

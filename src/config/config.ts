@@ -2,6 +2,7 @@ import type { Tsa } from '../journal/timestamp.ts';
 import type { Secret } from '../kernel/secret.ts';
 import type { Translation } from '../web/translations.ts';
 import type { Keys } from './keys.ts';
+import type { KnownMirror } from './mirrors.ts';
 import type { WitnessingConfig } from './witnessing.ts';
 
 /** One upstream federation, as its registration with Relais says (federations.md §2.1, §2.2). */
@@ -37,7 +38,7 @@ export interface Config {
   /** Where SMS are posted; undefined where SMS is not offered. Its key is `sms-gateway`. */
   readonly smsUrl?: string | undefined;
   /** SHA-256 of the tokens of those who may copy the leaves of the journal; nobody by default. */
-  readonly mirrors?: readonly Buffer[];
+  readonly mirrors?: readonly KnownMirror[];
   /** Who gives a time over checkpoints (RFC 3161); nobody by default. */
   readonly tsa?: Tsa | undefined;
   /** Number shown on every page. */

@@ -22,7 +22,7 @@ export const effectiveSettings = (config: Config): ReadonlyMap<string, string> =
     smtp: hostOf(config.smtpUrl),
     mailFrom: config.mailFrom,
     sms: hostOf(config.smsUrl),
-    mirrors: (config.mirrors ?? []).map((hash) => hash.toString('hex')),
+    mirrors: (config.mirrors ?? []).map(({ hash, url }) => `${hash.toString('hex')}${url === undefined ? '' : ` ${url}`}`),
     timestamps: hostOf(config.tsa?.url),
     witnesses: witnessing?.policy?.text ?? null,
     helpNumber: config.helpNumber,

@@ -5,7 +5,7 @@ import { Secret } from '../kernel/secret.ts';
 import { readTranslations, type Translation } from '../web/translations.ts';
 import type { Config } from './config.ts';
 import { readKeys } from './keys.ts';
-import { readMirrors } from './mirrors.ts';
+import { type KnownMirror, readMirrors } from './mirrors.ts';
 import { readWitnessing } from './witnessing.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -85,7 +85,7 @@ export const productionConfig = (env: Environment = environment): Config => {
       faults.push(`RELAIS_TRANSLATIONS: ${error instanceof Failure ? (error.detail ?? error.code) : `${translationsFolder} cannot be read`}`);
     }
   }
-  let mirrors: Buffer[] = [];
+  let mirrors: KnownMirror[] = [];
   const mirrorsFile = env['RELAIS_MIRRORS'];
   if (mirrorsFile) {
     try {

@@ -130,7 +130,7 @@ const configOf = (
   mailFrom: 'relais@demonstration.example',
   helpNumber: '0 800 00 00 00',
   translations: readTranslations(TRANSLATIONS),
-  mirrors: options.mirrorsFile ? readMirrors(options.mirrorsFile) : [],
+  mirrors: options.mirrorsFile ? readMirrors(options.mirrorsFile, { loopback: true }) : [],
   trustedProxies: [],
   allowLoopback: true,
   logLevel: 'warn',

@@ -53,6 +53,8 @@ export interface Evidence {
   };
   /** Newest first. */
   readonly entries: readonly EntryEvidence[];
+  /** Whom the page asks whether the party has a number beyond its newest, each at `url`/tag/…; only where the page holds the newest. */
+  readonly mirrors?: readonly { readonly name: string; readonly url: string }[];
   /** What the words of the page are compared with. */
   readonly page: {
     readonly lang: Lang;
@@ -167,6 +169,9 @@ const seenOn = ({ view, also = [] }: Shown, line: ProvedEntry): VisibleEntry | u
   return { ...pick(parties), ...seen, detail: seen.detail && { ...seen.detail, ...pick(detail) } };
 };
 
+/** What a page that carries this evidence may ask beyond this site (CSP connect-src). */
+export const asksOf = (evidence: Evidence | undefined): readonly string[] => (evidence?.mirrors ?? []).map(({ url }) => `${url}/tag/`);
+
 /** Gathers the evidence of a page in a number of statements that does not depend on its length. Undefined when the signer's key is not known. */
 export const evidenceOf = async (site: Site, shown: Shown): Promise<Evidence | undefined> => {
   const { view, lines, whole } = shown;
@@ -216,6 +221,7 @@ export const evidenceOf = async (site: Site, shown: Shown): Promise<Evidence | u
       ...(whole?.anchor === undefined ? {} : { anchor: whole.anchor }),
     },
     entries,
+    ...(complete?.newest && key && site.askedMirrors.length ? { mirrors: site.askedMirrors } : {}),
     page: { ...pageOf(shown), ...(shown.again === undefined ? {} : { again: shown.again }) },
   };
 };

@@ -23,6 +23,8 @@ export interface PageOptions {
   readonly formOrigins?: readonly string[];
   /** True for the few pages that load the script of passkeys (CSP script-src). */
   readonly script?: boolean;
+  /** Addresses beyond this site that the page's script asks, each up to its last slash (CSP connect-src). */
+  readonly asks?: readonly string[];
   /** True for a page that reads itself again by our other script (CSP script-src, connect-src). */
   readonly follows?: boolean;
 }
@@ -56,8 +58,12 @@ const text = (value: unknown): string => (typeof value === 'string' ? value : Ar
 const member = (of: unknown, name: string): unknown =>
   typeof of === 'object' && of !== null && Object.hasOwn(of, name) ? (of as Record<string, unknown>)[name] : undefined;
 
-export const contentSecurityPolicy = (formOrigins: readonly string[], script: 'none' | 'alone' | 'reading' = 'none'): string =>
-  `default-src 'none'; ${{ none: '', alone: "script-src 'self'; ", reading: "script-src 'self'; connect-src 'self'; " }[script]}style-src 'self'; font-src 'self'; img-src 'self' data:; form-action ${["'self'", ...new Set(formOrigins)].join(' ')}; base-uri 'none'; frame-ancestors 'none'`;
+export const contentSecurityPolicy = (
+  formOrigins: readonly string[],
+  script: 'none' | 'alone' | 'reading' = 'none',
+  asks: readonly string[] = [],
+): string =>
+  `default-src 'none'; ${{ none: '', alone: "script-src 'self'; ", reading: `script-src 'self'; connect-src ${["'self'", ...asks].join(' ')}; ` }[script]}style-src 'self'; font-src 'self'; img-src 'self' data:; form-action ${["'self'", ...new Set(formOrigins)].join(' ')}; base-uri 'none'; frame-ancestors 'none'`;
 
 /** What our own pages put into their addresses. */
 const PARAMETERS = ['themes', 'personne', 'thematique', 'choisir', 'apres', 'avant', 'motif', 'vers', 'langue', 'periode', 'feuille'];
@@ -145,6 +151,7 @@ export const createKit = (site: Site): Kit => {
           contentSecurityPolicy(
             [...upstream, ...(options.formOrigins ?? [])],
             options.follows || signedIn.has(reply.request) ? 'reading' : options.script ? 'alone' : 'none',
+            options.asks,
           ),
         )
         .type('text/html; charset=utf-8')

@@ -99,6 +99,8 @@ export interface Site {
   readonly evidence: EvidenceStore;
   /** SHA-256 of the tokens of those who may copy the leaves. */
   readonly mirrors: readonly Buffer[];
+  /** Those that pages ask whether a line is hidden: their names, and addresses without a slash at the end. */
+  readonly askedMirrors: readonly { readonly name: string; readonly url: string }[];
   /** Leaves that say what was erased, below an index, newest first. */
   readonly erasures: (before: number | undefined, limit: number) => Promise<readonly { readonly index: number; readonly leaf: string }[]>;
   /** The proof of an entry, as a C2SP tlog-proof text; undefined while nothing signed covers it. */

@@ -1,7 +1,5 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before } from 'node:test';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { signInStaff, signInUsager } from '../../src/practice/story.ts';
 import { Walker } from '../../src/practice/walker.ts';
 import { agreed, csrfOf, eventOf, inTheMorning, post, reportAt, sessionOf } from '../support/acting.ts';
@@ -9,7 +7,8 @@ import { assert, test } from '../support/check.ts';
 import { databases } from '../support/database.ts';
 import { untilWitnessed } from '../support/evidence.ts';
 import { delegatedTokens, openWorld, signedInAidant, type World } from '../support/world.ts';
-import { axeFaults, newWitness, openBrowser, watch } from './people.ts';
+import { pageOf, said, shoot } from './checked.ts';
+import { axeFaults, newWitness, openBrowser } from './people.ts';
 
 /** Every page that shows entries says of its own lines whether they are what was sealed, and sees when a word of one was changed. */
 
@@ -49,36 +48,6 @@ after(async () => {
   assert.deepEqual(witness.faults, []);
 });
 
-/** A browser in which somebody is signed in already, whose clock is that of the house. */
-const browserOf = async (walker: Walker): Promise<Page> => {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: 'fr-FR' });
-  watch(context, witness);
-  context.setDefaultTimeout(10_000);
-  await context.addCookies(
-    [...walker.cookies.values()].map(({ value, path, host }) => {
-      const [name = '', ...rest] = value.split('=');
-      return { name, value: rest.join('='), path, domain: host };
-    }),
-  );
-  await context.clock.setFixedTime(Date.now());
-  return context.newPage();
-};
-const said = async (page: Page, state: string): Promise<string> => {
-  await page.locator(`#checked[data-state="${state}"]`).waitFor({ timeout: 15_000 });
-  return (await page.locator('#checked [role="status"]').innerText()).replace(/\s+/g, ' ').trim();
-};
-const shoot = async (page: Page, name: string): Promise<void> => {
-  const folder = process.env['RELAIS_SHOTS'];
-  if (!folder) return;
-  mkdirSync(folder, { recursive: true });
-  for (const width of [1280, 320]) {
-    await page.setViewportSize({ width, height: 900 });
-    await page.locator('#checked').scrollIntoViewIfNeeded();
-    await page.screenshot({ path: join(folder, `page-${name}-${width}.png`) });
-  }
-  await page.setViewportSize({ width: 1280, height: 900 });
-};
-
 interface Place {
   readonly who: () => Walker;
   readonly path: () => string;
@@ -98,7 +67,7 @@ const PLACES: Readonly<Record<string, Place>> = {
 };
 for (const [name, { who, path, word, says }] of Object.entries(PLACES))
   test(`J1 the page « ${name} » is verified in the browser, and a changed word of a line does not match`, on, async () => {
-    const page = await browserOf(who());
+    const page = await pageOf(browser, who(), witness);
     await page.goto(`${world.places.relais}${path()}`);
     const words = await said(page, 'verified');
     assert.match(words, /^Vérifié par temoin-1 et temoin-2, à \d+ h \d\d\./);
@@ -117,7 +86,7 @@ for (const [name, { who, path, word, says }] of Object.entries(PLACES))
   });
 
 test('J1 a line taken out of the statement, or two exchanged, does not match', on, async () => {
-  const page = await browserOf(colette);
+  const page = await pageOf(browser, colette, witness);
   const without = /<li data-entry="(\d+)"[\s\S]*?<\/li>/g;
   const edits: readonly ((html: string) => string)[] = [
     (html) => html.replace([...html.matchAll(without)][2]?.[0] ?? '', ''),

@@ -74,7 +74,7 @@ const EMAILS: Readonly<Record<string, string>> = {
 /** Opens a world on a kind of database. Close it in `after`. */
 export const openWorld = async (
   kind: DatabaseKind,
-  options: { readonly witnessed?: boolean; readonly watchEveryMs?: number; readonly keyDatabase?: Database } = {},
+  options: { readonly witnessed?: boolean; readonly watchEveryMs?: number; readonly keyDatabase?: Database; readonly mirrorsFile?: string } = {},
 ): Promise<World> => {
   const watched = watchDecisions();
   const fresh = await kind.fresh();
@@ -93,6 +93,7 @@ export const openWorld = async (
     stopAfterSeconds: 86_400,
     watchEveryMs,
     ...(options.keyDatabase ? { keyDatabase: options.keyDatabase } : {}),
+    ...(options.mirrorsFile ? { mirrorsFile: options.mirrorsFile } : {}),
     unwitnessed: !options.witnessed,
   });
   const { app, addresses: places, config } = demonstration;

@@ -20,7 +20,8 @@ const ed25519 = fileURLToPath(import.meta.resolve('@noble/ed25519'));
 
 /**
  * Everything the pages load: one style sheet, one icon, two fonts; a script where somebody is signed in, one where a passkey is asked for, one on the
- * page that waits, one where a scanned sheet is checked; two where entries of the journal are shown, and a third where the browser has no Ed25519.
+ * page that waits, one where a scanned sheet is checked; two where entries of the journal are shown, a third where the browser has no Ed25519, a fourth
+ * where mirrors are asked.
  */
 export const ASSETS: readonly Asset[] = [
   { path: '/assets/relais.css', file: own('./relais.css'), type: 'text/css; charset=utf-8' },
@@ -30,6 +31,7 @@ export const ASSETS: readonly Asset[] = [
   { path: '/assets/statement-fill.js', file: own('./statement-fill.js'), type: 'text/javascript; charset=utf-8' },
   { path: '/assets/verify.js', file: own('./verify.js'), type: 'text/javascript; charset=utf-8' },
   { path: '/assets/verify-log.js', file: own('./verify-log.js'), type: 'text/javascript; charset=utf-8' },
+  { path: '/assets/verify-mirrors.js', file: own('./verify-mirrors.js'), type: 'text/javascript; charset=utf-8' },
   { path: '/assets/ed25519.js', file: ed25519, type: 'text/javascript; charset=utf-8' },
   { path: '/assets/relais.svg', file: own('./relais.svg'), type: 'image/svg+xml' },
   font('atkinson-hyperlegible-next-latin-wght-normal.woff2', 'atkinson-latin.woff2'),
@@ -46,5 +48,6 @@ export const FILL_SCRIPT = marked('/assets/statement-fill.js', own('./statement-
 export const SESSION_SCRIPT = marked('/assets/session.js', own('./session.js'));
 export const VERIFY_SCRIPT = marked('/assets/verify.js', own('./verify.js'));
 export const VERIFY_LOG_SCRIPT = marked('/assets/verify-log.js', own('./verify-log.js'));
+export const VERIFY_MIRRORS_SCRIPT = marked('/assets/verify-mirrors.js', own('./verify-mirrors.js'));
 export const ED25519_SCRIPT = marked('/assets/ed25519.js', ed25519);
 export const ICON = '/assets/relais.svg';

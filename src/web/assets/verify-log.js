@@ -175,6 +175,13 @@ const codeOf = (hash) => {
   return `${signs.slice(0, 5)}-${signs.slice(5)}`;
 };
 
+const tagKey = (key) => subtle.importKey('raw', fromUrl(key), { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
+const tagWith = async (tags, role, number) =>
+  toUrl(new Uint8Array(await subtle.sign('HMAC', tags, utf8.encode(`${role}\n${number}`))).subarray(0, 16));
+
+/** The tag that a party's entry of this number carries. */
+export const tagOf = async ({ key, role }, number) => tagWith(await tagKey(key), role, number);
+
 /** Checks one entry by itself: its bytes, its boxes, its number, its place under `newest` where this covers it. */
 const checkEntry = async (entry, { newest, nodes, tags, role }) => {
   const { index, bytes, number, boxes, path } = entry;
@@ -185,10 +192,7 @@ const checkEntry = async (entry, { newest, nodes, tags, role }) => {
     throw new Mismatch('leaf', index);
   }
   if (leaf.v !== 1 || canonical(leaf) !== bytes) throw new Mismatch('leaf', index);
-  if (tags) {
-    const tag = new Uint8Array(await subtle.sign('HMAC', tags, utf8.encode(`${role}\n${number}`))).subarray(0, 16);
-    if (!leaf.tg.includes(toUrl(tag))) throw new Mismatch('tag', index);
-  }
+  if (tags && !leaf.tg.includes(await tagWith(tags, role, number))) throw new Mismatch('tag', index);
   // A row of boxes that is gone is not the same as boxes whose keys are.
   if (boxes && (boxes.length !== leaf.ch.length || boxes.some((hash, i) => hash !== leaf.ch[i]))) throw new Mismatch('box', index);
   const covered = newest !== undefined && index < newest.size;
@@ -245,8 +249,7 @@ export const checkEvidence = async (evidence, { ed25519 = nativeEd25519, now = D
       const seen = policy && witnessesOf(policy, witnesses, witnessed.times);
       witnessed = seen && { ...witnessed, seen };
     }
-    const tags =
-      party.key === undefined ? undefined : await subtle.importKey('raw', fromUrl(party.key), { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
+    const tags = party.key === undefined ? undefined : await tagKey(party.key);
     const entries = await Promise.all(evidence.entries.map((entry) => checkEntry(entry, { newest, nodes, tags, role: party.role })));
     checkNumbers(entries, party);
     const why = freshness(policy, witnessed, now);
@@ -255,7 +258,7 @@ export const checkEvidence = async (evidence, { ed25519 = nativeEd25519, now = D
       : why !== undefined || entries.some(({ index }) => index >= witnessed.size)
         ? 'sealed'
         : 'verified';
-    return { state, why: state === 'sealed' ? (why ?? 'waiting') : undefined, entries, newest, witnesses: witnessed?.seen };
+    return { state, why: state === 'sealed' ? (why ?? 'waiting') : undefined, entries, newest, witnesses: witnessed?.seen, seen: witnessed?.size };
   } catch (error) {
     if (!(error instanceof Mismatch)) throw error;
     return { state: 'mismatch', problem: { code: error.code, ...(error.entry === undefined ? {} : { entry: error.entry }) }, entries: [] };

@@ -1,5 +1,5 @@
 // Says, where entries of the journal are shown, whether they are what was sealed (verify-log.js checks it): five states in words, and a file to keep when
-// something does not match. Nothing leaves the browser but requests for this site's own public proofs.
+// something does not match. Nothing leaves the browser but requests for this site's own public proofs, and random strings to mirrors.
 const place = document.getElementById('checked');
 const { evidence: given, says } = JSON.parse(document.getElementById('evidence').content.textContent);
 const words = place.querySelector('[data-checked-words]');
@@ -76,6 +76,12 @@ const ask = async (path) => {
   }
 };
 
+/** The evidence of another page of this site, if it has one. */
+const evidenceIn = (page) => {
+  const found = page && new DOMParser().parseFromString(page, 'text/html').getElementById('evidence');
+  return found ? JSON.parse(found.content.textContent).evidence : undefined;
+};
+
 /** Compares with the last visit: 'same', 'first', 'offline', or what does not fit. */
 const compareHistory = async (log, { newest }) => {
   const { origin } = evidence.log;
@@ -91,6 +97,27 @@ const compareHistory = async (log, { newest }) => {
   const hashes = (proof ?? '').split('\n').filter(Boolean).map(log.base64);
   if (proof !== null && (await log.continues(older, newer, hashes))) return 'same';
   return { code: 'history', before: before.note, proof };
+};
+
+/**
+ * What mirrors know that the page does not. An entry written since the page was made is no hidden one: the page itself is asked again, and only
+ * what it still does not show is missing.
+ */
+let wanted; // what mirrors must have copied: what was seen when the page came
+const compareMirrors = async (log, { newest, seen }) => {
+  if (!evidence.mirrors?.length) return {};
+  wanted ??= seen ?? newest.size;
+  const { askMirrors } = await import(place.dataset.mirrors);
+  const tagOf = (number) => log.tagOf(evidence.party, number);
+  const mirrors = await askMirrors({ evidence, tagOf, size: wanted });
+  const other = mirrors.find(({ kind }) => kind === 'other');
+  if (other) return { problem: { code: 'mirrorOther', mirror: other } };
+  const [most] = mirrors.filter(({ kind }) => kind === 'more').sort((a, b) => b.more - a.more);
+  if (!most) return { mirrors };
+  const fresh = evidenceIn(await ask(location.href));
+  return fresh && fresh.party.last >= evidence.party.last + most.more
+    ? { mirrors }
+    : { problem: { code: most.more === 1 ? 'mirrorOne' : 'mirrorMany', mirror: most } };
 };
 
 /** The last number that this party had; fewer now means that some were taken away. */
@@ -141,6 +168,9 @@ const WHY = {
   leaf: 'content',
   tag: 'content',
   inclusion: 'place',
+  mirrorOne: 'mirrorOne',
+  mirrorMany: 'mirrorMany',
+  mirrorOther: 'mirrorOther',
 };
 const element = (name, text, members = {}) => Object.assign(document.createElement(name), { textContent: text }, members);
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '');
@@ -167,9 +197,10 @@ const mainWords = (log, { state, why, witnesses }) => {
 
 const notesOf = (result) => {
   if (result.state === 'mismatch') {
-    const { code, entry } = result.problem;
+    const { code, entry, mirror } = result.problem;
     const line = entry === undefined ? '' : fill(says.mismatch.line, { entry });
-    return [line + says.mismatch.why[WHY[code] ?? 'witnesses'], says.mismatch.what, says.mismatch.private];
+    const why = fill(says.mismatch.why[WHY[code] ?? 'witnesses'], { mirror: mirror?.name, more: mirror?.more });
+    return [line + why, says.mismatch.what, says.mismatch.private];
   }
   const { party } = evidence;
   return [
@@ -178,6 +209,7 @@ const notesOf = (result) => {
     result.entries?.some(({ fields }) => fields === null) && says.notes.erased,
     visited && result.history === 'same' && result.state === 'verified' && says.notes.same,
     result.history === 'offline' && says.notes.offline,
+    ...(result.mirrors ?? []).map(({ kind, name }) => fill(says.mirrors[kind], { mirror: name })),
   ].filter(Boolean);
 };
 
@@ -201,12 +233,10 @@ const show = (log, result, again) => {
 
 /** The same lines with newer signatures. What they must hold besides was asked of the page itself. */
 const renew = async () => {
-  const page = evidence.page.again && (await ask(evidence.page.again));
-  const fresh = page && new DOMParser().parseFromString(page, 'text/html').getElementById('evidence');
-  if (!fresh) return;
-  const { evidence: renewed } = JSON.parse(fresh.content.textContent);
+  const renewed = evidence.page.again && evidenceIn(await ask(evidence.page.again));
+  if (!renewed) return;
   const top = given.entries[0]?.index ?? -1; // what was written since has no line here
-  evidence = { ...renewed, party: given.party, entries: renewed.entries.filter(({ index }) => index <= top) };
+  evidence = { ...renewed, mirrors: given.mirrors, party: given.party, entries: renewed.entries.filter(({ index }) => index <= top) };
 };
 
 const UNABLE = { state: 'unable' };
@@ -215,7 +245,11 @@ const start = async () => {
   const log = await import(place.dataset.log);
   visited = (await recall(given.log.origin)) !== undefined;
   const run = async () => {
-    const result = await check(log).catch(() => UNABLE);
+    const checked = await check(log).catch(() => UNABLE);
+    show(log, checked, again);
+    if (!checked.newest) return checked;
+    const { problem, mirrors } = await compareMirrors(log, checked);
+    const result = problem ? { state: 'mismatch', problem, lines: linesOf() } : { ...checked, mirrors };
     show(log, result, again);
     return result;
   };
@@ -225,7 +259,8 @@ const start = async () => {
   };
   let result = await run();
   // A line is signed within a second, then witnessed: a few looks, further and further apart.
-  for (let pause = 1200; pause < 12_000 && (result.state === 'recorded' || result.why === 'waiting'); pause *= 2) {
+  const waits = ({ state, why, mirrors = [] }) => state === 'recorded' || why === 'waiting' || mirrors.some(({ kind }) => kind === 'late');
+  for (let pause = 1200; pause < 12_000 && waits(result); pause *= 2) {
     await wait(pause);
     await renew();
     result = await run();

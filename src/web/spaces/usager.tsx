@@ -6,7 +6,7 @@ import { isId } from '../../kernel/ids.ts';
 import type { Mandate } from '../../mandates/mandate.ts';
 import { isTheme, type Theme } from '../../organisations/theme.ts';
 import { displayName, shortName } from '../../usagers/usager.ts';
-import { evidenceOf } from '../evidence.ts';
+import { asksOf, evidenceOf } from '../evidence.ts';
 import { requireUsager, type UsagerSession } from '../guards.ts';
 import type { Kit } from '../kit.tsx';
 import { MandatePage } from '../views/mandate-text.tsx';
@@ -122,6 +122,7 @@ export const usagerSpace =
           {...(kit.query(request, 'avant') ? { newer: '/usager' } : {})}
           {...(entries.length > PAGE && last ? { older: `/usager?avant=${last.index}` } : {})}
         />,
+        { asks: asksOf(evidence) },
       );
     });
 

@@ -1,5 +1,5 @@
 import type { JSX } from 'hono/jsx/jsx-runtime';
-import { ED25519_SCRIPT, VERIFY_LOG_SCRIPT } from '../assets/assets.ts';
+import { ED25519_SCRIPT, VERIFY_LOG_SCRIPT, VERIFY_MIRRORS_SCRIPT } from '../assets/assets.ts';
 import type { Evidence } from '../evidence.ts';
 import { type Lang, t } from '../i18n/language.ts';
 import { Icon, type IconName } from './icons.tsx';
@@ -23,18 +23,19 @@ interface EvidenceProps {
 
 /** Where the browser says whether the lines below are those of the journal. Empty without a script: the page's own sentence about the seal stays. */
 export const EvidenceStatus = ({ lang, helpNumber, evidence }: EvidenceProps): JSX.Element => {
-  const { states, notes, mismatch, again, how, checking } = t(lang).evidence;
+  const { states, notes, mirrors, mismatch, again, how, checking } = t(lang).evidence;
   const says = {
     states,
     notes,
+    mirrors,
     again,
     how,
     checking,
     howHref: PATHS.howVerified,
-    mismatch: { ...mismatch, what: mismatch.what(helpNumber) },
+    mismatch: { ...mismatch, what: mismatch.what(helpNumber.replaceAll(' ', '\u00a0')) },
   };
   return (
-    <div class="checked" id="checked" data-log={VERIFY_LOG_SCRIPT} data-ed25519={ED25519_SCRIPT}>
+    <div class="checked" id="checked" data-log={VERIFY_LOG_SCRIPT} data-ed25519={ED25519_SCRIPT} data-mirrors={VERIFY_MIRRORS_SCRIPT}>
       <div role="status" data-checked-words="" />
       <div data-checked-more="" />
       {Object.entries(ICONS).map(([state, icon]) => (

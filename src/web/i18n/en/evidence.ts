@@ -19,6 +19,12 @@ export const evidence: Catalogue['evidence'] = {
     offline: 'No network: the comparison with your last visit was not made.',
     same: 'The log continues the one of your last visit.',
   },
+  mirrors: {
+    none: 'The mirror {mirror} (a copy of the log, kept elsewhere) knows no further line.',
+    more: 'A line was written since: load the page again to read it.',
+    late: 'The mirror {mirror} has not copied the last lines yet: it cannot say whether a line is missing at the end.',
+    silent: 'The mirror {mirror} did not answer: it did not say whether a line is missing at the end.',
+  },
   mismatch: {
     what: (help) => `What this page shows is not what the log has sealed. Download this file, keep it, then call ${help}.`,
     private: 'The file holds these lines: only give it to somebody you trust.',
@@ -32,6 +38,9 @@ export const evidence: Catalogue['evidence'] = {
       history: 'The log is no longer the one of your last visit.',
       witnesses: 'The signatures of the log or of its witnesses are wrong.',
       content: 'The content of the line was changed.',
+      mirrorOne: 'The mirror {mirror} knows one line more than this page: it is not shown to you.',
+      mirrorMany: 'The mirror {mirror} knows {more} lines more than this page: they are not shown to you.',
+      mirrorOther: 'The mirror {mirror} does not have the last line of this page: it does not hold the same log.',
       place: 'The line is not in the log that was signed.',
     },
   },
@@ -44,6 +53,7 @@ export const evidence: Catalogue['evidence'] = {
       'Independent witnesses keep a copy of that signature.',
       'Your own device compares what you read with these signatures.',
       'If a line were changed, or taken out from between two others, your device would say so.',
+      'A mirror is a copy of the log, kept by somebody else. Your device asks it whether it knows one line more than this page. The mirror does not know who you are.',
     ],
     statesTitle: 'What the page may say',
     states: [

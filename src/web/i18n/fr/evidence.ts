@@ -19,6 +19,13 @@ export const evidence = {
     offline: 'Pas de réseau : la comparaison avec votre dernière visite n’a pas été faite.',
     same: 'Le journal continue celui de votre dernière visite.',
   },
+  /** What mirrors answered: copies of the journal in other hands. */
+  mirrors: {
+    none: 'Le miroir {mirror} (une copie du journal, tenue ailleurs) ne connaît aucune ligne de plus.',
+    more: 'Une ligne a été écrite depuis : rechargez la page pour la lire.',
+    late: 'Le miroir {mirror} n’a pas encore copié les dernières lignes : il ne peut pas dire si une ligne manque à la fin.',
+    silent: 'Le miroir {mirror} n’a pas répondu : il n’a pas dit si une ligne manque à la fin.',
+  },
   mismatch: {
     what: (help: string) =>
       `Ce que montre cette page n’est pas ce que le journal a scellé. Téléchargez ce fichier, gardez-le, puis appelez le ${help}.`,
@@ -33,6 +40,9 @@ export const evidence = {
       history: 'Le journal n’est plus celui de votre dernière visite.',
       witnesses: 'Les signatures du journal ou de ses témoins ne sont pas bonnes.',
       content: 'Le contenu de la ligne a été changé.',
+      mirrorOne: 'Le miroir {mirror} connaît une ligne de plus que cette page : elle ne vous est pas montrée.',
+      mirrorMany: 'Le miroir {mirror} connaît {more} lignes de plus que cette page : elles ne vous sont pas montrées.',
+      mirrorOther: 'Le miroir {mirror} n’a pas la dernière ligne de cette page : il ne tient pas le même journal.',
       place: 'La ligne n’est pas dans le journal qui a été signé.',
     },
   },
@@ -45,6 +55,7 @@ export const evidence = {
       'Des témoins indépendants gardent une copie de cette signature.',
       'Votre appareil compare lui-même ce que vous lisez avec ces signatures.',
       'Si une ligne était changée, ou retirée entre deux autres, votre appareil le dirait.',
+      'Un miroir est une copie du journal, tenue par quelqu’un d’autre. Votre appareil lui demande s’il connaît une ligne de plus que cette page. Le miroir ne sait pas qui vous êtes.',
     ],
     statesTitle: 'Ce que la page peut dire',
     states: [
