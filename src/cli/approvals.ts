@@ -1,5 +1,6 @@
 import { AS_FLAGS, EXIT, type HouseCommand, JSON_FLAG, table } from './command.ts';
 import { giveErasure } from './erase.ts';
+import { giveRotation } from './journal-keys.ts';
 import { refuse } from './refusals.ts';
 import { approveService } from './services.ts';
 
@@ -26,6 +27,7 @@ const approve: HouseCommand = {
     const approval = await (await context.domain()).approvals.find(input.subject);
     if (!approval) return refuse(io, { refused: 'unknown_approval' }, input.on('json'));
     if (approval.kind === 'erasure') return giveErasure(approval, input, context, io);
+    if (approval.kind === 'key-rotation') return giveRotation(approval, input, context, io);
     if (approval.approvedBy !== undefined) return refuse(io, { refused: 'already_approved' }, input.on('json'));
     if (approval.kind === 'journal-export') return refuse(io, { refused: 'approved_by_agent' }, input.on('json'));
     if (approval.kind === 'mandate-import') return refuse(io, { refused: 'approved_with_file' }, input.on('json'));

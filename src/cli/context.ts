@@ -76,7 +76,7 @@ export interface CommandContext {
   /** Asks the signer for its public key, where it is a process of its own and its key is not among ours. Fails as `signer_unreachable`. */
   readonly signerVkey?: (origin: string) => Promise<string>;
   /** Has the signer that runs begin a change of key; without it, the embedded journal's own is asked. Fails as `signer_unreachable`. */
-  readonly rotateSigner?: (origin: string) => Promise<RotateAnswer>;
+  readonly rotateSigner?: (origin: string, fingerprint: string) => Promise<RotateAnswer>;
   /** The page that opens an enrolment link. */
   readonly enrolmentUrl: (token: string) => string;
 }

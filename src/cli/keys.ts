@@ -31,9 +31,12 @@ export const keysMake: LocalCommand = {
   run: async (input, io) => {
     const folder = input.text('folder') ?? readFolders().keysFolder;
     if (input.on('next')) {
-      const isNew = makeNextJournalKey(folder);
-      if (input.on('json')) io.out(JSON.stringify({ folder, made: isNew ? ['journal-ed25519-next'] : [] }));
-      else io.out(isNew ? `Made in ${folder}: journal-ed25519-next` : `${folder} has a journal-ed25519-next.pem already`);
+      const { made, fingerprint } = makeNextJournalKey(folder);
+      if (input.on('json')) io.out(JSON.stringify({ folder, made: made ? ['journal-ed25519-next'] : [], fingerprint }));
+      else {
+        io.out(made ? `Made in ${folder}: journal-ed25519-next` : `${folder} has a journal-ed25519-next.pem already`);
+        io.out(`Its fingerprint, which two opérateurs agree on: ${fingerprint}`);
+      }
       return EXIT.done;
     }
     const made = makeMissingKeys(folder);

@@ -142,7 +142,7 @@ export const openContext = async (settings: Settings): Promise<OpenedContext> =>
       ? {}
       : {
           signerVkey: (origin) => connectSigner({ path: signerSocket, origin }).vkey(),
-          rotateSigner: (origin) => connectSigner({ path: signerSocket, origin }).rotate(),
+          rotateSigner: (origin, fingerprint) => connectSigner({ path: signerSocket, origin }).rotate(fingerprint),
         }),
   };
   return {

@@ -59,6 +59,7 @@ const SENTENCES: Readonly<Record<string, string>> = {
   unknown_hold: 'no hold has this id: see `relais journal holds`',
   already_lifted: 'it was lifted already: nothing changed',
   ground_malformed: 'give --ground a short word of small letters that names nobody, such as person-asked',
+  fingerprint_malformed: 'give --next the fingerprint that `relais keys make --next` prints: 64 digits and letters a to f',
   already_erased: 'it is erased already: nothing changed',
   held: 'a legal hold stands: nothing was erased. See `relais journal holds`',
   live_mandates: 'a mandate of this person has not ended: stop it first (`relais mandate end`), then ask again',

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ed25519FromRaw, makePrivateKeyPem, type PublicKey, publicKeyOf, randomToken, readPrivateKey, sha256, toJwk } from '../kernel/crypto.ts';
+import { fingerprintOf } from '../journal/log-keys.ts';
+import { ed25519FromRaw, makePrivateKeyPem, type PublicKey, publicKeyOf, randomToken, readPrivateKey, sha256 } from '../kernel/crypto.ts';
 import { Failure } from '../kernel/failure.ts';
 import { Secret } from '../kernel/secret.ts';
 
@@ -36,17 +37,14 @@ const path = (folder: string, name: PemName | RawName): string => join(folder, n
 /** Where the journal's key that follows is looked for, beside the one that signs. */
 export const nextJournalKey = (folder: string): string => join(folder, 'journal-ed25519-next.pem');
 
-/** Makes `journal-ed25519-next.pem`, the key that `relais journal rotate-key` puts in place. False when there is one already. */
-export const makeNextJournalKey = (folder: string): boolean => {
+/** Makes `journal-ed25519-next.pem`, the key that `relais journal rotate-key` puts in place, unless there is one. Gives its fingerprint. */
+export const makeNextJournalKey = (folder: string): { readonly made: boolean; readonly fingerprint: string } => {
   const file = nextJournalKey(folder);
-  if (existsSync(file)) return false;
+  const made = !existsSync(file);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  writeFileSync(file, makePrivateKeyPem('ed25519'), { mode: 0o600, flag: 'wx' });
-  return true;
+  if (made) writeFileSync(file, makePrivateKeyPem('ed25519'), { mode: 0o600, flag: 'wx' });
+  return { made, fingerprint: fingerprintOf(publicKeyOf(readPrivateKey(readFileSync(file, 'utf8')))) };
 };
-
-/** What the database remembers of a public key: SHA-256 of its JWK, in hexadecimal. */
-export const fingerprintOf = (key: PublicKey): string => sha256(JSON.stringify(toJwk(key))).toString('hex');
 
 /** Makes the keys that are missing (demonstration only) and returns their names. */
 export const makeMissingKeys = (folder: string): string[] => {

@@ -1,4 +1,4 @@
-import { type PrivateKey, publicKeyOf, signEd25519, verifyEd25519 } from '../kernel/crypto.ts';
+import { type PrivateKey, type PublicKey, publicKeyOf, sha256, signEd25519, toJwk, verifyEd25519 } from '../kernel/crypto.ts';
 import { Failure } from '../kernel/failure.ts';
 import { parseLeaf } from './entry.ts';
 import { type Checkpoint, openCheckpoint, readCheckpoint, readVkey, textOf, type Verifier, verifierOf, writeVkey } from './note.ts';
@@ -7,6 +7,9 @@ import { type Checkpoint, openCheckpoint, readCheckpoint, readVkey, textOf, type
  * Which key of a log counts at which size (journal.md §3.6, §4 rows 14 and 17). A key is followed by another through an entry `key.rotated` that
  * both signed: anybody checks it from the leaf's bytes. Checkpoints up to that entry are the former key's, those beyond it the next one's.
  */
+
+/** By what people know a public key, and the database remembers it: SHA-256 of its JWK, in hexadecimal. */
+export const fingerprintOf = (key: PublicKey): string => sha256(JSON.stringify(toJwk(key))).toString('hex');
 
 /** What the entry holds beside its name: two vkeys, and what each key signed over both, in base 64. */
 export interface SignedRotation {

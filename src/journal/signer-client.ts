@@ -12,8 +12,8 @@ const client = (origin: string, send: (text: string) => Promise<string>, close: 
       if (!('note' in reply || 'refused' in reply)) throw new Failure('signer_failed', 'it answered something else');
       return reply;
     },
-    async rotate() {
-      const reply = await call({ op: 'rotate', origin });
+    async rotate(fingerprint) {
+      const reply = await call({ op: 'rotate', origin, fingerprint });
       if (!('rotation' in reply || 'refused' in reply)) throw new Failure('signer_failed', 'it answered something else');
       return reply;
     },

@@ -4,7 +4,8 @@ import type { RotateAnswer, SignAnswer, Signer, SignRequest } from './signer.ts'
 /** How a signer is spoken to from another thread or process: one JSON text each way. */
 
 export type Call =
-  | { readonly op: 'vkey' | 'rotate'; readonly origin: string }
+  | { readonly op: 'vkey'; readonly origin: string }
+  | { readonly op: 'rotate'; readonly origin: string; readonly fingerprint: string }
   | { readonly op: 'sign'; readonly origin: string; readonly request: SignRequest };
 export type Reply = { readonly vkey: string } | RotateAnswer | SignAnswer | { readonly failed: string };
 
@@ -29,8 +30,9 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
 const readCall = (text: string): Call | undefined => {
   const value: unknown = JSON.parse(text);
   if (!isObject(value) || typeof value['origin'] !== 'string') return undefined;
-  const { op, origin, request } = value;
-  if (op === 'vkey' || op === 'rotate') return { op, origin };
+  const { op, origin, request, fingerprint } = value;
+  if (op === 'vkey') return { op, origin };
+  if (op === 'rotate') return typeof fingerprint === 'string' ? { op, origin, fingerprint } : undefined;
   if (op !== 'sign' || !isObject(request)) return undefined;
   const { oldSize, newSize, root, proof, rotation } = request;
   if (typeof oldSize !== 'number' || typeof newSize !== 'number' || typeof root !== 'string' || !Array.isArray(proof)) return undefined;
@@ -54,7 +56,7 @@ export const answerCall = (signer: Signer, text: string): string => {
     const call = readCall(text);
     if (!call) return { refused: 'malformed', message: 'not a call of a signer' };
     if (call.op === 'sign') return signer.sign(call.origin, call.request);
-    return call.op === 'vkey' ? { vkey: signer.vkey(call.origin) } : signer.rotate(call.origin);
+    return call.op === 'vkey' ? { vkey: signer.vkey(call.origin) } : signer.rotate(call.origin, call.fingerprint);
   };
   try {
     return JSON.stringify(reply());

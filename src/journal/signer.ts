@@ -1,7 +1,7 @@
 import { mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { type PrivateKey, publicKeyOf, readPrivateKey } from '../kernel/crypto.ts';
-import { readRotation, type SignedRotation, signRotation } from './log-keys.ts';
+import { fingerprintOf, readRotation, type SignedRotation, signRotation } from './log-keys.ts';
 import { signNote, verifierOf, writeCheckpoint, writeVkey } from './note.ts';
 import { verifyConsistency, verifyInclusion } from './proof.ts';
 import { otherLogs, readState, type State, stateFile, writeState } from './signer-state.ts';
@@ -45,6 +45,8 @@ export type SignRefusal =
   | 'rotation_wrong'
   /** There is no `journal-ed25519-next.pem`, or it holds a key that signed this log before. */
   | 'next_key_missing'
+  /** It holds another key than the one that was asked for. */
+  | 'next_key_differs'
   | 'state_damaged'
   | 'malformed';
 
@@ -63,14 +65,14 @@ export interface SignerClient {
 
 export type RotateAnswer = { readonly rotation: SignedRotation } | Exclude<SignAnswer, { note: string }>;
 
-/** Begins a change of key: signs it with both. From then on the signer waits for its entry. Asked again, it answers the same. */
+/** Begins a change to the key of this fingerprint: signs it with both. From then on the signer waits for its entry. Asked again, it answers the same. */
 export interface Rotator {
-  rotate(): Promise<RotateAnswer>;
+  rotate(fingerprint: string): Promise<RotateAnswer>;
 }
 
 export interface Signer {
   sign(origin: string, request: SignRequest): SignAnswer;
-  rotate(origin: string): RotateAnswer;
+  rotate(origin: string, fingerprint: string): RotateAnswer;
   /** The key that signs this log now. */
   vkey(origin: string): string;
 }
@@ -150,7 +152,7 @@ const rotated = (state: State, next: string, { rotation, newSize, root }: SignRe
   return { ...rest, vkey: next, former: [...(state.former ?? []), { vkey: state.vkey, index }], first: newSize };
 };
 
-const PENDING = 'a change of key was signed: nothing more is, until its entry is in the log; run "relais journal rotate-key" again';
+const PENDING = 'a change of key was signed: nothing more is, until its entry is in the log; run "relais journal rotate-key --approve …" again';
 
 export interface SignerOptions {
   readonly folder: string;
@@ -191,7 +193,7 @@ export const openSigner = (options: SignerOptions): Signer => {
       const former = state.first === request.newSize ? keys.get(state.former?.at(-1)?.vkey ?? '') : undefined;
       return { note: signNote(text, origin, signing) + (former ? signNote(text, origin, former).slice(text.length + 1) : '') };
     },
-    rotate(origin) {
+    rotate(origin, fingerprint) {
       const file = stateFile(folder, origin);
       const state = readState(file);
       if (!state || state === 'damaged') return { refused: 'state_missing', message: `the signer remembers nothing of ${origin}: nothing to change` };
@@ -204,6 +206,11 @@ export const openSigner = (options: SignerOptions): Signer => {
         return {
           refused: 'next_key_missing',
           message: `journal-ed25519-next.pem is missing beside the signer's key, or is a key that was left${state.next === undefined ? '' : `; a change to ${state.next} was signed already`}`,
+        };
+      if (fingerprintOf(publicKeyOf(next[1])) !== fingerprint)
+        return {
+          refused: 'next_key_differs',
+          message: `journal-ed25519-next.pem beside the signer's key is not the key of fingerprint ${fingerprint}: put that one there, or ask for a change to this one`,
         };
       const rotation = signRotation(origin, present, next[1]);
       // Commit point: no other tree is signed by the former key once the change was.

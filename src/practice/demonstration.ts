@@ -278,7 +278,7 @@ const start = async (
       keys: () => config.keys,
       keyStore: async () => app.keyStore,
       domain: async () => app,
-      rotateSigner: (origin) => signerAt(origin).rotate(),
+      rotateSigner: (origin, fingerprint) => signerAt(origin).rotate(fingerprint),
       enrolmentUrl: (token) => `${relais}/inscription/${token}`,
     });
     closers.push(() => server.close());

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { copyLog } from '../../src/journal/log-folder.ts';
-import { signRotation } from '../../src/journal/log-keys.ts';
+import { fingerprintOf, signRotation } from '../../src/journal/log-keys.ts';
 import { folderReader } from '../../src/journal/log-reader.ts';
 import { openMirror } from '../../src/journal/mirror.ts';
 import { readCheckpoint, signNote, textOf, verifierOf, writeVkey } from '../../src/journal/note.ts';
@@ -26,7 +26,7 @@ for (const kind of databases())
     await kit.write(200);
     const pem = makePrivateKeyPem('ed25519');
     writeFileSync(join(kit.folder, 'next.pem'), pem);
-    const answer = await kit.signer.rotate();
+    const answer = await kit.signer.rotate(fingerprintOf(publicKeyOf(readPrivateKey(pem))));
     assert.ok('rotation' in answer);
     const { rotation } = answer;
     await kit.database.run((tx) => kit.journal.record(tx, { type: 'key.rotated', actor: 'cli', detail: { name: 'journal-ed25519', ...rotation } }));

@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext } from 'node:test';
 import { encodeLeaf } from '../../src/journal/entry.ts';
-import { createLogKeys, openSized, readRotation, type SignedRotation, signRotation } from '../../src/journal/log-keys.ts';
+import { createLogKeys, fingerprintOf, openSized, readRotation, type SignedRotation, signRotation } from '../../src/journal/log-keys.ts';
 import { openNote, readCheckpoint, signNote, textOf, verifierOf, writeCheckpoint, writeVkey } from '../../src/journal/note.ts';
 import { proveConsistency, proveInclusion } from '../../src/journal/proof.ts';
 import { openSigner, type SignRequest, trustCheckpoint } from '../../src/journal/signer.ts';
+import { readState, stateFile } from '../../src/journal/signer-state.ts';
 import { append, EMPTY_EDGE, fold, type HashSource, leafHash, rootOf } from '../../src/journal/tree.ts';
 import { type Report, verify } from '../../src/journal/verify.ts';
 import { makePrivateKeyPem, publicKeyOf, readPrivateKey, sha256 } from '../../src/kernel/crypto.ts';
@@ -138,8 +139,8 @@ test('K6 after signing a change the signer waits for its entry, shows both signa
     const answer = at.sign(origin, await request(...given));
     return 'refused' in answer ? answer.refused : names(openNote(answer.note, verifiers).by).join('+');
   };
-  const refusedRotation = (at = signer): string => {
-    const answer = at.rotate(origin);
+  const refusedRotation = (at = signer, to = next): string => {
+    const answer = at.rotate(origin, fingerprintOf(publicKeyOf(readPrivateKey(to ?? pems[0] ?? ''))));
     return 'refused' in answer ? answer.refused : 'signed';
   };
   assert.equal(refusedRotation(), 'state_missing');
@@ -148,9 +149,13 @@ test('K6 after signing a change the signer waits for its entry, shows both signa
   next = pems[0];
   assert.equal(refusedRotation(), 'next_key_missing', 'the same key');
   next = pems[1];
-  const answer = signer.rotate(origin);
+  assert.equal(refusedRotation(signer, pems[2]), 'next_key_differs', 'the key that two people agreed on, and no other');
+  const remembered = readState(stateFile(folder, origin));
+  assert.ok(remembered && remembered !== 'damaged' && remembered.next === undefined, 'nothing was begun');
+  const to = fingerprintOf(publicKeyOf(readPrivateKey(next ?? '')));
+  const answer = signer.rotate(origin, to);
   assert.ok('rotation' in answer);
-  assert.deepEqual(open().rotate(origin), answer, 'interrupted and asked again, the same');
+  assert.deepEqual(open().rotate(origin, to), answer, 'interrupted and asked again, the same');
   next = pems[2];
   assert.equal(refusedRotation(), 'next_key_missing', 'another change, while one is under way');
   next = pems[1];
@@ -200,7 +205,7 @@ test('K6 an entry that the former key had signed over already does not change th
     proof: await proveConsistency(source, oldSize, newSize),
   });
   signer.sign(origin, await at(0, 2));
-  signer.rotate(origin);
+  signer.rotate(origin, fingerprintOf(publicKeyOf(readPrivateKey(pems[1] ?? ''))));
   const answer = signer.sign(origin, { ...(await at(2, 3)), rotation: { index: 0, leaf: planted, proof: await proveInclusion(source, 0, 3) } });
   assert.equal('refused' in answer && answer.refused, 'rotation_wrong');
 });
@@ -217,7 +222,7 @@ for (const kind of databases())
       await kit.write(5);
       const pem = makePrivateKeyPem('ed25519');
       writeFileSync(join(kit.folder, 'next.pem'), pem);
-      const answer = await kit.signer.rotate();
+      const answer = await kit.signer.rotate(fingerprintOf(publicKeyOf(readPrivateKey(pem))));
       assert.ok('rotation' in answer);
       const waiting = await kit.sealing.seal();
       assert.deepEqual('size' in waiting && waiting.size, 5, 'nothing new: the former key answers');

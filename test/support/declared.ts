@@ -225,7 +225,7 @@ export const COMMANDS: Readonly<Record<string, Says>> = {
   'journal hold': ['hold.placed'],
   'journal release': ['hold.lifted'],
   'journal holds': BY_HAND,
-  'journal rotate-key': ['key.rotated'],
+  'journal rotate-key': ['approval.asked', 'approval.given', 'key.rotated'],
   'journal export': 'leaves that anybody may copy: no sealed part leaves',
   'journal compare': BY_HAND,
   'journal sign': 'another process: it keeps its own state',
