@@ -80,5 +80,12 @@ export const proveAll = async (tx: Transaction, store: EvidenceStore, asked: Ask
     asked,
   );
   const hashes = await store.hashes(tx, [...tiles.values()], [...runs.values()]);
-  return prove({ hashes, root: (level, from, count) => fold(hashes(level, from, count)) }, asked);
+  const roots = new Map<string, Buffer>(); // paths of neighbours share most of their nodes
+  const root = (level: number, from: number, count: number): Buffer => {
+    const place = `${level}/${from}/${count}`;
+    const found = roots.get(place) ?? fold(hashes(level, from, count));
+    roots.set(place, found);
+    return found;
+  };
+  return prove({ hashes, root }, asked);
 };

@@ -11,7 +11,7 @@ import type { Site } from './site.ts';
 
 /** What a page gives to the browser of whoever reads it, so that it checks the page by itself (web/assets/verify-log.js): only what is theirs to see. */
 
-interface EntryEvidence {
+export interface EntryEvidence {
   readonly index: number;
   /** The bytes of the leaf. */
   readonly bytes: string;
@@ -50,6 +50,10 @@ export interface Evidence {
     readonly complete?: { readonly newest: boolean; readonly oldest: boolean };
     /** The last line of the page before: its number is checked, its words stand there. */
     readonly anchor?: number;
+    /** Leaves of the page's span that did not come with it: those below the index `below`, in parts, from `href` on. About `total` in all. */
+    readonly rest?: { readonly href: string; readonly below: number; readonly total: number };
+    /** Where the party's leaves below this page are, down to its first. */
+    readonly before?: string;
   };
   /** Newest first. */
   readonly entries: readonly EntryEvidence[];
@@ -58,6 +62,8 @@ export interface Evidence {
   /** What the words of the page are compared with. */
   readonly page: {
     readonly lang: Lang;
+    /** Entries below this index have no line here. */
+    readonly from?: number;
     /** Kinds that have a line. */
     readonly kinds: readonly EventType[];
     readonly words: Readonly<Record<string, unknown>>;
@@ -82,6 +88,8 @@ export interface Shown {
    * line of the page before that stands at `to`.
    */
   readonly whole?: { readonly from: number; readonly to: number; readonly newest: boolean; readonly oldest: boolean; readonly anchor?: number };
+  /** Where leaves are read that do not come with the page (evidence-rest.ts): from an index up to below another, proved in the tree of `size`. */
+  readonly rest?: (span: Span) => string;
   /** How the lines are written; a person's list unless said. */
   readonly as?: 'table' | 'cards' | 'sheets';
   /** Fields that this page shows beside those of the view: of acts that whoever reads did. */
@@ -90,7 +98,13 @@ export interface Shown {
   readonly keyless?: boolean;
 }
 
-/** What a page carries at most. */
+export interface Span {
+  readonly from: number;
+  readonly before: number;
+  readonly size: number;
+}
+
+/** What a page carries at most; the rest of its span is read in parts. */
 const MOST_LEAVES = 600;
 
 /** Who is trusted to sign: those of the policy that the operator gave, otherwise the key of the signer. */
@@ -109,7 +123,7 @@ const trusted = async (site: Site): Promise<Pick<Evidence, 'log' | 'policy'>> =>
 };
 
 /** Each hash once, and where it stands. */
-const createNodes = () => {
+export const createNodes = () => {
   const places = new Map<string, number>();
   return {
     place(hash: Buffer): number {
@@ -145,12 +159,12 @@ const pageOf = ({ view, lang, as }: Shown): Omit<Evidence['page'], 'again'> => {
   };
 };
 
-const isWithheld = (leaf: PartyLeaf): boolean => {
+export const isWithheld = (leaf: PartyLeaf): boolean => {
   const type = /"e":"([^"]+)"/.exec(leaf.text ?? '')?.[1] ?? '';
   return isEventType(type) && WITHHELD.includes(type);
 };
 
-const proofs = async (site: Site, indices: readonly number[], size: number, grown: number | undefined) => {
+export const proofs = async (site: Site, indices: readonly number[], size: number, grown: number | undefined) => {
   try {
     return await proveAll(site.transactions.auto, site.evidence, { size, indices, grown });
   } catch (error) {
@@ -169,6 +183,15 @@ const seenOn = ({ view, also = [] }: Shown, line: ProvedEntry): VisibleEntry | u
   return { ...pick(parties), ...seen, detail: seen.detail && { ...seen.detail, ...pick(detail) } };
 };
 
+/** The leaves that come with the page: as many as it carries, then those of its lines. Beside them, below which index others are left. */
+const cut = async (site: Site, { view, lines }: Shown, leaves: readonly PartyLeaf[]): Promise<[readonly PartyLeaf[], number | undefined]> => {
+  const last = leaves[MOST_LEAVES - 1];
+  if (leaves.length <= MOST_LEAVES || !last) return [leaves, undefined];
+  const indices = lines.flatMap(({ index }) => (index < last.index ? [index] : []));
+  const own = await site.evidence.leaves(site.transactions.auto, view.who, view.id, { indices }, indices.length + 1);
+  return [[...leaves.slice(0, MOST_LEAVES), ...own.leaves], last.index];
+};
+
 /** What a page that carries this evidence may ask beyond this site (CSP connect-src). */
 export const asksOf = (evidence: Evidence | undefined): readonly string[] => (evidence?.mirrors ?? []).map(({ url }) => `${url}/tag/`);
 
@@ -185,9 +208,10 @@ export const evidenceOf = async (site: Site, shown: Shown): Promise<Evidence | u
     trusted(site).catch(() => undefined),
   ]);
   if (!trust) return undefined;
-  const held = range.leaves.filter(isWithheld);
-  const leaves = range.leaves.filter((leaf) => !held.includes(leaf));
   const size = checkpoint?.size ?? 0;
+  const [within, below] = await cut(site, shown, range.leaves);
+  const held = within.filter(isWithheld);
+  const leaves = within.filter((leaf) => !held.includes(leaf));
   const witnessed = seen && seen.size <= size ? seen : undefined;
   const covered = leaves.filter(({ index }) => index < size).map(({ index }) => index);
   const { paths, consistency } = await proofs(site, covered, size, witnessed?.size);
@@ -206,7 +230,9 @@ export const evidenceOf = async (site: Site, shown: Shown): Promise<Evidence | u
       ...(line && visible ? { sealed: sealedJson(line, visible) } : {}),
     };
   });
-  const complete = whole && range.leaves.length <= MOST_LEAVES ? { newest: whole.newest, oldest: whole.oldest } : undefined;
+  const complete = whole && (below === undefined || shown.rest) ? { newest: whole.newest, oldest: whole.oldest } : undefined;
+  const [top, bottom] = [leaves[0], lines.at(-1)];
+  const total = (top?.number ?? 0) - (whole?.oldest ? 0 : (bottom?.numbers[view.who] ?? 1) - 1);
   return {
     ...trust,
     ...(checkpoint ? { newest: checkpoint.note } : {}),
@@ -219,9 +245,11 @@ export const evidenceOf = async (site: Site, shown: Shown): Promise<Evidence | u
       withheld: held.map(({ number }) => number),
       ...(complete ? { complete } : {}),
       ...(whole?.anchor === undefined ? {} : { anchor: whole.anchor }),
+      ...(whole && below !== undefined && shown.rest ? { rest: { href: shown.rest({ from: whole.from, before: below, size }), below, total } } : {}),
+      ...(whole?.newest && !whole.oldest && shown.rest ? { before: shown.rest({ from: 0, before: whole.from, size }) } : {}),
     },
     entries,
     ...(complete?.newest && key && site.askedMirrors.length ? { mirrors: site.askedMirrors } : {}),
-    page: { ...pageOf(shown), ...(shown.again === undefined ? {} : { again: shown.again }) },
+    page: { ...pageOf(shown), ...(whole ? { from: whole.from } : {}), ...(shown.again === undefined ? {} : { again: shown.again }) },
   };
 };

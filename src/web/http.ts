@@ -35,6 +35,7 @@ import { publicPages } from './spaces/public.tsx';
 import { releve } from './spaces/releve.tsx';
 import { secondFactor } from './spaces/second-factor.tsx';
 import { securite } from './spaces/securite.tsx';
+import { suite } from './spaces/suite.ts';
 import { telephone } from './spaces/telephone.tsx';
 import { temoin } from './spaces/temoin.tsx';
 import { usagerSpace } from './spaces/usager.tsx';
@@ -159,6 +160,7 @@ const pages =
     await app.register(telephone(kit));
     await app.register(mandats(kit));
     await app.register(usagerSpace(kit));
+    await app.register(suite(kit));
     await app.register(releve(kit));
     await app.register(personalData(kit));
     await app.register(desaccord(kit));

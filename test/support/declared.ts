@@ -159,6 +159,7 @@ export const ROUTES: Readonly<Record<string, Says>> = {
   'GET /usager/entrees/:id': OWN,
   'GET /usager/entrees/:id/preuve': ['proof.downloaded'],
   'POST /usager/mes-donnees': ['journal.exported'],
+  'GET /usager/suite': OWN,
   'GET /usager/releve': OWN,
   'POST /usager/releve.pdf': ['statement.made'],
   'GET /usager/entrees/:id/desaccord': FORM,

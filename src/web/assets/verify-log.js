@@ -5,6 +5,7 @@
 const { subtle } = globalThis.crypto ?? {};
 const utf8 = new TextEncoder();
 const FIVE_MINUTES = 300_000;
+const AT_ONCE = 250;
 
 const concat = (...parts) => {
   const all = parts.map((part) => (typeof part === 'string' ? utf8.encode(part) : part));
@@ -233,9 +234,9 @@ const freshness = (policy, witnessed, now) => {
 
 /**
  * Checks an evidence (src/web/evidence.ts). Answers `state` ('mismatch', 'recorded', 'sealed' with `why`, 'verified'), the opened entries, the newest
- * checkpoint, and who witnessed. With a mismatch, `problem` is its code and the index of the entry.
+ * checkpoint, and who witnessed. `progress` hears how many entries are done. With a mismatch, `problem` is its code and the index of the entry.
  */
-export const checkEvidence = async (evidence, { ed25519 = nativeEd25519, now = Date.now() } = {}) => {
+export const checkEvidence = async (evidence, { ed25519 = nativeEd25519, now = Date.now(), progress = () => undefined } = {}) => {
   try {
     const { log, policy, party } = evidence;
     const keys = await Promise.all(log.keys.map(readKey));
@@ -250,7 +251,12 @@ export const checkEvidence = async (evidence, { ed25519 = nativeEd25519, now = D
       witnessed = seen && { ...witnessed, seen };
     }
     const tags = party.key === undefined ? undefined : await tagKey(party.key);
-    const entries = await Promise.all(evidence.entries.map((entry) => checkEntry(entry, { newest, nodes, tags, role: party.role })));
+    const entries = [];
+    for (let i = 0; i < evidence.entries.length; i += AT_ONCE) {
+      const some = evidence.entries.slice(i, i + AT_ONCE);
+      entries.push(...(await Promise.all(some.map((entry) => checkEntry(entry, { newest, nodes, tags, role: party.role })))));
+      progress(entries.length);
+    }
     checkNumbers(entries, party);
     const why = freshness(policy, witnessed, now);
     const state = entries.some(({ covered }) => !covered)
@@ -270,6 +276,32 @@ export const openCheckpoint = async (note, log, ed25519 = nativeEd25519) =>
   openNote(note, log.origin, await Promise.all(log.keys.map(readKey)), ed25519);
 
 export { base64, toBase64 };
+
+/**
+ * Adds to an evidence the leaves of its span that did not come with the page. `fetchPart` gives the answer to an address (src/web/evidence-rest.ts),
+ * undefined when there is none: then nothing is claimed of what is missing. `progress` hears how many leaves are there.
+ */
+export const withRest = async (evidence, fetchPart, progress = () => undefined) => {
+  const { rest, ...party } = evidence.party;
+  if (!rest) return evidence;
+  const own = new Map(evidence.entries.map((entry) => [entry.index, entry]));
+  const nodes = [...evidence.nodes];
+  const entries = evidence.entries.filter(({ index }) => index >= rest.below);
+  const withheld = [...party.withheld];
+  for (let { href, below } = rest; below !== undefined; ) {
+    const part = await fetchPart(href);
+    if (!part) return { ...evidence, party: { ...party, complete: undefined } };
+    const offset = nodes.length;
+    for (const node of part.nodes) nodes.push(node);
+    for (const entry of part.entries)
+      entries.push(own.get(entry.index) ?? { ...entry, ...(entry.path ? { path: entry.path.map((n) => n + offset) } : {}) });
+    withheld.push(...part.withheld);
+    below = part.below;
+    href = href.replace(/avant=\d+/, `avant=${below}`);
+    progress(entries.length);
+  }
+  return { ...evidence, nodes, entries, party: { ...party, withheld } };
+};
 
 // What stands on the page
 
@@ -350,7 +382,8 @@ const dayIn = (at, lang) =>
  * Answers undefined, or what does not fit.
  */
 export const compareLines = (lines, entries, { page, party }) => {
-  const shown = entries.filter(({ index, fields, leaf }) => index !== party.anchor && (fields !== undefined || page.kinds.includes(leaf.e)));
+  const hasLine = ({ index, fields, leaf }) => fields !== undefined || (index >= (page.from ?? 0) && page.kinds.includes(leaf.e));
+  const shown = entries.filter((entry) => entry.index !== party.anchor && hasLine(entry));
   for (let i = 0; i < Math.max(lines.length, shown.length); i++) {
     const [line, entry] = [lines[i], shown[i]];
     if (!line || !entry || line.index !== entry.index) return { code: 'lines', entry: (entry ?? line).index };

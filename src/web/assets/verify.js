@@ -7,6 +7,8 @@ const more = place.querySelector('[data-checked-more]');
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 let evidence = given;
 let visited = false; // before this page
+let everything = false; // what is checked goes back to the party's first entry
+let checkAll;
 
 /** What stands on the page, to be compared with what was sealed. */
 const linesOf = () => {
@@ -139,7 +141,18 @@ const partyKeyOf = async () => {
 const check = async (log) => {
   performance.mark('relais-verify-start');
   const lines = linesOf();
-  const result = await log.checkEvidence(evidence, { ed25519: (...rest) => ed25519(log, ...rest) });
+  const counted = evidence.party.complete;
+  const signed = evidence.newest?.split('\n')[1] ?? 0; // proofs lead to the checkpoint that is here now
+  const part = async (href) => {
+    const answer = await ask(href.replace(/taille=\d+/, `taille=${signed}`));
+    return answer ? JSON.parse(answer) : undefined;
+  };
+  const total = evidence.party.rest?.total ?? 0;
+  const half = (done) => total > MANY && progress(done / 2, total);
+  evidence = await log.withRest(evidence, part, half);
+  const then = (done) => total > MANY && progress((evidence.entries.length + done) / 2, total);
+  const result = await log.checkEvidence(evidence, { ed25519: (...rest) => ed25519(log, ...rest), progress: then });
+  result.uncounted = counted && !evidence.party.complete;
   const problem = result.problem ?? log.compareLines(lines, result.entries, evidence);
   performance.measure('relais-verify', 'relais-verify-start');
   if (problem) return { state: 'mismatch', problem, lines };
@@ -195,6 +208,10 @@ const mainWords = (log, { state, why, witnesses }) => {
   return fill(says.states.verified, { witnesses: names, time: log.timeIn(new Date(witnesses.at), evidence.page.lang) });
 };
 
+/** What is claimed to be whole: this page, or everything since the party's first entry, which her first number is. */
+const completeWords = ({ entries }) =>
+  everything ? fill(says.notes.everything, { total: new Intl.NumberFormat(evidence.page.lang).format(entries.length) }) : says.notes.complete;
+
 const notesOf = (result) => {
   if (result.state === 'mismatch') {
     const { code, entry, mirror } = result.problem;
@@ -204,13 +221,31 @@ const notesOf = (result) => {
   }
   const { party } = evidence;
   return [
-    result.state === 'verified' && party.complete && !party.withheld.length && says.notes.complete,
+    result.state === 'verified' && party.complete && !party.withheld.length && completeWords(result),
+    result.uncounted && says.notes.uncounted,
     party.withheld.length > 0 && says.notes.withheld,
     result.entries?.some(({ fields }) => fields === null) && says.notes.erased,
     visited && result.history === 'same' && result.state === 'verified' && says.notes.same,
     result.history === 'offline' && says.notes.offline,
     ...(result.mirrors ?? []).map(({ kind, name }) => fill(says.mirrors[kind], { mirror: name })),
   ].filter(Boolean);
+};
+
+/** Says how far the check of many entries is; a screen reader hears the first and the last of it. */
+const MANY = 1000;
+const progress = (done, total) => {
+  const bar = more.querySelector('progress') ?? element('progress', '', { max: total });
+  bar.value = Math.min(done, total);
+  bar.setAttribute('aria-label', says.checking);
+  if (bar.isConnected) return;
+  saying(fill(says.counting, { total: new Intl.NumberFormat(evidence.page.lang).format(total) }));
+  more.replaceChildren(bar);
+};
+/** While it checks. */
+const saying = (text) => {
+  place.dataset.state = 'checking';
+  words.replaceChildren(element('p', text));
+  shown = '';
 };
 
 let shown = '';
@@ -227,6 +262,7 @@ const show = (log, result, again) => {
   words.replaceChildren(head, ...notes.map((note) => element('p', note)));
   const actions = element('div', '', { className: 'actions' });
   if (result.state === 'mismatch') actions.append(button(says.mismatch.download, 'stop', () => download(result)));
+  if (given.party.before && !everything && result.state !== 'mismatch') actions.append(button(says.all, 'quiet', checkAll));
   actions.append(button(says.again, 'quiet', again), element('a', says.how, { href: says.howHref, className: 'fr-btn fr-btn--quiet' }));
   more.replaceChildren(actions);
 };
@@ -239,13 +275,24 @@ const renew = async () => {
   evidence = { ...renewed, mirrors: given.mirrors, party: given.party, entries: renewed.entries.filter(({ index }) => index <= top) };
 };
 
+/** From here on the party's entries before this page are checked too: they come in parts, and no line of this page stands for them. */
+const widen = () => {
+  const { party, entries, page } = evidence;
+  if (!party.complete || party.complete.oldest) return;
+  const span = party.rest ? party.rest.href.replace(/de=\d+/, 'de=0') : given.party.before;
+  const rest = { href: span, below: party.rest?.below ?? page.from ?? entries.at(-1)?.index ?? 0, total: party.last };
+  evidence = { ...evidence, party: { ...party, complete: { ...party.complete, oldest: true }, rest } };
+};
+
 const UNABLE = { state: 'unable' };
 const start = async () => {
   if (!globalThis.crypto?.subtle) return show(undefined, UNABLE, () => location.reload());
+  const slow = setTimeout(() => place.dataset.state === undefined && saying(says.checking), 500);
   const log = await import(place.dataset.log);
   visited = (await recall(given.log.origin)) !== undefined;
   const run = async () => {
     const checked = await check(log).catch(() => UNABLE);
+    clearTimeout(slow);
     show(log, checked, again);
     if (!checked.newest) return checked;
     const { problem, mirrors } = await compareMirrors(log, checked);
@@ -255,6 +302,12 @@ const start = async () => {
   };
   const again = async () => {
     await renew();
+    if (everything) widen();
+    await run();
+  };
+  checkAll = async () => {
+    everything = true;
+    widen();
     await run();
   };
   let result = await run();

@@ -6,7 +6,8 @@ import { readCheckpoint } from '../../journal/note.ts';
 import { parisDay } from '../../kernel/calendar.ts';
 import { displayName } from '../../usagers/usager.ts';
 import { statementPdf } from '../attestation-pdf.ts';
-import { type Evidence, evidenceOf } from '../evidence.ts';
+import { type Evidence, evidenceOf, type Span } from '../evidence.ts';
+import { writeSpan } from '../evidence-rest.ts';
 import { requireUsager, type UsagerSession } from '../guards.ts';
 import type { Lang } from '../i18n/language.ts';
 import { sentence } from '../i18n/sentence.ts';
@@ -78,8 +79,9 @@ const evidenceOfSheets = async (
   const indices = rows.map(({ index }) => index);
   const lines = await site.journal.prove(site.transactions.auto, { usager, indices, limit: indices.length });
   const to = next?.index ?? Math.max(...indices);
+  const rest = (span: Span): string => `${PATHS.ownLeaves}?${writeSpan(span)}`;
   const whole = { from: first.index, to, newest: false, oldest: false, ...(next ? { anchor: to } : {}) };
-  return evidenceOf(site, { view: { who: 'usager', id: usager }, lines, lang, as: 'sheets', again, whole });
+  return evidenceOf(site, { view: { who: 'usager', id: usager }, lines, lang, as: 'sheets', again, whole, rest });
 };
 
 /** The statement of a person: her page of the journal, for a period, to print or to take away. */

@@ -7,9 +7,11 @@ import type { Mandate } from '../../mandates/mandate.ts';
 import { isTheme, type Theme } from '../../organisations/theme.ts';
 import { displayName, shortName } from '../../usagers/usager.ts';
 import { asksOf, evidenceOf } from '../evidence.ts';
+import { writeSpan } from '../evidence-rest.ts';
 import { requireUsager, type UsagerSession } from '../guards.ts';
 import type { Kit } from '../kit.tsx';
 import { MandatePage } from '../views/mandate-text.tsx';
+import { PATHS } from '../views/paths.ts';
 import { ReceiptPage } from '../views/receipt.tsx';
 import { UsagerHomePage } from '../views/usager.tsx';
 import { EntryPage, MandateStoppedPage, StopMandatePage } from '../views/usager-detail.tsx';
@@ -82,6 +84,7 @@ export const usagerSpace =
           lang,
           whole,
           again: `/usager?avant=${paged ? before : newest + 1}`,
+          rest: (span) => `${PATHS.ownLeaves}?${writeSpan(span)}`,
         }),
         silentAmong(site, shown),
         site.aidantNames(live.map((mandate) => mandate.organisationId)),

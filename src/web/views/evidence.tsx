@@ -23,14 +23,16 @@ interface EvidenceProps {
 
 /** Where the browser says whether the lines below are those of the journal. Empty without a script: the page's own sentence about the seal stays. */
 export const EvidenceStatus = ({ lang, helpNumber, evidence }: EvidenceProps): JSX.Element => {
-  const { states, notes, mirrors, mismatch, again, how, checking } = t(lang).evidence;
+  const { states, notes, mirrors, mismatch, again, all, how, checking, counting } = t(lang).evidence;
   const says = {
     states,
     notes,
     mirrors,
     again,
+    all,
     how,
     checking,
+    counting,
     howHref: PATHS.howVerified,
     mismatch: { ...mismatch, what: mismatch.what(helpNumber.replaceAll(' ', '\u00a0')) },
   };

@@ -9,6 +9,7 @@ export const PATHS = {
   verifyStatement: '/verifier/releve',
   offlineCheck: '/verifier/releve/hors-ligne',
   statement: '/usager/releve',
+  ownLeaves: '/usager/suite',
   statementPdf: '/usager/releve.pdf',
   personalDataFile: '/usager/mes-donnees',
   exports: '/administration/exports',

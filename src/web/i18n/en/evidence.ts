@@ -2,6 +2,7 @@ import type { Catalogue } from '../fr.ts';
 
 export const evidence: Catalogue['evidence'] = {
   checking: 'Your browser is checking these lines…',
+  counting: 'Your browser is checking {total} lines, one by one…',
   states: {
     verified: 'Verified by {witnesses}, at {time}.',
     recorded: 'Recorded, being sealed…',
@@ -14,6 +15,8 @@ export const evidence: Catalogue['evidence'] = {
   },
   notes: {
     complete: 'Nothing is missing between the first and the last line of this page.',
+    everything: 'Nothing is missing since the very first line: {total} lines verified.',
+    uncounted: 'Not all lines could be read: the page does not say whether a line is missing.',
     erased: 'The content of some lines was erased. Their place in the log is still verified.',
     withheld: 'One line concerns you and cannot be shown yet.',
     offline: 'No network: the comparison with your last visit was not made.',
@@ -45,6 +48,7 @@ export const evidence: Catalogue['evidence'] = {
     },
   },
   again: 'Check again',
+  all: 'Check from the beginning',
   how: 'How it is verified',
   page: {
     title: 'How it is verified',

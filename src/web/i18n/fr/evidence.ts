@@ -1,6 +1,7 @@
 /** What a page says of its own lines, once the browser of whoever reads it has checked them. `{…}` is filled there. */
 export const evidence = {
   checking: 'Votre navigateur vérifie ces lignes…',
+  counting: 'Votre navigateur vérifie {total} lignes, une par une…',
   states: {
     verified: 'Vérifié par {witnesses}, à {time}.',
     recorded: 'Enregistré, scellement en cours…',
@@ -14,6 +15,8 @@ export const evidence = {
   /** What was compared, and what could not be. */
   notes: {
     complete: 'Rien ne manque entre la première et la dernière ligne de cette page.',
+    everything: 'Rien ne manque depuis la toute première ligne : {total} lignes vérifiées.',
+    uncounted: 'Toutes les lignes n’ont pas pu être lues : la page ne dit pas si une ligne manque.',
     erased: 'Le contenu de certaines lignes a été effacé. Leur place dans le journal reste vérifiée.',
     withheld: 'Une ligne vous concerne et ne peut pas encore être montrée.',
     offline: 'Pas de réseau : la comparaison avec votre dernière visite n’a pas été faite.',
@@ -47,6 +50,7 @@ export const evidence = {
     },
   },
   again: 'Vérifier de nouveau',
+  all: 'Vérifier depuis le début',
   how: 'Comment c’est vérifié',
   page: {
     title: 'Comment c’est vérifié',
