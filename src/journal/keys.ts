@@ -57,10 +57,17 @@ export interface KeyStore {
 /** The UTC month of an instant, `YYYY-MM`. */
 export const monthOf = (at: Date): string => at.toISOString().slice(0, 7);
 
+const made = new WeakMap<Buffer, WeakMap<Buffer, Buffer>>();
+
 /** Opens a box: from the key of the person it is about (none for the house's own entries) and the key of its class and month. */
 export const boxKey = (person: Buffer | undefined, period: Buffer): Buffer => {
-  if (!person) return hmacSha256(period, 'relais/journal/k/v1\n');
-  return hmacSha256(person, 'relais/journal/k/v1\n', period);
+  const of = person ?? period;
+  const before = made.get(of)?.get(period);
+  if (before) return before;
+  const key = person ? hmacSha256(person, 'relais/journal/k/v1\n', period) : hmacSha256(period, 'relais/journal/k/v1\n');
+  const keys = made.get(of) ?? new WeakMap<Buffer, Buffer>();
+  made.set(of, keys.set(period, key));
+  return key;
 };
 
 /** Roles under which a party has entries of its own, each with its count. */

@@ -1,8 +1,8 @@
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { canonical, type Json, parseCanonical } from '../kernel/canonical.ts';
 import { open, randomBytes, seal, sha256, shake256 } from '../kernel/crypto.ts';
 import { Failure } from '../kernel/failure.ts';
 import { PARTIES, type Parties } from './event.ts';
+import { pack, SALT_BYTES, type Texts, unpack } from './packed.ts';
 
 /**
  * The personal part of an entry: named fields in two boxes, and a commitment to them in the leaf (journal.md §3.4). Each field is hashed by
@@ -20,7 +20,7 @@ export type BoxName = 'subject' | 'actor';
 /** One box, opened. */
 export interface OpenBox {
   readonly fields: Fields;
-  /** 32 bytes, never shown: the salts of fields come from it. */
+  /** 16 bytes, never shown: the salts of fields come from it. */
   readonly salt: Buffer;
   /** Digest of the other box, with which either opens against the commitment. */
   readonly other: Buffer;
@@ -47,8 +47,6 @@ export const detailOf = (fields: Fields): Record<string, Json> =>
 export const partiesIn = (fields: Fields): Parties =>
   Object.fromEntries(PARTIES.flatMap((party) => (typeof fields[party] === 'string' ? [[party, fields[party]]] : [])));
 
-const SALT_BYTES = 16;
-
 /** The salts of `count` fields, in the order of their names. From some of them nobody finds the others, nor the box's own. */
 const saltsOf = (salt: Buffer, count: number): Buffer[] => {
   const all = shake256(SALT_BYTES * count, 'relais/journal/salts/v1\n', salt);
@@ -57,16 +55,11 @@ const saltsOf = (salt: Buffer, count: number): Buffer[] => {
 
 const FIELD = Buffer.from('relais/journal/field/v1\n');
 
+/** Digest of a field whose value is written canonically already. */
+const digestOfText = (fieldSalt: Buffer, name: string, text: string): Buffer => sha256(FIELD, fieldSalt, `[${canonical(name)},${text}]`);
+
 /** Digest of one field, SHA-256 of prefix ‖ salt ‖ canonical [name, value]: whoever has its name, value and salt finds the same. */
-export const fieldDigest = (fieldSalt: Buffer, name: string, value: Json): Buffer => {
-  const text = canonical([name, value]);
-  const head = FIELD.length + fieldSalt.length;
-  const bytes = Buffer.allocUnsafe(head + Buffer.byteLength(text));
-  FIELD.copy(bytes);
-  fieldSalt.copy(bytes, FIELD.length);
-  bytes.write(text, head);
-  return sha256(bytes);
-};
+export const fieldDigest = (fieldSalt: Buffer, name: string, value: Json): Buffer => digestOfText(fieldSalt, name, canonical(value));
 
 /** Digest of a box from those of its fields, in the order of their names. */
 export const digestOf = (digests: readonly Buffer[]): Buffer => sha256('relais/journal/box/v1\n', ...digests);
@@ -76,56 +69,36 @@ export const commitmentTo = (subject: Buffer, actor: Buffer): Buffer => sha256('
 
 const NOTHING = digestOf([]);
 
-const boxDigest = (fields: Fields, salt: Buffer): Buffer => {
-  const names = Object.keys(fields).sort();
-  const salts = saltsOf(salt, names.length);
-  return digestOf(names.map((name, i) => fieldDigest(salts[i] ?? salt, name, fields[name] ?? null)));
+const textsOf = (fields: Fields): Texts =>
+  Object.keys(fields)
+    .sort()
+    .map((name) => [name, canonical(fields[name] ?? null)]);
+
+const boxDigest = (texts: Texts, salt: Buffer): Buffer => {
+  const salts = saltsOf(salt, texts.length);
+  return digestOf(texts.map(([name, text], i) => digestOfText(salts[i] ?? salt, name, text)));
 };
 
-/** Both boxes of an entry, not sealed yet. `actor` is missing when nobody in particular acted. */
+/** Both boxes of an entry as they will be sealed. `actor` is missing when nobody in particular acted. */
 export interface Split {
-  readonly subject: OpenBox;
-  readonly actor: OpenBox | undefined;
+  readonly subject: Buffer;
+  readonly actor: Buffer | undefined;
   readonly commitment: Buffer;
 }
 
 /** Divides fields into boxes with fresh salts, and commits to them. */
 export const split = (fields: Fields): Split => {
-  const of = (actor: boolean): Fields => Object.fromEntries(Object.entries(fields).filter(([name]) => ACTOR_FIELDS.has(name) === actor));
-  const [subject, actor] = [of(false), of(true)];
-  const [subjectSalt, actorSalt] = [randomBytes(32), randomBytes(32)];
+  const texts = textsOf(fields);
+  const subject = texts.filter(([name]) => !ACTOR_FIELDS.has(name));
+  const actor = texts.filter(([name]) => ACTOR_FIELDS.has(name));
+  const [subjectSalt, actorSalt] = [randomBytes(SALT_BYTES), randomBytes(SALT_BYTES)];
   const subjectDigest = boxDigest(subject, subjectSalt);
-  const acted = Object.keys(actor).length > 0;
-  const actorDigest = acted ? boxDigest(actor, actorSalt) : NOTHING;
+  const actorDigest = actor.length ? boxDigest(actor, actorSalt) : NOTHING;
   return {
-    subject: { fields: subject, salt: subjectSalt, other: actorDigest },
-    actor: acted ? { fields: actor, salt: actorSalt, other: subjectDigest } : undefined,
+    subject: pack(subject, subjectSalt, actorDigest),
+    actor: actor.length ? pack(actor, actorSalt, subjectDigest) : undefined,
     commitment: commitmentTo(subjectDigest, actorDigest),
   };
-};
-
-const plain = ({ fields, salt, other }: OpenBox): string =>
-  canonical({ fields, other: other.toString('base64url'), salt: salt.toString('base64url') });
-
-/** Names and values that come back in every entry: what a box repeats of them costs a few bits. Part of the format: it never changes. */
-const DICTIONARY = Buffer.from(
-  '{"fields":{"actor":"usg_0","aidant":"aid_0","detail.by":"usager","detail.days":31,"detail.endsAt":"2026-","detail.expiresAt":"2026-' +
-    '","detail.method":"franceconnect","detail.reason":"","detail.themes":["argent","emploi","famille","logement","papiers","sante","social"],' +
-    '"administration":"adm_0","demarche":"","detail.aidantName":"","detail.at":"2026-","detail.demarcheLabel":"votre demande d’",' +
-    '"detail.demarcheLabelEn":"your ","detail.organisationName":"Centre communal d’action sociale","detail.outsideMandate":false,' +
-    '"detail.privileges":["read","declare"],"detail.reference":"","detail.reported":true,"detail.serviceName":"","mandate":"man_0","organisation":"org_0",' +
-    '"outcome":"accepted","service":"","session":"dls_0","theme":"logement","usager":"usg_0","verb":"declare"},"other":"","salt":"',
-);
-const LONGEST_BOX = 1_000_000;
-
-/** A box as it is sealed: one byte for the format, then its canonical text, compressed (RFC 1951). */
-const pack = (box: OpenBox): Buffer =>
-  Buffer.concat([Buffer.of(1), deflateRawSync(plain(box), { dictionary: DICTIONARY, windowBits: 11, memLevel: 2 })]);
-
-const unpack = (packed: Buffer): OpenBox => {
-  if (packed[0] !== 1) throw new Failure('payload_malformed', 'a format that this program does not know');
-  const inflated = inflateRawSync(packed.subarray(1), { dictionary: DICTIONARY, windowBits: 11, maxOutputLength: LONGEST_BOX });
-  return readBox(parseCanonical(inflated.toString('utf8')));
 };
 
 const context = (eventId: string, name: BoxName | 'queue'): string => `${eventId}\n${name}`;
@@ -135,23 +108,9 @@ export const sealBox = (key: Buffer, eventId: string, name: BoxName, packed: Buf
 
 /** Seals both boxes together, for the queue: the length of the subject's, then both, packed. */
 export const sealQueued = (key: Buffer, eventId: string, { subject, actor }: Split): Buffer => {
-  const packed = pack(subject);
   const length = Buffer.allocUnsafe(4);
-  length.writeUInt32BE(packed.length);
-  return seal(key, Buffer.concat([length, packed, actor ? pack(actor) : Buffer.alloc(0)]), context(eventId, 'queue'));
-};
-
-const isObject = (value: Json | undefined): value is { readonly [key: string]: Json | undefined } =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-const HASH = /^[A-Za-z0-9_-]{43}$/;
-
-const readBox = (value: Json | undefined): OpenBox => {
-  if (!isObject(value) || Object.keys(value).length !== 3) throw new Failure('payload_malformed');
-  const { fields, salt, other } = value;
-  if (!isObject(fields) || typeof salt !== 'string' || !HASH.test(salt) || typeof other !== 'string' || !HASH.test(other))
-    throw new Failure('payload_malformed');
-  return { fields: fields as Fields, salt: Buffer.from(salt, 'base64url'), other: Buffer.from(other, 'base64url') };
+  length.writeUInt32BE(subject.length);
+  return seal(key, Buffer.concat(actor ? [length, subject, actor] : [length, subject]), context(eventId, 'queue'));
 };
 
 /** Opens a box. Fails as `box_does_not_open` or `payload_malformed`. */
@@ -160,7 +119,8 @@ export const openBox = (key: Buffer, eventId: string, name: BoxName, box: Buffer
 /** Reads a packed box. Fails as `payload_malformed`. */
 export const readPacked = (packed: Buffer): OpenBox => {
   try {
-    return unpack(packed);
+    const { texts, salt, other } = unpack(packed);
+    return { fields: Object.fromEntries(texts.map(([name, text]) => [name, parseCanonical(text)])), salt, other };
   } catch (cause) {
     throw new Failure('payload_malformed', cause instanceof Failure ? cause.detail : undefined, { cause });
   }
@@ -175,7 +135,7 @@ export const openQueued = (key: Buffer, eventId: string, box: Buffer): { readonl
 
 /** The commitment that an open box gives, to be compared with the leaf's. */
 export const commitmentOf = (name: BoxName, box: OpenBox): Buffer => {
-  const own = boxDigest(box.fields, box.salt);
+  const own = boxDigest(textsOf(box.fields), box.salt);
   return name === 'subject' ? commitmentTo(own, box.other) : commitmentTo(box.other, own);
 };
 

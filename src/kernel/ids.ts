@@ -42,20 +42,54 @@ export type OperateurId = Id<'opr'>;
 export type StaffId = AidantId | AgentId | OperateurId;
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
+const VALUES = Uint8Array.from({ length: 128 }, (_, code) => Math.max(ALPHABET.indexOf(String.fromCharCode(code)), 0));
 
-const encode = (value: bigint, length: number): string => {
-  let rest = value;
+/** 26 characters for 16 bytes: two bits more, which are zero and come first. */
+const write = (bytes: Uint8Array): string => {
   let text = '';
-  for (let i = 0; i < length; i++) {
-    text = ALPHABET[Number(rest & 31n)] + text;
-    rest >>= 5n;
+  let rest = 0;
+  let bits = 2;
+  for (const byte of bytes) {
+    rest = (rest << 8) | byte;
+    for (bits += 8; bits >= 5; ) {
+      bits -= 5;
+      text += ALPHABET[(rest >> bits) & 31];
+    }
+    rest &= 31;
   }
   return text;
 };
 
 /** Draws a new identifier. Its order is the order of creation, to the millisecond. */
-export const newId = <P extends Prefix>(prefix: P): Id<P> =>
-  `${prefix}_${encode(BigInt(Date.now()), 10)}${encode(BigInt(`0x${randomBytes(10).toString('hex')}`), 16)}`;
+export const newId = <P extends Prefix>(prefix: P): Id<P> => {
+  const bytes = Buffer.allocUnsafe(16);
+  bytes.writeUIntBE(Date.now(), 0, 6);
+  bytes.set(randomBytes(10), 6);
+  return `${prefix}_${write(bytes)}`;
+};
+
+/** What `writeId` takes: three bytes of prefix, then what the 26 characters stand for. */
+export const ID_BYTES = 19;
+
+/** Writes an identifier in `ID_BYTES` at `start`. False, for a text that `readId` would not give back. */
+export const writeId = (into: Buffer, start: number, id: string): boolean => {
+  if (!/^[a-z]{3}_[0-7][0-9a-hjkmnp-tv-z]{25}$/.test(id)) return false;
+  let at = start + into.write(id.slice(0, 3), start, 'latin1');
+  let rest = 0;
+  let bits = -2;
+  for (let i = 4; i < id.length; i++) {
+    rest = (rest << 5) | (VALUES[id.charCodeAt(i)] ?? 0);
+    bits += 5;
+    if (bits < 8) continue;
+    bits -= 8;
+    into[at++] = (rest >> bits) & 255;
+    rest &= 255;
+  }
+  return true;
+};
+
+/** Reads what `writeId` wrote. */
+export const readId = (bytes: Buffer): string => `${bytes.toString('latin1', 0, 3)}_${write(bytes.subarray(3, ID_BYTES))}`;
 
 /** Says whether `value` has the shape of an identifier with this prefix; nothing is said of its existence. */
 export const isId = <P extends Prefix>(prefix: P, value: unknown): value is Id<P> =>

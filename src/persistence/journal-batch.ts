@@ -182,6 +182,7 @@ const countsOf = async (lead: Lead, parties: ReadonlyMap<string, { role: Role; i
  */
 const write = async (lead: Lead, batch: Batch): Promise<boolean> => {
   const tiles = batch.tiles;
+  const packed = packedIn(batch);
   const done = await row<{ won: number; taken: number }>(
     lead.connection.auto,
     sql`
@@ -189,13 +190,15 @@ const write = async (lead: Lead, batch: Batch): Promise<boolean> => {
       update journal.head set size = ${batch.edge.size}, root = ${batch.root}, at = ${batch.at}
       where epoch = ${lead.epoch} and size = ${lead.edge.size} and root = ${rootOf(lead.edge)} returning size
     ), added as (
-      select ${lead.edge.size}::bigint + u.n - 1 as idx, u.event_id, u.leaf_hash, convert_to(u.leaf, 'UTF8') as leaf, u.class, u.subject, u.actor,
-        u.usager_n, u.organisation_n, u.administration_n, u.aidant_n
-      from unnest(${batch.leaves.map((one) => one.eventId)}::uuid[], ${batch.leaves.map((one) => one.leafHash)}::bytea[],
-        ${batch.leaves.map((one) => one.leaf)}::text[], ${batch.leaves.map((one) => one.class)}::text[], ${batch.leaves.map((one) => one.subject)}::bytea[],
-        ${batch.leaves.map((one) => one.actor ?? null)}::bytea[], ${numbersOf(batch, 'usager')}::bigint[], ${numbersOf(batch, 'organisation')}::bigint[],
+      select ${lead.edge.size}::bigint + u.n - 1 as idx, u.event_id, u.class, u.usager_n, u.organisation_n, u.administration_n, u.aidant_n,
+        substr(b.bytes, u.start, 32) as leaf_hash, substr(b.bytes, u.start + 32, u.leaf) as leaf, substr(b.bytes, u.start + 32 + u.leaf, u.subject) as subject,
+        case when u.actor > 0 then substr(b.bytes, u.start + 32 + u.leaf + u.subject, u.actor) end as actor
+      from unnest(${batch.leaves.map((one) => one.eventId)}::uuid[], ${batch.leaves.map((one) => one.class)}::text[], ${packed.starts}::int[],
+        ${batch.leaves.map((one) => one.leaf.length)}::int[], ${batch.leaves.map((one) => one.subject.length)}::int[],
+        ${batch.leaves.map((one) => one.actor?.length ?? 0)}::int[], ${numbersOf(batch, 'usager')}::bigint[], ${numbersOf(batch, 'organisation')}::bigint[],
         ${numbersOf(batch, 'administration')}::bigint[], ${numbersOf(batch, 'aidant')}::bigint[])
-        with ordinality as u (event_id, leaf_hash, leaf, class, subject, actor, usager_n, organisation_n, administration_n, aidant_n, n), won
+        with ordinality as u (event_id, class, start, leaf, subject, actor, usager_n, organisation_n, administration_n, aidant_n, n),
+        (select ${packed.bytes}::bytea as bytes) b, won
     ), taken as (
       delete from journal.queue where id = any(${batch.taken}::bigint[]) and exists (select 1 from won) returning event_id, type, parties
     ), leaves as (
@@ -224,6 +227,19 @@ const write = async (lead: Lead, batch: Batch): Promise<boolean> => {
   if (done?.won !== 1) return false;
   if (done.taken !== batch.leaves.length) throw new Halt('rows of the queue were removed by somebody else while they became leaves');
   return true;
+};
+
+/** Bytes travel as they are in one value, where an array of them would be written out as text twice as long: hash, leaf (ASCII) and boxes of each entry. */
+const packedIn = (batch: Batch): { bytes: Buffer; starts: number[] } => {
+  const starts: number[] = [];
+  const parts: Buffer[] = [];
+  let next = 1; // SQL counts from one
+  for (const { leafHash, leaf, subject, actor } of batch.leaves) {
+    starts.push(next);
+    parts.push(leafHash, Buffer.from(leaf, 'latin1'), subject, ...(actor ? [actor] : []));
+    next += leafHash.length + leaf.length + subject.length + (actor?.length ?? 0);
+  }
+  return { bytes: Buffer.concat(parts), starts };
 };
 
 const numbersOf = (batch: Batch, role: Role): (number | null)[] => batch.leaves.map((one) => one.numbers[role] ?? null);
