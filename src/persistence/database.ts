@@ -111,6 +111,12 @@ const inTransaction = async <T>(client: Client, count: () => void, prelude: stri
 const lastRows = (result: pg.QueryResult | pg.QueryResult[]): Record<string, unknown>[] =>
   Array.isArray(result) ? (result.at(-1)?.rows ?? []) : result.rows;
 
+/**
+ * The sequencer finds every row by its key: a plan that was made while its tables were empty, and reads them whole, must not be kept while they grow, nor
+ * another made for each batch.
+ */
+const BY_KEY_ALONE = ' -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off';
+
 const READS = /^\s*select/i;
 
 const open = (
@@ -164,7 +170,7 @@ export const openPostgres = async (connectionString: string, options: { max?: nu
   const withRole = (role: Role | undefined): pg.ClientConfig => ({
     connectionString,
     connectionTimeoutMillis: 5000,
-    ...(role ? { options: `-c role=${role} -c timezone=UTC` } : { options: '-c timezone=UTC' }),
+    options: `-c timezone=UTC${role ? ` -c role=${role}` : ''}${role === 'relais_sequencer' ? BY_KEY_ALONE : ''}`,
   });
   const pool = new pg.Pool({ ...withRole('relais_app'), max: options.max ?? 10, statement_timeout: 15_000 });
   pool.on('error', () => undefined);

@@ -116,9 +116,9 @@ const takeRows = async (lead: Lead, limit: number, now: Date): Promise<WaitingRo
     await rows<QueueRow>(
       lead.connection.auto,
       sql`
-    select q.id, q.event_id, q.type, q.class, q.writer, q.at, q.parties, q.box, q.sealed_with, q.commitment, q.mac,
-      exists (select 1 from journal.receipt r where r.event_id = q.event_id) as known
-    from journal.queue q where q.at <= ${new Date(now.getTime() + AHEAD_MS)} and q.id <> all(${[...lead.stuck]}::bigint[]) order by q.id limit ${limit}`,
+    select q.id, q.event_id, q.type, q.class, q.writer, q.at, q.parties, q.box, q.sealed_with, q.commitment, q.mac, k.event_id is not null as known
+    from (select * from journal.queue where at <= ${new Date(now.getTime() + AHEAD_MS)} and id <> all(${[...lead.stuck]}::bigint[]) order by id limit ${limit}) q
+    left join lateral (select r.event_id from journal.receipt r where r.event_id = q.event_id limit 1) k on true order by q.id`,
     )
   ).map(({ id, event_id, sealed_with, ...rest }) => ({ ...rest, queueId: id, eventId: event_id, sealedWith: sealed_with }));
 
