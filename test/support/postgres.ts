@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { appendFileSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -11,6 +11,12 @@ export interface Cluster {
   readonly url: string;
   /** Kills the server without warning, as a power cut would, and starts it again on what is on the disk, after `meanwhile`. Ends when it answers. */
   killAndStart(meanwhile?: () => Promise<void>): Promise<void>;
+  /** Takes a base backup of the running server (`pg_basebackup`), and gives its folder. */
+  backup(): string;
+  /** Kills the server, puts a backup in the place of its data, and starts it: as it was then, or after the archived WAL up to a restore point. */
+  restore(backup: string, upTo?: string): Promise<void>;
+  /** Files of the archived WAL. */
+  archived(): string[];
   /** Stops the server by its own pid and removes the folder. May be called twice. */
   stop(): Promise<void>;
 }
@@ -59,8 +65,8 @@ const answers = async (url: string): Promise<boolean> => {
   }
 };
 
-/** Starts a cluster (about one second). `durable` keeps fsync on, for faults and measures; tests do without. */
-export const startPostgres = async (options: { durable?: boolean; maxConnections?: number } = {}): Promise<Cluster> => {
+/** Starts a cluster (about one second). `durable` keeps fsync on, for faults and measures; tests do without. `archive`: WAL is archived (continuous archiving). */
+export const startPostgres = async (options: { durable?: boolean; maxConnections?: number; archive?: boolean } = {}): Promise<Cluster> => {
   const bin = findPostgres();
   if (!bin) throw new Error('PostgreSQL is not installed: initdb was not found');
   const as = owner();
@@ -70,6 +76,9 @@ export const startPostgres = async (options: { durable?: boolean; maxConnections
   const environment = { PATH: process.env['PATH'], LC_ALL: 'C.UTF-8', HOME: folder };
   const shared = { cwd: folder, env: environment, ...as };
   execFileSync(join(bin, 'initdb'), ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-sync'], { ...shared, stdio: 'pipe' });
+  const archive = join(folder, 'archive');
+  mkdirSync(archive);
+  if (as) chownSync(archive, as.uid, as.gid);
   const port = await freePort();
   const settings = [
     'listen_addresses=127.0.0.1',
@@ -80,6 +89,7 @@ export const startPostgres = async (options: { durable?: boolean; maxConnections
     'timezone=UTC',
     'track_commit_timestamp=on', // claim M17 compares when transactions committed
     'logging_collector=off',
+    ...(options.archive ? ['archive_mode=on', `archive_command=cp %p ${archive}/%f`] : []),
     ...(options.durable ? [] : ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off']),
   ];
   let log = '';
@@ -137,5 +147,29 @@ export const startPostgres = async (options: { durable?: boolean; maxConnections
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   };
-  return { url, killAndStart, stop };
+  let backups = 0;
+  return {
+    url,
+    killAndStart,
+    stop,
+    backup() {
+      const to = join(folder, `backup-${backups++}`);
+      const more = ['--no-sync', '--checkpoint=fast', '-X', options.archive ? 'none' : 'stream'];
+      execFileSync(join(bin, 'pg_basebackup'), ['-h', '127.0.0.1', '-p', String(port), '-U', 'postgres', '-D', to, ...more], {
+        ...shared,
+        stdio: 'pipe',
+      });
+      return to;
+    },
+    restore: (backup, upTo) =>
+      killAndStart(async () => {
+        rmSync(data, { recursive: true });
+        execFileSync('cp', ['-a', backup, data], shared);
+        if (upTo === undefined) return;
+        const recovery = [`restore_command = 'cp ${archive}/%f %p'`, `recovery_target_name = '${upTo}'`, "recovery_target_action = 'promote'"];
+        appendFileSync(join(data, 'postgresql.auto.conf'), `${recovery.join('\n')}\n`);
+        writeFileSync(join(data, 'recovery.signal'), '');
+      }),
+    archived: () => readdirSync(archive).map((name) => join(archive, name)),
+  };
 };
