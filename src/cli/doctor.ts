@@ -181,6 +181,14 @@ const checkScrub = async (context: CommandContext): Promise<Check> => {
   const wrong = [recent, whole].find((one) => one?.fault);
   if (wrong)
     return { name, ok: false, says: `${wrong.fault} at ${wrong.index}`, todo: 'keep the database as it is, and run `relais journal verify`' };
+  const lost = [recent, whole].find((one) => one?.missing);
+  if (lost)
+    return {
+      name,
+      ok: false,
+      says: `${lost.missing} without their entry in the journal, the first ${lost.first}`,
+      todo: 'find who may write in the database, and decide what stands: see `entry_missing` (docs/operate.md)',
+    };
   if (!recent && !whole) return { name, ok: true, says: 'no instance has re-read the journal yet' };
   const hours = whole ? Math.floor((context.clock.now().getTime() - new Date(whole.at).getTime()) / 3_600_000) : undefined;
   const stale = hours !== undefined && hours * 3_600_000 > STALE_SCRUB_MS;

@@ -69,6 +69,8 @@ export interface EndedSession {
   readonly theme: Theme;
   readonly reason: SessionEnd;
   readonly reported: boolean;
+  /** Of the entry that must say it. */
+  readonly event: string;
   readonly aidantName: string;
   readonly organisationName: string;
   readonly serviceName: string;
@@ -251,24 +253,28 @@ export const createSessions = (parts: {
   const endIn: Sessions['endIn'] = async (tx, which, reason, now) => {
     const ended = await store.end(tx, which, reason, now);
     for (const session of ended)
-      await journal.record(tx, {
-        type: 'session.ended',
-        usager: session.usagerId,
-        aidant: session.aidantId,
-        organisation: session.organisationId,
-        mandate: session.mandateId,
-        session: session.id,
-        service: session.serviceId,
-        administration: session.administrationId,
-        theme: session.theme,
-        detail: {
-          reason: session.reason,
-          reported: session.reported,
-          aidantName: session.aidantName,
-          organisationName: session.organisationName,
-          serviceName: session.serviceName,
+      await journal.record(
+        tx,
+        {
+          type: 'session.ended',
+          usager: session.usagerId,
+          aidant: session.aidantId,
+          organisation: session.organisationId,
+          mandate: session.mandateId,
+          session: session.id,
+          service: session.serviceId,
+          administration: session.administrationId,
+          theme: session.theme,
+          detail: {
+            reason: session.reason,
+            reported: session.reported,
+            aidantName: session.aidantName,
+            organisationName: session.organisationName,
+            serviceName: session.serviceName,
+          },
         },
-      });
+        session.event,
+      );
     return ended;
   };
 

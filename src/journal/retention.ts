@@ -1,4 +1,5 @@
 import type { Clock } from '../kernel/clock.ts';
+import { randomUuid } from '../kernel/crypto.ts';
 import type { Transaction, Transactions } from '../kernel/transaction.ts';
 import type { KeyEraser } from './erasing.ts';
 import type { Journal } from './journal.ts';
@@ -51,8 +52,8 @@ export interface RetentionStore {
   entries(tx: Transaction, of: OfMonth): Promise<number>;
   /** Decides, once. The database refuses it under a hold. */
   begin(tx: Transaction, of: OfMonth, now: Date): Promise<void>;
-  /** False when it was done before. */
-  finish(tx: Transaction, of: OfMonth, now: Date): Promise<boolean>;
+  /** False when it was done before. `event`: of the entry that must say it. */
+  finish(tx: Transaction, of: OfMonth, now: Date, event: string): Promise<boolean>;
   /** Days under whose key something waits. */
   waitingDays(tx: Transaction): Promise<string[]>;
   /** Months up to `last` that still have sealed parts of other classes than `log`: how many, of which classes. */
@@ -124,8 +125,10 @@ export const createRetention = ({ transactions, store, keys, journal, clock }: P
     await transactions.run((tx) => store.begin(tx, of, clock.now()));
     await keys.period(of.class, of.month);
     await transactions.run(async (tx) => {
-      if (!(await store.finish(tx, of, clock.now()))) return;
-      await journal.record(tx, { type: 'erasure.executed', actor: 'system', detail: { scope: 'period', ...of, ground: 'retention', entries } });
+      const event = randomUuid();
+      if (!(await store.finish(tx, of, clock.now(), event))) return;
+      const detail = { scope: 'period', ...of, ground: 'retention', entries } as const;
+      await journal.record(tx, { type: 'erasure.executed', actor: 'system', detail }, event);
     });
     journal.nudge();
   };

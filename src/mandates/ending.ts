@@ -37,7 +37,7 @@ export interface EndingStore {
   hold(tx: Transaction, id: MandateId): Promise<void>;
   /**
    * Ends the active grants of a mandate, or the one of `theme`; the mandate ends with its last one. Undefined when nothing was active (somebody was
-   * faster, or the theme is not in it).
+   * faster, or the theme is not in it). `event`: of the entry that must say it.
    */
   end(
     tx: Transaction,
@@ -46,7 +46,7 @@ export interface EndingStore {
     by: string,
     now: Date,
     theme: Theme | undefined,
-  ): Promise<{ readonly themes: Theme[]; readonly left: Theme[] } | undefined>;
+  ): Promise<{ readonly themes: Theme[]; readonly left: Theme[]; readonly event: string } | undefined>;
   /** Closes what the person has consented to and nobody has accepted yet, and the sheets that wait for their witness: no mandate comes of them. */
   closeDraftsOf(tx: Transaction, usagerId: UsagerId, now: Date): Promise<void>;
   /** Mandates whose time is over and whose rows do not say so yet. */
@@ -118,13 +118,13 @@ export const createEnding = ({ transactions, store, journal, clock, endSessions,
     reason: EndReason,
     by: string,
     theme?: Theme,
-  ): Promise<{ themes: Theme[]; left: Theme[]; sessions: number } | undefined> => {
+  ): Promise<{ closed: { themes: Theme[]; left: Theme[]; sessions: number }; event: string } | undefined> => {
     const now = clock.now();
     const ended = await store.end(tx, mandate.id, reason, by, now, theme);
     if (!ended) return undefined;
     const sessionEnd = reason === 'renounced' || reason === 'expired' || reason === 'replaced' ? reason : 'revoked';
     const { ended: sessions } = await endSessions(tx, { mandateId: mandate.id, ...(theme ? { theme } : {}) }, sessionEnd, now);
-    return { ...ended, sessions };
+    return { closed: { themes: ended.themes, left: ended.left, sessions }, event: ended.event };
   };
 
   const after = async (tx: Transaction, mandate: Mandate, event?: string): Promise<Ended> => ({
@@ -142,38 +142,46 @@ export const createEnding = ({ transactions, store, journal, clock, endSessions,
   ): Promise<Ended> => {
     const { motive, through } = more;
     await store.hold(tx, mandate.id);
-    const closed = await close(tx, mandate, 'revoked', through ? `${by} ${through.by}` : by, theme);
-    if (!closed) return after(tx, mandate);
-    const event = await journal.record(tx, {
-      type: 'mandate.revoked',
-      ...parties(mandate),
-      ...(through?.by === 'paper' ? { actor: through.aidantId } : {}),
-      detail: {
-        by,
-        ...closed,
-        organisationName: mandate.organisationName,
-        ...(motive === undefined ? {} : { reason: motive }),
-        ...(through ? { through: through.by } : {}),
-        ...(through?.by === 'paper' ? { receivedBy: through.aidantName, receivedAt: through.structure } : {}),
+    const done = await close(tx, mandate, 'revoked', through ? `${by} ${through.by}` : by, theme);
+    if (!done) return after(tx, mandate);
+    await journal.record(
+      tx,
+      {
+        type: 'mandate.revoked',
+        ...parties(mandate),
+        ...(through?.by === 'paper' ? { actor: through.aidantId } : {}),
+        detail: {
+          by,
+          ...done.closed,
+          organisationName: mandate.organisationName,
+          ...(motive === undefined ? {} : { reason: motive }),
+          ...(through ? { through: through.by } : {}),
+          ...(through?.by === 'paper' ? { receivedBy: through.aidantName, receivedAt: through.structure } : {}),
+        },
       },
-    });
+      done.event,
+    );
     await tellEnd?.(tx, { mandate, by: by === 'usager' ? by : 'other', ...(through ? { through: through.by } : {}), reason: 'revoked' });
-    return after(tx, mandate, event);
+    return after(tx, mandate, done.event);
   };
 
   /** Ends what a fact has ended, whoever told it. */
   const endAll = async (tx: Transaction, mandates: readonly Mandate[], reason: EndReason, by: string): Promise<number> => {
     let count = 0;
     for (const mandate of mandates) {
-      const closed = await close(tx, mandate, reason, by);
-      if (!closed) continue;
+      const done = await close(tx, mandate, reason, by);
+      if (!done) continue;
       count++;
       if (reason !== 'expired') await tellEnd?.(tx, { mandate, by: 'other', reason });
-      await journal.record(tx, {
-        type: 'mandate.ended',
-        ...parties(mandate),
-        detail: { reason, themes: closed.themes, organisationName: mandate.organisationName },
-      });
+      await journal.record(
+        tx,
+        {
+          type: 'mandate.ended',
+          ...parties(mandate),
+          detail: { reason, themes: done.closed.themes, organisationName: mandate.organisationName },
+        },
+        done.event,
+      );
     }
     return count;
   };
@@ -198,16 +206,20 @@ export const createEnding = ({ transactions, store, journal, clock, endSessions,
         const refused = checkActor(actor);
         if (refused) return { refused };
         await store.hold(tx, id);
-        const closed = await close(tx, mandate, 'renounced', `${actor.referent ? 'referent' : 'aidant'} ${who.aidantId}`, theme);
-        if (!closed) return after(tx, mandate);
-        const event = await journal.record(tx, {
-          type: 'mandate.renounced',
-          ...parties(mandate),
-          aidant: who.aidantId,
-          detail: { ...closed, organisationName: mandate.organisationName, aidantName: firstName(actor.givenName) },
-        });
+        const done = await close(tx, mandate, 'renounced', `${actor.referent ? 'referent' : 'aidant'} ${who.aidantId}`, theme);
+        if (!done) return after(tx, mandate);
+        await journal.record(
+          tx,
+          {
+            type: 'mandate.renounced',
+            ...parties(mandate),
+            aidant: who.aidantId,
+            detail: { ...done.closed, organisationName: mandate.organisationName, aidantName: firstName(actor.givenName) },
+          },
+          done.event,
+        );
         await tellEnd?.(tx, { mandate, by: 'organisation', reason: 'renounced' });
-        return after(tx, mandate, event);
+        return after(tx, mandate, done.event);
       }),
     async endByOperateur(id, by, theme) {
       const reason = readReason(by.reason);

@@ -4,7 +4,7 @@ import type { Journal } from '../journal/journal.ts';
 import { endOfMandate, startOfDay } from '../kernel/calendar.ts';
 import { canonical } from '../kernel/canonical.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { sha256 } from '../kernel/crypto.ts';
+import { randomUuid, sha256 } from '../kernel/crypto.ts';
 import { type AidantId, type DraftId, type MandateId, newId, type OrganisationId, type UsagerId } from '../kernel/ids.ts';
 import type { Transaction, Transactions } from '../kernel/transaction.ts';
 import type { Theme } from '../organisations/theme.ts';
@@ -282,7 +282,8 @@ const write = async (parts: Parts, tx: Transaction, asked: ImportAsked, importId
     closedAt: undefined,
   };
   await mandateStore.addDraft(tx, draft);
-  await mandateStore.consentDraft(tx, draft.id, consent);
+  const event = randomUuid();
+  await mandateStore.consentDraft(tx, draft.id, consent, event);
   await store.addLine(tx, {
     draftId: draft.id,
     importId,
@@ -307,24 +308,29 @@ const write = async (parts: Parts, tx: Transaction, asked: ImportAsked, importId
     endsAt,
     acceptedBy: aidantId,
     means: 'import',
+    event,
   });
   await attest(tx, id);
   await mandateStore.closeDraft(tx, draft.id, now);
-  await journal.record(tx, {
-    type: 'mandate.imported',
-    usager: usager.id,
-    aidant: aidantId,
-    organisation: organisationId,
-    mandate: id,
-    actor: approvedBy,
-    detail: {
-      reference,
-      themes: line.themes,
-      signedOn: line.signedOn,
-      endsAt: endsAt.toISOString(),
-      witnessName: firstName(witness.givenName),
-      textHash: hash.toString('base64url'),
-      ...names,
+  await journal.record(
+    tx,
+    {
+      type: 'mandate.imported',
+      usager: usager.id,
+      aidant: aidantId,
+      organisation: organisationId,
+      mandate: id,
+      actor: approvedBy,
+      detail: {
+        reference,
+        themes: line.themes,
+        signedOn: line.signedOn,
+        endsAt: endsAt.toISOString(),
+        witnessName: firstName(witness.givenName),
+        textHash: hash.toString('base64url'),
+        ...names,
+      },
     },
-  });
+    event,
+  );
 };

@@ -2,7 +2,7 @@ import type { Journal } from '../journal/journal.ts';
 import { endOfMandate, parisDay } from '../kernel/calendar.ts';
 import { canonical } from '../kernel/canonical.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { equal } from '../kernel/crypto.ts';
+import { equal, randomUuid } from '../kernel/crypto.ts';
 import { type AidantId, type DraftId, type MandateId, newId, type OrganisationId, type UsagerId } from '../kernel/ids.ts';
 import type { Transaction, Transactions } from '../kernel/transaction.ts';
 import type { Theme } from '../organisations/theme.ts';
@@ -36,6 +36,8 @@ export interface NewMandate {
   readonly endsAt: Date;
   readonly acceptedBy: AidantId;
   readonly means: string;
+  /** Event of its entry. */
+  readonly event: string;
 }
 
 export interface ClosedGrant {
@@ -44,6 +46,8 @@ export interface ClosedGrant {
   /** True when it was the last one of its mandate, which ends with it. */
   readonly last: boolean;
   readonly organisationName: string;
+  /** Event of the entry that says so. */
+  readonly event: string;
 }
 
 export interface MandateStore extends EndingStore {
@@ -53,7 +57,8 @@ export interface MandateStore extends EndingStore {
   offered(tx: Transaction, themes: readonly Theme[]): Promise<Offered[]>;
   /** Reads a draft; with `lock`, holds it until the transaction ends. */
   draft(tx: Transaction, id: DraftId, lock: boolean): Promise<Draft | undefined>;
-  consentDraft(tx: Transaction, id: DraftId, consent: NonNullable<Draft['consent']>): Promise<void>;
+  /** `event`: of the entry that says it. */
+  consentDraft(tx: Transaction, id: DraftId, consent: NonNullable<Draft['consent']>, event: string): Promise<void>;
   closeDraft(tx: Transaction, id: DraftId, now: Date): Promise<void>;
   /** Holds every other creation for this pair until the transaction ends. */
   lockPair(tx: Transaction, organisationId: OrganisationId, usagerId: UsagerId): Promise<void>;
@@ -256,15 +261,19 @@ const createDrafting = (
   const replaceOlder = async (tx: Transaction, who: Who, draft: Draft, usager: Usager, reference: string, now: Date): Promise<void> => {
     for (const closed of await store.replaceGrants(tx, who.organisationId, usager.id, draft.themes, now)) {
       await endSessions(tx, { mandateId: closed.mandateId, theme: closed.theme }, 'replaced', now);
-      await journal.record(tx, {
-        type: 'mandate.replaced',
-        usager: usager.id,
-        aidant: who.aidantId,
-        organisation: who.organisationId,
-        mandate: closed.mandateId,
-        theme: closed.theme,
-        detail: { by: reference, theme: closed.theme, organisationName: closed.organisationName },
-      });
+      await journal.record(
+        tx,
+        {
+          type: 'mandate.replaced',
+          usager: usager.id,
+          aidant: who.aidantId,
+          organisation: who.organisationId,
+          mandate: closed.mandateId,
+          theme: closed.theme,
+          detail: { by: reference, theme: closed.theme, organisationName: closed.organisationName },
+        },
+        closed.event,
+      );
     }
   };
 
@@ -361,21 +370,26 @@ const createDrafting = (
     if (kept === 'overlap_unanswered') return { refused: kept, usagerId };
     const hash = hashOfDraft(draft, actor, usager, now);
     const given = { ...consent, usagerId, at: now, textHash: hash };
-    await store.consentDraft(tx, id, given);
-    await journal.record(tx, {
-      type: 'mandate.consented',
-      usager: usagerId,
-      aidant: who.aidantId,
-      organisation: who.organisationId,
-      detail: {
-        method: consent.method,
-        acr: consent.acr,
-        themes: draft.themes,
-        ...heldDetail(draft.narrowing),
-        ...(kept ? { kept } : {}),
-        ...names(actor),
+    const event = randomUuid();
+    await store.consentDraft(tx, id, given, event);
+    await journal.record(
+      tx,
+      {
+        type: 'mandate.consented',
+        usager: usagerId,
+        aidant: who.aidantId,
+        organisation: who.organisationId,
+        detail: {
+          method: consent.method,
+          acr: consent.acr,
+          themes: draft.themes,
+          ...heldDetail(draft.narrowing),
+          ...(kept ? { kept } : {}),
+          ...names(actor),
+        },
       },
-    });
+      event,
+    );
     return { draft: { ...draft, consent: given }, kept };
   };
 
@@ -449,6 +463,7 @@ const createDrafting = (
         const reference = newReference();
         await replaceOlder(tx, who, draft, usager, reference, now);
         const mandateId = newId('man');
+        const event = randomUuid();
         const endsAt = endOfMandate(now, draft.days);
         await store.add(tx, {
           id: mandateId,
@@ -461,25 +476,30 @@ const createDrafting = (
           endsAt,
           acceptedBy: who.aidantId,
           means: factor.means,
+          event,
         });
         await attest(tx, mandateId);
         await store.closeDraft(tx, id, now);
-        await journal.record(tx, {
-          type: 'mandate.created',
-          usager: usagerId,
-          aidant: who.aidantId,
-          organisation: who.organisationId,
-          mandate: mandateId,
-          detail: {
-            reference,
-            themes: draft.themes,
-            ...heldDetail(draft.narrowing),
-            endsAt: endsAt.toISOString(),
-            method: draft.consent.method,
-            textHash: hash.toString('base64url'),
-            ...names(actor),
+        await journal.record(
+          tx,
+          {
+            type: 'mandate.created',
+            usager: usagerId,
+            aidant: who.aidantId,
+            organisation: who.organisationId,
+            mandate: mandateId,
+            detail: {
+              reference,
+              themes: draft.themes,
+              ...heldDetail(draft.narrowing),
+              endsAt: endsAt.toISOString(),
+              method: draft.consent.method,
+              textHash: hash.toString('base64url'),
+              ...names(actor),
+            },
           },
-        });
+          event,
+        );
         const mandate = await store.find(tx, mandateId);
         if (!mandate) return { refused: 'not_found', usagerId };
         return { mandate, again: false };

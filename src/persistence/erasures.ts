@@ -50,8 +50,8 @@ export const createErasureStore = (database: Database): ErasureStore => ({
     await rows(tx, sql`select erase_person(${id}, ${now})`);
   },
   entries: entriesOf,
-  async said(tx, id, entries) {
-    await run(tx, sql`update erasure set said = ${entries} where id = ${id}`);
+  async said(tx, id, entries, event) {
+    await run(tx, sql`update erasure set said = ${entries}, executed_event = ${event} where id = ${id}`);
   },
   finish: (id, usagerId, now) =>
     asEraser(database, async (tx) => {

@@ -1,3 +1,4 @@
+import { randomUuid } from '../kernel/crypto.ts';
 import type { MandateId } from '../kernel/ids.ts';
 import type { EndingStore } from '../mandates/ending.ts';
 import type { Actor } from '../mandates/policy.ts';
@@ -20,18 +21,19 @@ export const createEndingStore = (): Omit<EndingStore, 'find'> => ({
     await run(tx, sql`select 1 from mandate where id = ${id} for update`);
   },
   async end(tx, id, reason, by, now, theme) {
+    const event = randomUuid();
     // Both parts read what stood before the statement: the grants that remain are those that it does not end.
-    const ended = await row<{ themes: Theme[]; left: Theme[] }>(
+    const ended = await row<{ themes: Theme[]; left: Theme[]; event: string }>(
       tx,
       sql`with g as (
-          update mandate_grant set ended_at = ${now}, end_reason = ${reason}
+          update mandate_grant set ended_at = ${now}, end_reason = ${reason}, ended_event = ${event}
           where mandate_id = ${id} and ended_at is null and (${theme ?? null}::text is null or theme = ${theme ?? null}::text) returning theme),
         remaining as (
           select theme from mandate_grant where mandate_id = ${id} and ended_at is null and theme not in (select theme from g)),
         m as (
           update mandate set ended_at = ${now}, end_reason = ${reason}, ended_by = ${by}
           where id = ${id} and ended_at is null and exists (select 1 from g) and not exists (select 1 from remaining))
-        select array(select theme from g order by theme) themes, array(select theme from remaining order by theme) "left"`,
+        select array(select theme from g order by theme) themes, array(select theme from remaining order by theme) "left", ${event}::text event`,
     );
     return ended?.themes.length ? ended : undefined;
   },

@@ -109,11 +109,12 @@ export const createMandateStore = (): MandateStore => ({
         );
     return found && readDraft(found);
   },
-  async consentDraft(tx, id, consent) {
+  async consentDraft(tx, id, consent, event) {
     await run(
       tx,
       sql`update mandate_draft set usager_id = ${consent.usagerId}, consent_method = ${consent.method}, consent_acr = ${consent.acr},
-        consent_evidence = ${consent.evidence}, consented_at = ${consent.at}, text_hash = ${consent.textHash} where id = ${id} and closed_at is null`,
+        consent_evidence = ${consent.evidence}, consented_at = ${consent.at}, text_hash = ${consent.textHash}, consented_event = ${event}
+        where id = ${id} and closed_at is null`,
     );
   },
   async closeDraft(tx, id, now) {
@@ -126,17 +127,17 @@ export const createMandateStore = (): MandateStore => ({
     return rows<ClosedGrant>(
       tx,
       sql`with closed as (
-          update mandate_grant g set ended_at = ${now}, end_reason = case when m.ends_at <= ${now} then 'expired' else 'replaced' end
+          update mandate_grant g set ended_at = ${now}, end_reason = case when m.ends_at <= ${now} then 'expired' else 'replaced' end, ended_event = gen_random_uuid()
           from mandate m
           where m.id = g.mandate_id and g.organisation_id = ${organisationId} and g.usager_id = ${usagerId} and g.theme = any (${themes}::text[]) and g.ended_at is null
-          returning g.mandate_id, g.theme),
+          returning g.mandate_id, g.theme, g.ended_event),
         emptied as (
           update mandate m set ended_at = ${now}, end_reason = case when m.ends_at <= ${now} then 'expired' else 'replaced' end, ended_by = 'replacement'
           where m.ended_at is null and m.id in (select mandate_id from closed)
             and not exists (select 1 from mandate_grant g where g.mandate_id = m.id and g.ended_at is null
               and not exists (select 1 from closed c where c.mandate_id = g.mandate_id and c.theme = g.theme))
           returning m.id)
-        select c.mandate_id "mandateId", c.theme, c.mandate_id in (select id from emptied) "last", o.name "organisationName"
+        select c.mandate_id "mandateId", c.theme, c.mandate_id in (select id from emptied) "last", o.name "organisationName", c.ended_event event
         from closed c join organisation o on o.id = ${organisationId} order by c.mandate_id, c.theme`,
     );
   },
@@ -146,10 +147,10 @@ export const createMandateStore = (): MandateStore => ({
       tx,
       sql`with made as (
           insert into mandate (id, reference, draft_id, organisation_id, usager_id, template, text_hash, days, starts_at, ends_at, consent_method, consent_acr,
-            consent_evidence, consented_at, accepted_by, accepted_at, acceptance_means, demarches, read_only, single_use)
+            consent_evidence, consented_at, accepted_by, accepted_at, acceptance_means, demarches, read_only, single_use, created_event)
           select ${mandate.id}, ${mandate.reference}, d.id, d.organisation_id, d.usager_id, ${mandate.template}, ${mandate.textHash}, d.days, ${mandate.startsAt}::timestamptz,
             ${mandate.endsAt}, d.consent_method, d.consent_acr, d.consent_evidence, d.consented_at, ${mandate.acceptedBy}, ${mandate.startsAt}, ${mandate.means},
-            d.demarches, d.read_only, d.single_use
+            d.demarches, d.read_only, d.single_use, ${mandate.event}::uuid
           from mandate_draft d where d.id = ${draft.id} and d.usager_id = ${mandate.usagerId} and d.closed_at is null
           returning id, organisation_id, usager_id)
         insert into mandate_grant (mandate_id, theme, organisation_id, usager_id)

@@ -50,8 +50,11 @@ export const createRetentionStore = (database: Database): RetentionStore => ({
         sql`insert into period_erasure (class, month, begun_at) values (${of.class}, ${of.month}, ${now}) on conflict (class, month) do nothing`,
       );
   },
-  finish: async (tx, of, now) =>
-    (await run(tx, sql`update period_erasure set done_at = ${now} where class = ${of.class} and month = ${of.month} and done_at is null`)) === 1,
+  finish: async (tx, of, now, event) =>
+    (await run(
+      tx,
+      sql`update period_erasure set done_at = ${now}, executed_event = ${event} where class = ${of.class} and month = ${of.month} and done_at is null`,
+    )) === 1,
   waitingDays: async (tx) => (await rows<{ day: string }>(tx, sql`select distinct sealed_with as day from journal.queue`)).map(({ day }) => day),
   parts: (tx, last) =>
     rows<{ month: string; entries: number; classes: PurgedClass[] }>(

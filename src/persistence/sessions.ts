@@ -249,17 +249,17 @@ export const createSessionStore = (): SessionStore => ({
             and (${which.expiredAt ?? null}::timestamptz is null or expires_at <= ${which.expiredAt ?? null}::timestamptz)
           order by id for update),
         d as (
-          update delegated_session set ended_at = ${now},
+          update delegated_session set ended_at = ${now}, ended_event = gen_random_uuid(),
             end_reason = case when service_id = ${which.andAtService ?? null}::text and usager_id = ${which.exceptUsager ?? null}::text then 'superseded' else ${reason} end
           where id in (select id from due)
-          returning id, end_reason, grant_id, usager_id, aidant_id, organisation_id, mandate_id, service_id, theme, reported_at),
+          returning id, end_reason, grant_id, usager_id, aidant_id, organisation_id, mandate_id, service_id, theme, reported_at, ended_event),
         gone as (delete from oidc_artefact where grant_id in (select grant_id from d)),
         told as (
           insert into delivery (id, kind, target, session_id, mandate_id, created_at, next_at)
           select 'dlv_' || replace(gen_random_uuid()::text, '-', ''), 'logout', d.service_id, d.id, d.mandate_id, ${now}, ${now}
           from d join service s on s.id = d.service_id where s.metadata ? 'backchannel_logout_uri')
         select d.id, d.usager_id "usagerId", d.aidant_id "aidantId", d.organisation_id "organisationId", d.mandate_id "mandateId", d.service_id "serviceId", d.theme,
-          s.administration_id "administrationId", d.end_reason reason, d.reported_at is not null reported, split_part(a.given_name, ' ', 1) "aidantName", o.name "organisationName", s.name "serviceName"
+          s.administration_id "administrationId", d.ended_event event, d.end_reason reason, d.reported_at is not null reported, split_part(a.given_name, ' ', 1) "aidantName", o.name "organisationName", s.name "serviceName"
         from d join service s on s.id = d.service_id join staff a on a.id = d.aidant_id join organisation o on o.id = d.organisation_id
         order by d.id`,
     );

@@ -37,7 +37,7 @@ export interface ErasureStore {
   begin(tx: Transaction, id: ErasureId, now: Date): Promise<void>;
   /** How many entries are hers in what is searched. */
   entries(tx: Transaction, usagerId: UsagerId): Promise<number>;
-  said(tx: Transaction, id: ErasureId, entries: number): Promise<void>;
+  said(tx: Transaction, id: ErasureId, entries: number, event: string): Promise<void>;
   /** Takes her identifiers out of what is searched, and out of the erasure, if the journal has said as many entries as there are; otherwise false. */
   finish(id: ErasureId, usagerId: UsagerId, now: Date): Promise<boolean>;
 }
@@ -97,7 +97,8 @@ export const createErasures = (parts: Parts): Erasures => {
       const entries = await store.entries(tx, usagerId);
       const said = erasure?.said ?? 0;
       if (said > 0 && entries === said) return eventOf(id, said);
-      await store.said(tx, id, entries);
+      const event = eventOf(id, entries);
+      await store.said(tx, id, entries, event);
       return journal.record(
         tx,
         {
@@ -110,7 +111,7 @@ export const createErasures = (parts: Parts): Erasures => {
             ...(lastTag ? { lastTag: lastTag.toString('base64url') } : {}),
           },
         },
-        eventOf(id, entries),
+        event,
       );
     });
     journal.nudge();

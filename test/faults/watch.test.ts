@@ -1,7 +1,7 @@
 import { after, before, describe } from 'node:test';
 import { verify } from '../../src/journal/verify.ts';
 import { createClockWatch } from '../../src/persistence/clock-watch.ts';
-import { createScrubber, type ScrubAlarm } from '../../src/persistence/journal-scrub.ts';
+import { createScrubber, type MissingAlarm, type ScrubAlarm } from '../../src/persistence/journal-scrub.ts';
 import { journalSource } from '../../src/persistence/journal-source.ts';
 import { startKit } from '../journal/kit.ts';
 import { agreed, until } from '../support/acting.ts';
@@ -42,7 +42,7 @@ for (const kind of databases()) {
     async (t) => {
       const clock = frozenClock('2026-11-21T09:00:00Z');
       const kit = await startKit(t, kind, clock);
-      const alarms: ScrubAlarm[] = [];
+      const alarms: (ScrubAlarm | MissingAlarm)[] = [];
       const froms: number[] = [];
       let leads = true;
       const scrub = createScrubber({

@@ -7,6 +7,7 @@ import { agreed, entriesSince, eventOf, inTheMorning, mark, personOf, reportAt, 
 import { assert, test } from '../support/check.ts';
 import { openCutter } from '../support/cut.ts';
 import { as, desk } from '../support/desk.ts';
+import { WITHOUT_ENTRY } from '../support/never.ts';
 import { get, inEachWorld } from '../support/protocol.ts';
 import { delegatedTokens, signedInAidant, type World } from '../support/world.ts';
 
@@ -131,6 +132,8 @@ inEachWorld(({ world: of, kind }) => {
       const lastTag = tagKey && tagOf(tagKey, 'usager', hers.length).toString('base64url');
       assert.deepEqual([said, more], [{ scope: 'person', ground: 'person-asked', entries: String(hers.length), lastTag }, []]);
       assert.deepEqual((await world.verifyJournal()).faults, []);
+      assert.deepEqual(await world.sql(WITHOUT_ENTRY), [], 'what was hers and is nobody’s still has its entries');
+      assert.equal((await world.sql("select 1 from happened where kind = 'erasure.executed'")).length, 1);
 
       const listed = await get(`${world.places.relais}/api/v1/journal/erasures`);
       const erasures = (listed.json as { erasures: { index: number; leaf: string }[] }).erasures;

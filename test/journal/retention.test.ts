@@ -7,6 +7,7 @@ import { createRetentionStore } from '../../src/persistence/retention.ts';
 import { assert, test } from '../support/check.ts';
 import { frozenClock } from '../support/clock.ts';
 import { databases } from '../support/database.ts';
+import { WITHOUT_ENTRY } from '../support/never.ts';
 import { type Kit, startKit } from './kit.ts';
 
 const access = (i: number): Entry => ({ type: 'session.refused', usager: `usg_${i % 2}`, aidant: 'aid_a', detail: { reason: `reason ${i}` } });
@@ -104,6 +105,8 @@ for (const kind of databases()) {
       const [said] = await kit.journal.read(kit.database.auto, { types: ['erasure.executed'] });
       assert.deepEqual(said?.detail, { scope: 'period', class: 'access', month: '2024-11', ground: 'retention', entries: 2 });
       assert.equal((await retention.run()).keys.length, 0, 'once');
+      assert.deepEqual(await kit.database.asOwner((query) => query(WITHOUT_ENTRY)), []);
+      assert.equal((await kit.database.asOwner((query) => query('select 1 from happened'))).length, 1);
     },
   );
 

@@ -1,6 +1,10 @@
 import { assert } from './check.ts';
 import type { World } from './world.ts';
 
+/** What happened and names no entry that says it, once all are sequenced. */
+export const WITHOUT_ENTRY = `select kind, reference from happened h
+  where not exists (select 1 from journal.receipt r join journal.projection p on p.idx = r.idx where r.event_id = h.event and p.type = any (h.types))`;
+
 /** What must never be, as a query that finds it. */
 const NEVER: Readonly<Record<string, string>> = {
   'two active grants for one organisation, person and theme': `select g.organisation_id, g.usager_id, g.theme from mandate_grant g
@@ -21,6 +25,7 @@ const NEVER: Readonly<Record<string, string>> = {
     where id is not null and not exists (select 1 from journal_keys.person_key k where k.party_id = id)`,
   'a mandate without an entry of each will': `select m.id from mandate m where m.draft_id in (select id from mandate_draft where created_at > $1)
       and 1 <> (select count(*) from journal.projection p where p.type = 'mandate.created' and p.mandate = m.id)`,
+  'a power given or taken away without the entry that it names': `${WITHOUT_ENTRY} and at > $1`,
 };
 
 /** Looks for each, among the mandates of drafts made after `since`; `after` says what was done. */
