@@ -9,7 +9,7 @@ import { refuse } from './refusals.ts';
 /** What is true once somebody is erased, and from when (journal.md §3.8). */
 const COMPLETE = [
   'What waited to be written today is sealed under a key of the day, destroyed within three days.',
-  'The erasure is complete when the last backup of the key store that is older than today is gone: 30 days at most.',
+  'The erasure is complete when the last backups that are older than today, of the key store and of the database, are gone: 30 days at most.',
 ];
 
 /** Gives an erasure that another opérateur asked for; the same again finishes what a fault interrupted. */

@@ -3,12 +3,12 @@ import type { Transaction } from '../kernel/transaction.ts';
 import type { Sealed } from '../mandates/attestation.ts';
 import type { AttestationStore, StoredAttestation } from '../mandates/attestations.ts';
 import type { ConsentMethod } from '../mandates/mandate.ts';
-import type { NamedDemarche } from '../mandates/narrowing.ts';
 import type { Theme } from '../organisations/theme.ts';
 import { row, rows, run } from './database.ts';
+import { type NarrowingColumns, readNarrowing } from './narrowing.ts';
 import { sql } from './sql.ts';
 
-interface SealedRow {
+interface SealedRow extends NarrowingColumns {
   id: MandateId;
   reference: string;
   template: string;
@@ -27,9 +27,6 @@ interface SealedRow {
   birthcountry: string;
   themes: Theme[];
   days: number;
-  demarches: NamedDemarche[] | null;
-  read_only: boolean;
-  single_use: boolean;
   starts_at: Date;
   ends_at: Date;
   consent_method: ConsentMethod;
@@ -53,6 +50,9 @@ interface StoredRow extends SealedRow {
   organisation_active: boolean;
 }
 
+/** A mandate that is being sealed has no attestation yet. */
+type MandateRow = StoredRow | (SealedRow & { readonly code: null });
+
 const readSealed = (found: SealedRow): Sealed => ({
   id: found.id,
   reference: found.reference,
@@ -72,7 +72,7 @@ const readSealed = (found: SealedRow): Sealed => ({
   },
   themes: found.themes,
   days: found.days,
-  narrowing: { demarches: found.demarches ?? undefined, readOnly: found.read_only, singleUse: found.single_use },
+  narrowing: readNarrowing(found),
   startsAt: found.starts_at,
   endsAt: found.ends_at,
   consent: { method: found.consent_method, acr: found.consent_acr, at: found.consented_at, evidence: found.consent_evidence },
@@ -94,45 +94,30 @@ const readStored = (found: StoredRow): StoredAttestation => ({
   standing: { endedAt: found.ended_at ?? undefined, themes: found.live_themes, organisationActive: found.organisation_active },
 });
 
-/** The rows of a mandate, and what its attestation keeps. */
-const stored = (tx: Transaction, by: { readonly id: MandateId | null; readonly code: string | null }): Promise<StoredRow | undefined> =>
-  row<StoredRow>(
+/** The rows of a mandate, and what its attestation keeps where there is one. */
+const rowsOf = (tx: Transaction, by: { readonly id: MandateId | null; readonly code: string | null }): Promise<MandateRow | undefined> =>
+  row<MandateRow>(
     tx,
-    by.code === null
-      ? sql`select m.id, m.reference, m.template, m.text_hash, m.draft_id, m.organisation_id, o.name organisation_name, o.siret, m.usager_id, u.given_name,
-          u.family_name, u.preferred_username, u.gender, u.birthdate, u.birthplace, u.birthcountry, m.days, m.starts_at, m.ends_at, m.consent_method,
-          m.consent_acr, m.consented_at, m.consent_evidence, m.accepted_by, a.given_name accepted_given_name, a.family_name accepted_family_name, m.accepted_at, m.acceptance_means,
-          m.demarches, m.read_only, m.single_use,
-          array(select g.theme from mandate_grant g where g.mandate_id = m.id order by g.theme) themes,
-          array(select g.theme from mandate_grant g where g.mandate_id = m.id and g.ended_at is null order by g.theme) live_themes,
-          t.code, t.key_id, t.seal, t.names_box, m.ended_at, o.status = 'active' organisation_active
-        from attestation t join mandate m on m.id = t.mandate_id join organisation o on o.id = m.organisation_id join usager u on u.id = m.usager_id
-          join staff a on a.id = m.accepted_by
-        where t.mandate_id = ${by.id}`
-      : sql`select m.id, m.reference, m.template, m.text_hash, m.draft_id, m.organisation_id, o.name organisation_name, o.siret, m.usager_id, u.given_name,
-          u.family_name, u.preferred_username, u.gender, u.birthdate, u.birthplace, u.birthcountry, m.days, m.starts_at, m.ends_at, m.consent_method,
-          m.consent_acr, m.consented_at, m.consent_evidence, m.accepted_by, a.given_name accepted_given_name, a.family_name accepted_family_name, m.accepted_at, m.acceptance_means,
-          m.demarches, m.read_only, m.single_use,
-          array(select g.theme from mandate_grant g where g.mandate_id = m.id order by g.theme) themes,
-          array(select g.theme from mandate_grant g where g.mandate_id = m.id and g.ended_at is null order by g.theme) live_themes,
-          t.code, t.key_id, t.seal, t.names_box, m.ended_at, o.status = 'active' organisation_active
-        from attestation t join mandate m on m.id = t.mandate_id join organisation o on o.id = m.organisation_id join usager u on u.id = m.usager_id
-          join staff a on a.id = m.accepted_by
-        where t.code = ${by.code}`,
+    sql`select m.id, m.reference, m.template, m.text_hash, m.draft_id, m.organisation_id, o.name organisation_name, o.siret, m.usager_id, u.given_name,
+        u.family_name, u.preferred_username, u.gender, u.birthdate, u.birthplace, u.birthcountry, m.days, m.starts_at, m.ends_at, m.consent_method,
+        m.consent_acr, m.consented_at, m.consent_evidence, m.accepted_by, a.given_name accepted_given_name, a.family_name accepted_family_name,
+        m.accepted_at, m.acceptance_means, m.demarches, m.read_only, m.single_use,
+        array(select g.theme from mandate_grant g where g.mandate_id = m.id order by g.theme) themes,
+        array(select g.theme from mandate_grant g where g.mandate_id = m.id and g.ended_at is null order by g.theme) live_themes,
+        t.code, t.key_id, t.seal, t.names_box, m.ended_at, o.status = 'active' organisation_active
+      from mandate m join organisation o on o.id = m.organisation_id join usager u on u.id = m.usager_id join staff a on a.id = m.accepted_by
+        left join attestation t on t.mandate_id = m.id
+      where m.id = coalesce(${by.id}::text, (select mandate_id from attestation where code = ${by.code}))`,
   );
+
+const stored = async (tx: Transaction, by: Parameters<typeof rowsOf>[1]): Promise<StoredRow | undefined> => {
+  const found = await rowsOf(tx, by);
+  return found?.code === null ? undefined : found;
+};
 
 export const attestationStore: AttestationStore = {
   async toSeal(tx, id) {
-    const found = await row<SealedRow>(
-      tx,
-      sql`select m.id, m.reference, m.template, m.text_hash, m.draft_id, m.organisation_id, o.name organisation_name, o.siret, m.usager_id, u.given_name,
-          u.family_name, u.preferred_username, u.gender, u.birthdate, u.birthplace, u.birthcountry, m.days, m.starts_at, m.ends_at, m.consent_method,
-          m.consent_acr, m.consented_at, m.consent_evidence, m.accepted_by, a.given_name accepted_given_name, a.family_name accepted_family_name,
-          m.accepted_at, m.acceptance_means, m.demarches, m.read_only, m.single_use,
-          array(select g.theme from mandate_grant g where g.mandate_id = m.id order by g.theme) themes
-        from mandate m join organisation o on o.id = m.organisation_id join usager u on u.id = m.usager_id join staff a on a.id = m.accepted_by
-        where m.id = ${id}`,
-    );
+    const found = await rowsOf(tx, { id, code: null });
     return found && readSealed(found);
   },
   async add(tx, { code, keyId, seal, namesBox, sealed }) {

@@ -1,14 +1,14 @@
 import type { AidantId, MandateId, OrganisationId, UsagerId } from '../kernel/ids.ts';
 import type { ConsentMethod, EndReason, Mandate } from '../mandates/mandate.ts';
 import type { MandateStore } from '../mandates/mandates.ts';
-import type { NamedDemarche } from '../mandates/narrowing.ts';
 import type { Theme } from '../organisations/theme.ts';
 import { displayName } from '../usagers/usager.ts';
 import { row, rows } from './database.ts';
+import { type NarrowingColumns, readNarrowing } from './narrowing.ts';
 import { sql } from './sql.ts';
 
 /** As JSON writes a row of `mandate_read`: instants are text. */
-interface MandateRow {
+interface MandateRow extends NarrowingColumns {
   id: MandateId;
   reference: string;
   organisation_id: OrganisationId;
@@ -29,9 +29,6 @@ interface MandateRow {
   preferred_username: string | null;
   gender: 'male' | 'female';
   themes: { theme: Theme; endedAt: string | null }[];
-  demarches: NamedDemarche[] | null;
-  read_only: boolean;
-  single_use: boolean;
   used: boolean;
 }
 
@@ -52,7 +49,7 @@ export const readMandate = (one: string): Mandate => {
     }),
     themes: found.themes.map(({ theme, endedAt }) => ({ theme, endedAt: endedAt === null ? undefined : new Date(endedAt) })),
     days: found.days,
-    narrowing: { demarches: found.demarches ?? undefined, readOnly: found.read_only, singleUse: found.single_use },
+    narrowing: readNarrowing(found),
     used: found.used,
     startsAt: new Date(found.starts_at),
     endsAt: new Date(found.ends_at),

@@ -2,16 +2,16 @@ import type { AidantId, DraftId, MandateId, OrganisationId, UsagerId } from '../
 import type { Protection } from '../mandates/ending.ts';
 import { type ConsentMethod, type Days, type Draft, isDuration } from '../mandates/mandate.ts';
 import type { ClosedGrant, MandateStore } from '../mandates/mandates.ts';
-import type { NamedDemarche } from '../mandates/narrowing.ts';
 import type { Theme } from '../organisations/theme.ts';
 import type { Effect } from '../services/service.ts';
 import { row, rows, run } from './database.ts';
 import { createEndingStore } from './mandate-endings.ts';
 import { createReadings } from './mandate-readings.ts';
+import { type NarrowingColumns, readNarrowing } from './narrowing.ts';
 import { sql } from './sql.ts';
 import { createUsagerStore } from './usagers.ts';
 
-interface DraftRow {
+interface DraftRow extends NarrowingColumns {
   id: DraftId;
   organisation_id: OrganisationId;
   aidant_id: AidantId;
@@ -20,9 +20,6 @@ interface DraftRow {
   created_at: Date;
   expires_at: Date;
   renews: MandateId | null;
-  demarches: NamedDemarche[] | null;
-  read_only: boolean;
-  single_use: boolean;
   usager_id: UsagerId | null;
   consent_method: ConsentMethod | null;
   consent_acr: string | null;
@@ -41,7 +38,7 @@ const readDraft = (found: DraftRow): Draft => ({
   createdAt: found.created_at,
   expiresAt: found.expires_at,
   renews: found.renews ?? undefined,
-  narrowing: { demarches: found.demarches ?? undefined, readOnly: found.read_only, singleUse: found.single_use },
+  narrowing: readNarrowing(found),
   closedAt: found.closed_at ?? undefined,
   consent:
     found.usager_id && found.consent_method && found.consent_acr && found.consent_evidence && found.consented_at && found.text_hash

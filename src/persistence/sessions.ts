@@ -1,11 +1,11 @@
 import type { Candidate, EndedSession, LiveSession, OpeningFacts, SessionStore } from '../delegation/sessions.ts';
 import type { AidantId, MandateId, OrganisationId, SessionId, UsagerId } from '../kernel/ids.ts';
 import type { ConsentMethod } from '../mandates/mandate.ts';
-import type { NamedDemarche } from '../mandates/narrowing.ts';
 import type { Theme } from '../organisations/theme.ts';
 import type { Effect } from '../services/service.ts';
 import { displayName, type Usager } from '../usagers/usager.ts';
 import { row, rows, run } from './database.ts';
+import { type NarrowingColumns, readNarrowing } from './narrowing.ts';
 import { sql } from './sql.ts';
 
 interface UsagerColumns {
@@ -32,12 +32,9 @@ export const readUsager = (found: UsagerColumns): Usager => ({
   email: found.email ?? undefined,
 });
 
-interface CandidateRow extends UsagerColumns {
+interface CandidateRow extends UsagerColumns, NarrowingColumns {
   mandate_id: MandateId;
   themes: Theme[];
-  demarches: NamedDemarche[] | null;
-  read_only: boolean;
-  single_use: boolean;
   starts_at: Date;
   ends_at: Date;
   consent_method: ConsentMethod;
@@ -53,7 +50,7 @@ const readCandidate = (found: CandidateRow): Candidate => {
     usager,
     usagerName: displayName(usager),
     themes: found.themes,
-    narrowing: { demarches: found.demarches ?? undefined, readOnly: found.read_only, singleUse: found.single_use },
+    narrowing: readNarrowing(found),
     startsAt: found.starts_at,
     endsAt: found.ends_at,
     consent: { method: found.consent_method, acr: found.consent_acr, at: found.consented_at },
@@ -63,7 +60,7 @@ const readCandidate = (found: CandidateRow): Candidate => {
   };
 };
 
-interface OpeningRow extends UsagerColumns {
+interface OpeningRow extends UsagerColumns, NarrowingColumns {
   aidant_id: AidantId;
   aidant_given_name: string;
   aidant_family_name: string;
@@ -92,9 +89,6 @@ interface OpeningRow extends UsagerColumns {
   delegation_supported: boolean;
   service_themes: Theme[];
   minimum_consent: 'eidas1' | 'eidas2';
-  demarches: NamedDemarche[] | null;
-  read_only: boolean;
-  single_use: boolean;
   used: boolean;
   barred: boolean;
   catalogue: { code: string; effect: Effect }[] | null;
@@ -122,7 +116,7 @@ const readOpening = (found: OpeningRow): OpeningFacts => ({
     startsAt: new Date(found.starts_at),
     endsAt: new Date(found.ends_at),
     consentAcr: found.consent_acr,
-    narrowing: { demarches: found.demarches ?? undefined, readOnly: found.read_only, singleUse: found.single_use },
+    narrowing: readNarrowing(found),
     used: found.used,
     barred: found.barred,
   },

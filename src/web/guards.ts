@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Dossier } from '../aidants/aidant.ts';
-import type { AdministrationId, AidantId, OrganisationId } from '../kernel/ids.ts';
+import { type AdministrationId, type AidantId, isId, type OrganisationId } from '../kernel/ids.ts';
 import type { Kit } from './kit.tsx';
 import type { Session } from './session.ts';
 
@@ -133,3 +133,26 @@ export const requireUsager = async (kit: Kit, request: FastifyRequest, reply: Fa
   else kit.refuse(request, reply, 'session_expired');
   return undefined;
 };
+
+/**
+ * The aidant of this request and what `find` gives them for the `id` of its address; what is not theirs is answered as what does not exist.
+ * Otherwise the answer is already given.
+ */
+export const requireFound = async <T>(
+  kit: Kit,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  find: (here: AidantHere, id: string) => Promise<T | undefined>,
+): Promise<{ readonly here: AidantHere; readonly found: T } | undefined> => {
+  const here = await requireAidant(kit, request, reply);
+  if (!here) return undefined;
+  const { id } = request.params as { readonly id: string }; // every route that asks has it
+  const found = await find(here, id);
+  if (found !== undefined) return { here, found };
+  kit.refuse(request, reply, 'not_found', { session: here.session, who: here.who });
+  return undefined;
+};
+
+/** The same for a draft of the organisation that is selected. */
+export const requireDraft = (kit: Kit, request: FastifyRequest, reply: FastifyReply) =>
+  requireFound(kit, request, reply, async (here, id) => (isId('dra', id) ? kit.site.mandates.findDraft(here, id) : undefined));

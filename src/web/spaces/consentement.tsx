@@ -3,7 +3,7 @@ import { isId } from '../../kernel/ids.ts';
 import { waitingFor } from '../../mandates/remote-consent.ts';
 import { maskPhone } from '../../usagers/phone.ts';
 import { displayName } from '../../usagers/usager.ts';
-import { type AidantHere, requireAidant } from '../guards.ts';
+import { type AidantHere, requireDraft } from '../guards.ts';
 import type { Kit } from '../kit.tsx';
 import { RemoteAskPage, RemoteWaitPage } from '../views/remote-consent.tsx';
 import { proveFor } from './securite.tsx';
@@ -29,15 +29,7 @@ export const consentement =
     type Found = NonNullable<Awaited<ReturnType<typeof site.mandates.findDraft>>>;
 
     /** The aidant and the draft of this request; otherwise the answer is already given. */
-    const open = async (request: FastifyRequest, reply: FastifyReply): Promise<{ here: AidantHere; found: Found } | undefined> => {
-      const here = await requireAidant(kit, request, reply);
-      if (!here) return undefined;
-      const { id } = request.params as Params['Params']; // the routes below all have it
-      const found = isId('dra', id) ? await site.mandates.findDraft(here, id) : undefined;
-      if (found) return { here, found };
-      kit.refuse(request, reply, 'not_found', { session: here.session, who: here.who });
-      return undefined;
-    };
+    const open = (request: FastifyRequest, reply: FastifyReply) => requireDraft(kit, request, reply);
 
     const askPage = async (
       request: FastifyRequest,

@@ -6,7 +6,7 @@ import { type PaperConsent, shortHash } from '../../mandates/paper-consent.ts';
 import { readTyped, type TypedIdentity } from '../../usagers/typed.ts';
 import { type CivilIdentity, displayName } from '../../usagers/usager.ts';
 import { sheetPdf } from '../attestation-pdf.ts';
-import { type AidantHere, requireAidant } from '../guards.ts';
+import { type AidantHere, requireDraft } from '../guards.ts';
 import type { Kit } from '../kit.tsx';
 import type { Site } from '../site.ts';
 import type { MandateTextData } from '../views/mandate-blocks.ts';
@@ -42,15 +42,7 @@ export const papier =
     type Found = NonNullable<Awaited<ReturnType<typeof site.mandates.findDraft>>>;
 
     /** The aidant and the draft of this request; otherwise the answer is already given. */
-    const open = async (request: FastifyRequest, reply: FastifyReply): Promise<{ here: AidantHere; found: Found } | undefined> => {
-      const here = await requireAidant(kit, request, reply);
-      if (!here) return undefined;
-      const { id } = request.params as Params['Params']; // the routes below all have it
-      const found = isId('dra', id) ? await site.mandates.findDraft(here, id) : undefined;
-      if (found) return { here, found };
-      kit.refuse(request, reply, 'not_found', { session: here.session, who: here.who });
-      return undefined;
-    };
+    const open = (request: FastifyRequest, reply: FastifyReply) => requireDraft(kit, request, reply);
 
     const personPage = async (
       request: FastifyRequest,

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { isId } from '../../kernel/ids.ts';
 import { shortHash, witnessedHash } from '../../mandates/paper-consent.ts';
 import { displayName } from '../../usagers/usager.ts';
-import { type AidantHere, requireAidant } from '../guards.ts';
+import { type AidantHere, requireAidant, requireFound } from '../guards.ts';
 import type { Kit } from '../kit.tsx';
 import type { Site } from '../site.ts';
 import { WitnessListPage, WitnessPage } from '../views/witness.tsx';
@@ -64,15 +64,8 @@ export const temoin =
     };
 
     /** The sheet of this request, in the organisation that is selected; otherwise the answer is already given. */
-    const open = async (request: FastifyRequest, reply: FastifyReply): Promise<{ here: AidantHere; it: Sheet } | undefined> => {
-      const here = await requireAidant(kit, request, reply);
-      if (!here) return undefined;
-      const { id } = request.params as Params['Params']; // both routes have it
-      const it = isId('pap', id) ? await site.papers.read(here, id) : undefined;
-      if (it) return { here, it };
-      kit.refuse(request, reply, 'not_found', { session: here.session, who: here.who });
-      return undefined;
-    };
+    const open = (request: FastifyRequest, reply: FastifyReply) =>
+      requireFound(kit, request, reply, async (here, id) => (isId('pap', id) ? site.papers.read(here, id) : undefined));
 
     app.get(PATH, async (request, reply) => {
       const here = await requireAidant(kit, request, reply);
@@ -81,7 +74,7 @@ export const temoin =
     app.get<Params>('/aidant/temoin/:id', async (request, reply) => {
       const opened = await open(request, reply);
       if (!opened) return reply;
-      const { here, it } = opened;
+      const { here, found: it } = opened;
       const said = it.paper.askedBy === here.aidantId ? 'witness_is_aidant' : it.paper.witness ? 'already_witnessed' : undefined;
       if (said) return kit.refuse(request, reply, said, { session: here.session, who: here.who });
       if (it.paper.endedAt || it.draft.closedAt || it.paper.expiresAt <= site.clock.now())
@@ -91,7 +84,7 @@ export const temoin =
     app.post<Params>('/aidant/temoin/:id', async (request, reply) => {
       const opened = await open(request, reply);
       if (!opened) return reply;
-      const { here, it } = opened;
+      const { here, found: it } = opened;
       const fields = kit.fields(request);
       if (fields.text('seen') !== 'yes') return page(request, reply, here, it, [{ field: 'seen', code: 'seen_required' }]);
       const done = await site.papers.witness(
