@@ -106,6 +106,10 @@ export const verifyOutside = async (
 ): Promise<number | undefined> => {
   const source = input.text('source') ?? 'pg';
   if (source === 'pg') return undefined;
+  if (input.text('tsa-ca') !== undefined) {
+    io.err('--tsa-ca is for the database: a published log or a folder holds no times from an authority');
+    return EXIT.usage;
+  }
   const asked = await readAsked(input, io);
   const vkey = input.text('vkey');
   const policy = asked.policy ?? (vkey === undefined ? undefined : policyOfKey(vkey));

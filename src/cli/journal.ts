@@ -1,5 +1,7 @@
 import { join } from 'node:path';
+import type { LogReader } from '../journal/log-reader.ts';
 import { readVkey, type Verifier, verifierOf, writeVkey } from '../journal/note.ts';
+import type { Policy } from '../journal/policy.ts';
 import { publishedReader } from '../journal/published.ts';
 import { trustCheckpoint } from '../journal/signer.ts';
 import { readTsaCertificates } from '../journal/timestamp.ts';
@@ -11,6 +13,7 @@ import { checkWaits, SEALED_MS } from '../journal/verify-window.ts';
 import { publicKeyOf, readPrivateKey } from '../kernel/crypto.ts';
 import { readReason } from '../organisations/name.ts';
 import { readOrigin } from '../persistence/journal.ts';
+import { findWitnessed } from '../persistence/journal-cosignatures.ts';
 import { logStore } from '../persistence/journal-published.ts';
 import { journalSource } from '../persistence/journal-source.ts';
 import { stampSource } from '../persistence/journal-timestamps.ts';
@@ -41,6 +44,13 @@ export const trustedKey = async (given: string | undefined, origin: string, cont
   if (given !== undefined) return readVkey(given);
   if (!context.signerVkey || context.keys().has('journal-ed25519')) return verifierOf(origin, publicKeyOf(readPrivateKey(keyPem(context))));
   return readVkey(await context.signerVkey(origin));
+};
+
+/** The database as a reader from outside has it, with what witnesses have said. */
+const readerOf = async (context: CommandContext, origin: string, policy: Policy | undefined): Promise<LogReader> => {
+  const published = publishedReader(logStore(context.database.auto));
+  const witnessed = policy && (await findWitnessed(context.database.auto, origin, policy));
+  return { read: async (path) => (path === 'checkpoint/witnessed' ? witnessed && Buffer.from(witnessed.note) : published.read(path)) };
 };
 
 export const verifyCommand: HouseCommand = {
@@ -87,7 +97,7 @@ export const verifyCommand: HouseCommand = {
     const log =
       asked.policy || asked.party
         ? await verifyLog({
-            reader: publishedReader(logStore(context.database.auto)),
+            reader: await readerOf(context, origin, asked.policy),
             origin,
             policy: asked.policy ?? policyOfKey(writeVkey(key)),
             ...(asked.party ? { party: asked.party } : {}),

@@ -2,10 +2,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT } from '../../src/cli/command.ts';
 import type { CommandContext } from '../../src/cli/context.ts';
-import { signNote, writeCheckpoint, writeVkey } from '../../src/journal/note.ts';
+import { cosignNote, signNote, textOf, verifierOf, writeCheckpoint, writeVkey } from '../../src/journal/note.ts';
 import { createAccounts } from '../../src/journal/verify-erasure.ts';
 import type { Clock } from '../../src/kernel/clock.ts';
-import { randomBytes, readPrivateKey } from '../../src/kernel/crypto.ts';
+import { makePrivateKeyPem, publicKeyOf, randomBytes, readPrivateKey } from '../../src/kernel/crypto.ts';
+import { keepCosignature } from '../../src/persistence/journal-cosignatures.ts';
+import { journalSource } from '../../src/persistence/journal-source.ts';
 import { entryOf, type Kit, startKit } from '../journal/kit.ts';
 import { assert, test } from '../support/check.ts';
 import { databases } from '../support/database.ts';
@@ -31,12 +33,15 @@ const start = async (t: Parameters<typeof startKit>[0], kind: Parameters<typeof 
     domain: () => assert.fail('nothing is decided'),
     enrolmentUrl: (token) => token,
   };
+  const relais = (...args: string[]) => runWith(context, ['journal', 'verify', '--vkey', writeVkey(key), ...args]);
+  /** What any file that is named holds. */
+  relais.with = (file: string, ...args: string[]) => runWith(context, ['journal', 'verify', '--vkey', writeVkey(key), ...args], file);
   return {
     kit,
     pass: (minutes: number) => {
       ahead += minutes * 60_000;
     },
-    relais: (...args: string[]) => runWith(context, ['journal', 'verify', '--vkey', writeVkey(key), ...args]),
+    relais,
     /** Entries that are in the log, and that nobody signed yet. */
     unsigned: async (count: number) => {
       await kit.database.run(async (tx) => {
@@ -73,6 +78,25 @@ for (const kind of databases()) {
     writeFileSync(join(kit.folder, 'journal-seen'), signNote(forked, kit.origin, readPrivateKey(kit.privateKeyPem)));
     const fork = await relais('--from', '800');
     assert.deepEqual([fork.code, /^fork at 0/m.test(fork.text)], [EXIT.continuity, true], fork.text);
+  });
+
+  test(`J5 on ${kind.kind}: by a policy, the database is verified under the newest checkpoint that its witnesses have seen`, on, async (t) => {
+    const { kit, relais } = await start(t, kind);
+    const key = readPrivateKey(makePrivateKeyPem('ed25519'));
+    const verifier = verifierOf('w.example', publicKeyOf(key), 'cosignature');
+    const [log] = kit.trusted;
+    const policy = `log ${log ? writeVkey(log) : ''}\nwitness w ${writeVkey(verifier)}\nquorum w\n`;
+    await kit.write(300);
+    const unseen = await relais.with(policy, '--policy', 'policy');
+    assert.deepEqual([unseen.code, /^checkpoint_missing at 300/m.test(unseen.text)], [EXIT.checkpoint, true], unseen.text);
+    const text = textOf((await journalSource(kit.database).overview()).lastNote ?? '');
+    const at = new Date(Math.floor(Date.now() / 1000) * 1000);
+    const connection = await kit.database.dedicated('relais_sequencer');
+    await keepCosignature(connection.auto, 300, verifier, at, cosignNote(text, 'w.example', key, at));
+    await connection.release();
+    await kit.write(20, 300);
+    const seen = await relais.with(policy, '--policy', 'policy');
+    assert.deepEqual([seen.code, /300 of 300 signed entries checked .*witnessed by w/.test(seen.text)], [EXIT.done, true], seen.text);
   });
 
   test(`J4 on ${kind.kind}: entries that waited for a signature longer than they may are told, and those that wait still`, on, async (t) => {

@@ -87,4 +87,5 @@ test('J5 relais journal verify of an address asks for a checkpoint of the last f
   assert.equal(await verified(folder), EXIT.done);
   assert.match(lines.join('\n'), /newest checkpoint is of 2026-01-01T00:00:02\.990Z/);
   assert.equal(await verified(folder, '--window', '4h'), EXIT.checkpoint);
+  assert.equal(await verified(folder, '--tsa-ca', 'tsa.pem'), EXIT.usage, 'what is not checked is not passed over in silence');
 });
