@@ -76,7 +76,7 @@ import { createSessionStore } from './persistence/sessions.ts';
 import { noteSettings } from './persistence/settings.ts';
 import { createStoppingStore, referentsOf } from './persistence/stopping.ts';
 import { createUsagerStore } from './persistence/usagers.ts';
-import { aidantNamesOf, lastSigned, referencesOf, runningUnder, unreportedAmong } from './persistence/views.ts';
+import { aidantNamesOf, colleaguesOf, helpedNamesOf, lastSigned, referencesOf, runningUnder, unreportedAmong } from './persistence/views.ts';
 import { webSessionStore } from './persistence/web-sessions.ts';
 import { createOpenIdProvider } from './provider/provider.ts';
 import { refuseSpecialAddresses } from './signals/guard.ts';
@@ -488,6 +488,8 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     references: (ids) => referencesOf(database.auto, ids),
     runningServices: (id) => runningUnder(database.auto, id, clock.now()),
     aidantNames: (ids) => aidantNamesOf(database.auto, ids),
+    helpedNames: (organisation, ids) => helpedNamesOf(database.auto, organisation, ids, clock.now()),
+    colleagues: (organisation) => colleaguesOf(database.auto, organisation),
     withoutReport: (ids) => unreportedAmong(database.auto, ids),
     notice,
     nudgeDeliveries: () => jobs.nudge('deliver'),

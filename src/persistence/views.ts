@@ -1,6 +1,7 @@
 import type { MandateId } from '../kernel/ids.ts';
 import type { Transaction } from '../kernel/transaction.ts';
 import { row, rows } from './database.ts';
+import { readMandate } from './mandate-readings.ts';
 import { sql } from './sql.ts';
 
 /** Readings that pages need beside the use cases: names and states to show, by identifiers already entitled. */
@@ -33,6 +34,27 @@ export const aidantNamesOf = async (tx: Transaction, ids: readonly string[]): Pr
         ).map((each) => [each.id, each.names]),
       )
     : new Map();
+
+/** Names of the people, among these, who have a live mandate with an organisation: whom it may name now. */
+export const helpedNamesOf = async (tx: Transaction, organisationId: string, ids: readonly string[], now: Date): Promise<Map<string, string>> => {
+  const found = await rows<{ one: string }>(
+    tx,
+    sql`select distinct on (v.usager_id) row_to_json(v)::text one from mandate_read v
+      where v.usager_id = any (${[...new Set(ids)]}::text[]) and v.organisation_id = ${organisationId} and v.ended_at is null and v.ends_at > ${now}
+      order by v.usager_id, v.ends_at desc`,
+  );
+  return new Map(found.map(({ one }) => readMandate(one)).map(({ usagerId, usagerName }) => [usagerId, usagerName]));
+};
+
+/** Everybody who is, or was, an aidant of an organisation: id and name. */
+export const colleaguesOf = async (tx: Transaction, organisationId: string): Promise<[id: string, name: string][]> =>
+  (
+    await rows<{ id: string; name: string }>(
+      tx,
+      sql`select a.id, a.given_name || ' ' || a.family_name as name from membership b join staff a on a.id = b.aidant_id
+        where b.organisation_id = ${organisationId} order by a.family_name, a.given_name, a.id`,
+    )
+  ).map(({ id, name }) => [id, name]);
 
 /** Sessions, among these, that are over and of which the service said nothing. */
 export const unreportedAmong = async (tx: Transaction, ids: readonly string[]): Promise<Set<string>> =>

@@ -91,7 +91,7 @@ export interface Shown {
   /** Where leaves are read that do not come with the page (evidence-rest.ts): from an index up to below another, proved in the tree of `size`. */
   readonly rest?: (span: Span) => string;
   /** How the lines are written; a person's list unless said. */
-  readonly as?: 'table' | 'cards' | 'sheets';
+  readonly as?: 'table' | 'structure' | 'cards' | 'sheets';
   /** Fields that this page shows beside those of the view: of acts that whoever reads did. */
   readonly also?: readonly string[];
   /** Whoever reads is not the party: the key of its tags is not given. */
@@ -137,10 +137,11 @@ export const createNodes = () => {
 };
 
 const ROW = ['detail.organisationName', 'theme', 'verb', 'session'];
+const STRUCTURE = ['detail.aidantName', 'detail.serviceName', 'theme'];
 const CARD = ['detail.aidantName', 'detail.serviceName', 'detail.administrationName', 'detail.reason', 'theme', 'verb'];
 
 const pageOf = ({ view, lang, as }: Shown): Omit<Evidence['page'], 'again'> => {
-  const { journal, themes, administration, contests } = t(lang);
+  const { journal, themes, administration, structure, contests } = t(lang);
   const { contest, error, barred } = contests.all;
   const whats = { 'action.contested': contest, 'action.error-declared': error, 'mandate.barred': barred, 'session.opened': contests.opened };
   const kinds = KINDS_SEEN[view.who];
@@ -150,6 +151,8 @@ const pageOf = ({ view, lang, as }: Shown): Omit<Evidence['page'], 'again'> => {
     const label = as === 'cards' && lang === 'en' ? 'detail.demarcheLabelEn' : 'detail.demarcheLabel';
     return { lang, kinds, written: as === 'cards' ? CARD : ROW, label, words };
   }
+  if (as === 'structure')
+    return { lang, kinds, written: STRUCTURE, words: { types: structure.types, verbs: {}, outcomes: {}, themes: themes.label } };
   const { strong, text } = journal.lines.erased();
   return {
     lang,

@@ -76,6 +76,18 @@ export const requireAidant = async (kit: Kit, request: FastifyRequest, reply: Fa
   };
 };
 
+/** Says whether somebody leads the aidants of the structure that is selected. */
+export const isReferent = ({ dossier, organisationId }: AidantHere): boolean =>
+  dossier.memberships.some(({ organisation, referent }) => referent && organisation.id === organisationId);
+
+/** The référent of this request: to anybody else, nothing is there. */
+export const requireReferent = async (kit: Kit, request: FastifyRequest, reply: FastifyReply): Promise<AidantHere | undefined> => {
+  const here = await requireAidant(kit, request, reply);
+  if (!here || isReferent(here)) return here;
+  kit.refuse(request, reply, 'not_found', { session: here.session, who: here.who });
+  return undefined;
+};
+
 export interface StaffHere {
   readonly session: StaffSession;
   readonly dossier: Dossier;

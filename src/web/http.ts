@@ -35,6 +35,7 @@ import { publicPages } from './spaces/public.tsx';
 import { releve } from './spaces/releve.tsx';
 import { secondFactor } from './spaces/second-factor.tsx';
 import { securite } from './spaces/securite.tsx';
+import { structureSpace } from './spaces/structure.tsx';
 import { suite } from './spaces/suite.ts';
 import { telephone } from './spaces/telephone.tsx';
 import { temoin } from './spaces/temoin.tsx';
@@ -164,6 +165,7 @@ const pages =
     await app.register(releve(kit));
     await app.register(personalData(kit));
     await app.register(desaccord(kit));
+    await app.register(structureSpace(kit));
     await app.register(administrationSpace(kit));
     await app.register(exportsSpace(kit));
     await app.register(interactions(kit));

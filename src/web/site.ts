@@ -115,6 +115,10 @@ export interface Site {
   readonly references: (ids: readonly string[]) => Promise<Map<string, string>>;
   /** First names of the active aidants of organisations. */
   readonly aidantNames: (organisationIds: readonly string[]) => Promise<Map<string, string[]>>;
+  /** Names of the people, among these, who have a live mandate with an organisation. */
+  readonly helpedNames: (organisationId: string, usagers: readonly string[]) => Promise<Map<string, string>>;
+  /** Everybody who is, or was, an aidant of an organisation, in the order of their names. */
+  readonly colleagues: (organisationId: string) => Promise<readonly (readonly [id: string, name: string])[]>;
   /** Ids of sessions that ended without any report. */
   readonly withoutReport: (sessionIds: readonly string[]) => Promise<Set<string>>;
   readonly notice: (event: SecurityEvent) => void;

@@ -2,7 +2,7 @@ import { after, before } from 'node:test';
 import type { Browser } from 'playwright-core';
 import { signInStaff, signInUsager } from '../../src/practice/story.ts';
 import { Walker } from '../../src/practice/walker.ts';
-import { agreed, csrfOf, eventOf, inTheMorning, post, reportAt, sessionOf } from '../support/acting.ts';
+import { agreed, csrfOf, eventOf, inesAt, inTheMorning, post, reportAt, sessionOf } from '../support/acting.ts';
 import { assert, test } from '../support/check.ts';
 import { databases } from '../support/database.ts';
 import { untilWitnessed } from '../support/evidence.ts';
@@ -17,7 +17,7 @@ const witness = newWitness();
 let world: World;
 let browser: Browser;
 let act = 0;
-let [colette, karim, nora] = [new Walker(), new Walker(), new Walker()];
+let [colette, karim, ines, nora] = [new Walker(), new Walker(), new Walker(), new Walker()];
 
 before(async () => {
   const [kind] = databases();
@@ -37,6 +37,7 @@ before(async () => {
   act = entry?.index ?? 0;
   await post(world, colette, `/usager/entrees/${act}/desaccord`, { _csrf: await csrfOf(world, colette, '/usager') });
   await post(world, karim, `/aidant/actes/${act - 1}/erreur`, { _csrf: await csrfOf(world, karim) });
+  ines = await inesAt(world, 'Thénac');
   await signInStaff(nora, world.places, 'nora', 'Nora Lefèvre', '/connexion/proconnect?vers=/administration', (_, who) =>
     world.code(world.places, who),
   );
@@ -85,6 +86,38 @@ for (const [name, { who, path, word, says }] of Object.entries(PLACES))
     await page.context().close();
   });
 
+const SEARCHES = {
+  structure: { who: () => ines, path: '/aidant/journal', form: 'structure-query', word: 'Karim', says: COMPLETE },
+  administration: { who: () => nora, path: '/administration', form: 'journal-query', word: 'Mairie de Thénac', says: /./ },
+};
+for (const [name, { who, path, form, word, says }] of Object.entries(SEARCHES))
+  test(`J1 what a search of the ${name} finds is verified in the browser, and a changed word of a line does not match`, on, async () => {
+    const page = await pageOf(browser, who(), witness);
+    const search = async (): Promise<void> => {
+      await page.goto(`${world.places.relais}${path}`);
+      await page.locator('#reason').fill('vérification des lignes');
+      await Promise.all([page.waitForEvent('load'), page.locator(`#${form} #query`).click()]);
+    };
+    await search();
+    await untilWitnessed(world); // what the first search wrote
+    await search();
+    const words = await said(page, 'verified');
+    assert.match(words, /^Vérifié par temoin-1 et temoin-2/);
+    assert.match(words, says);
+    assert.deepEqual(await axeFaults(page), []);
+    await shoot(page, name);
+    await page.route(/\/(aidant|administration)\/journal$/, async (route) => {
+      const answer = await route.fetch();
+      const html = await answer.text();
+      const at = html.indexOf('data-entry=');
+      await route.fulfill({ response: answer, body: html.slice(0, at) + html.slice(at).replace(word, 'Quelqu’un') });
+    });
+    await search();
+    assert.match(await said(page, 'mismatch'), /texte affiché/);
+    await shoot(page, `${name}-mismatch`);
+    await page.context().close();
+  });
+
 test('J1 a line taken out of the statement, or two exchanged, does not match', on, async () => {
   const page = await pageOf(browser, colette, witness);
   const without = /<li data-entry="(\d+)"[\s\S]*?<\/li>/g;
@@ -108,7 +141,7 @@ test('J1 a line taken out of the statement, or two exchanged, does not match', o
   await page.context().close();
 });
 
-test('J5 a colleague who reads what was contested does not read the démarche', on, async () => {
+test('a colleague who reads what was contested does not read the démarche', on, async () => {
   const { html } = await karim.open(`${world.places.relais}/aidant/desaccords`);
   const [kept] = await world.app.journal.read(world.database.auto, { types: ['action.contested'], limit: 1 });
   const label = kept?.detail && 'demarcheLabel' in kept.detail ? String(kept.detail.demarcheLabel) : '';

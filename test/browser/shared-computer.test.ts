@@ -59,13 +59,13 @@ test('S8 two minutes before the end the page warns; "Rester connecté" keeps the
   await context.clock.install({ time: new Date() });
   await signIn(page, 'karim', 'Karim Benali');
   await open(page, '/aidant/securite');
-  assert.match(await textOf(page, '#session'), /Vous serez déconnecté à \d+ h \d\d si vous ne faites rien/);
+  assert.match(await textOf(page, '#session-bar'), /Vous serez déconnecté à \d+ h \d\d si vous ne faites rien/);
   await page.locator('#name').fill('Ordinateur du bureau');
   await context.clock.runFor(12 * MINUTE);
-  assert.equal(await page.locator('#session [role="alert"]').innerText(), '');
+  assert.equal(await page.locator('#session-bar [role="alert"]').innerText(), '');
   await context.clock.runFor(1.2 * MINUTE);
   world.advance(13.2 * MINUTE);
-  assert.match(await textOf(page, '#session [role="alert"]'), /Dans moins de 2 minutes, vous serez déconnecté/);
+  assert.match(await textOf(page, '#session-bar [role="alert"]'), /Dans moins de 2 minutes, vous serez déconnecté/);
   await shoot(page, 'session-warning');
   const [before, shown] = [await seenAt(), await textOf(page, '[data-session-text]')];
   await page.locator('#stay button').focus();
@@ -78,7 +78,7 @@ test('S8 two minutes before the end the page warns; "Rester connecté" keeps the
   world.advance(14 * MINUTE);
   assert.match(await textOf(page), /Karim Benali/);
   await context.clock.runFor(16 * MINUTE);
-  assert.match(await textOf(page, '#session [role="alert"]'), /Vous êtes déconnecté/);
+  assert.match(await textOf(page, '#session-bar [role="alert"]'), /Vous êtes déconnecté/);
   world.advance(2 * MINUTE);
   await open(page, '/aidant');
   assert.notEqual(new URL(page.url()).origin, world.places.relais, 'and so it is');
@@ -97,9 +97,9 @@ test('S8 a page opened in one tab puts off the end that another tab announces', 
   await open(other, '/aidant/securite');
   await page.waitForFunction(`document.querySelector('[data-session-text]').textContent !== ${JSON.stringify(shown)}`);
   await context.clock.runFor(1.5 * MINUTE);
-  assert.equal(await page.locator('#session [role="alert"]').innerText(), '', 'the session was used since');
+  assert.equal(await page.locator('#session-bar [role="alert"]').innerText(), '', 'the session was used since');
   await context.clock.runFor(12 * MINUTE);
-  assert.match(await textOf(page, '#session [role="alert"]'), /Dans moins de 2 minutes/, 'and its new end is announced too');
+  assert.match(await textOf(page, '#session-bar [role="alert"]'), /Dans moins de 2 minutes/, 'and its new end is announced too');
   await context.close();
 });
 

@@ -34,6 +34,7 @@ import { sampleEntries, type Text } from './views-entries.ts';
 import { contestSamples } from './views-samples-contests.tsx';
 import { paperSamples } from './views-samples-paper.tsx';
 import { statementSamples } from './views-samples-statement.tsx';
+import { structureSamples } from './views-samples-structure.tsx';
 
 const NOW = new Date('2026-03-03T13:24:00Z');
 const at = (iso: string): Date => new Date(iso);
@@ -748,6 +749,7 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
         backHref="/mon-espace"
       />
     ),
+    ...structureSamples(text, { aidant, post }),
     ...contestSamples(text, { aidant, usager, post }),
     ...statementSamples(lang, text, { open, usager, agent, post, now: NOW, qrSvg: QR }),
     'audit-start': <AuditPage {...audit} values={{}} errors={[{ field: 'reason', code: 'reason_required' }]} />,

@@ -326,7 +326,7 @@ const WRITTEN = {
   'action.contested': [...WHO, 'detail.serviceName', 'detail.entry'],
   'action.error-declared': [...WHO, 'detail.serviceName', 'detail.entry'],
   'revocation.delivered': ['detail.serviceName'],
-  'journal.read': ['detail.administrationName', 'detail.reason'],
+  'journal.read': [...WHO, 'detail.administrationName', 'detail.reason'],
   'journal.exported': ['detail.administrationName', 'detail.reason'],
   'proof.downloaded': ['detail.administrationName', 'detail.entry'],
   'statement.made': WHO,

@@ -18,6 +18,7 @@ import { security } from './en/security.ts';
 import { shared } from './en/shared.ts';
 import { signIn } from './en/sign-in.ts';
 import { statement } from './en/statement.ts';
+import { structure } from './en/structure.ts';
 import { themes } from './en/themes.ts';
 import { usager } from './en/usager.ts';
 import type { Catalogue } from './fr.ts';
@@ -43,6 +44,7 @@ export const en: Catalogue = {
   journal,
   evidence,
   statement,
+  structure,
   administration,
   refusals,
 };

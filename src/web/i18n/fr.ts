@@ -18,6 +18,7 @@ import { security } from './fr/security.ts';
 import { shared } from './fr/shared.ts';
 import { signIn } from './fr/sign-in.ts';
 import { statement } from './fr/statement.ts';
+import { structure } from './fr/structure.ts';
 import { themes } from './fr/themes.ts';
 import { usager } from './fr/usager.ts';
 import { typesetAll, typesetFrench } from './typeset.ts';
@@ -43,6 +44,7 @@ const source = {
   journal,
   evidence,
   statement,
+  structure,
   administration,
   refusals,
 };

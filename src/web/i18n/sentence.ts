@@ -234,7 +234,7 @@ const WRITERS: { readonly [T in Shown]: Detail<T> } = {
   'revocation.delivered': (detail, _, lang) =>
     t(lang).journal.lines.delivered(capital(site(detail, lang)), exactTime(new Date(detail.acknowledgedAt), lang)),
   'journal.read': (detail, _, lang) =>
-    t(lang).journal.lines.read(capital(detail.administrationName ?? t(lang).journal.someAdministration), detail.reason),
+    t(lang).journal.lines.read(readerOf(detail, lang) ?? capital(t(lang).journal.someAdministration), detail.reason),
   'message.sent': (detail, _, lang) => {
     const { lines, channels, messages } = t(lang).journal;
     return lines.messageSent(channels[detail.channel], pick(messages, detail.template));

@@ -2,10 +2,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Dossier } from '../../aidants/aidant.ts';
 import { isId } from '../../kernel/ids.ts';
 import { isTheme } from '../../organisations/theme.ts';
-import { requireAidant, type StaffSession } from '../guards.ts';
+import { isReferent, requireAidant, type StaffSession } from '../guards.ts';
 import { sealChoice } from '../hint.ts';
 import type { Kit } from '../kit.tsx';
 import { AidantHomePage, OrganisationPage } from '../views/aidant.tsx';
+import { PATHS } from '../views/paths.ts';
 import { selectOrganisation } from './organisation.ts';
 import { usableAt } from './usable.ts';
 
@@ -66,6 +67,7 @@ export const aidantSpace =
           }))}
           createHref="/aidant/mandats/nouveau"
           mandatesHref="/aidant/mandats"
+          {...(isReferent(here) ? { journalHref: PATHS.structureJournal } : {})}
           witness={{ href: '/aidant/temoin', waiting: sheets.length }}
           {...(after ? { previous: page() } : {})}
           {...(found.length > PAGE && last ? { next: page(last.id) } : {})}

@@ -23,7 +23,7 @@ export const readQuery = (given: (name: string) => string, services: readonly Se
   const values: QueryValues = Object.fromEntries(NAMES.map((name) => [name, given(name)]).filter(([, value]) => value !== ''));
   const errors: { field: string; code: string }[] = [];
   const reason = readReason(values.reason ?? '');
-  if (!reason) errors.push({ field: 'reason', code: 'reason_required' });
+  if (!reason) errors.push({ field: 'reason', code: values.reason?.trim() ? 'reason_format' : 'reason_required' });
   const from = dayOf(values.from ?? '');
   const to = dayOf(values.to ?? '');
   if (from === null) errors.push({ field: 'from', code: 'date_format' });

@@ -92,7 +92,7 @@ const QueryForm = ({ frame, post, values, services, themes, demarches, errors }:
         error={errorOf(errors, 'reason')}
         required
         autocomplete="off"
-        maxlength={300}
+        maxlength={200}
       />
       <fieldset class="fr-fieldset">
         <legend class="fr-fieldset__legend">{words.filters}</legend>

@@ -38,6 +38,8 @@ interface AidantHomeProps {
   readonly open: readonly OpenSession[];
   readonly createHref: string;
   readonly mandatesHref: string;
+  /** For a référent. */
+  readonly journalHref?: string;
   /** Sheets of other aidants that wait for a witness. */
   readonly witness: { readonly href: string; readonly waiting: number };
   readonly previous?: string | Post;
@@ -174,6 +176,13 @@ export const AidantHomePage = (props: AidantHomeProps): JSX.Element => {
           {t(frame.lang).contests.all.link}
         </Link>
       </p>
+      {props.journalHref === undefined ? null : (
+        <p>
+          <Link href={props.journalHref} id="structure-journal">
+            {t(frame.lang).structure.link}
+          </Link>
+        </p>
+      )}
       <p>
         <Link href="/aidant/arret" id="stop-by-paper-link">
           {t(frame.lang).ending.stop.link}

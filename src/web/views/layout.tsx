@@ -74,7 +74,7 @@ const SessionEnd = ({ lang, stay }: { lang: Lang; stay: Stay }): JSX.Element => 
   return (
     <div
       class="session"
-      id="session"
+      id="session-bar"
       data-session={String(stay.seconds)}
       data-session-warn={stay.last ? words.soonLast : words.soon}
       data-session-over={words.over}

@@ -17,5 +17,7 @@ export const PATHS = {
   stay: '/rester-connecte',
   lost: '/connexion/perdu',
   security: '/aidant/securite',
+  structureJournal: '/aidant/journal',
+  structureLeaves: '/aidant/journal/suite',
   switchOrganisation: '/aidant/structures',
 } as const;

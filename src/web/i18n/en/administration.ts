@@ -6,7 +6,7 @@ export const administration: Catalogue['administration'] = {
   noticeTitle: 'This query is itself written',
   notice: 'Your reason and the name of your administration are entered in the log. The people concerned read them.',
   reason: 'Reason',
-  reasonHint: 'From 10 to 300 characters, for example: check of file 2026-118.',
+  reasonHint: 'From 1 to 200 characters, for example: check of file 2026-118.',
   filters: 'Filters',
   from: 'From',
   to: 'To',

@@ -49,7 +49,7 @@ export const signIn: Catalogue['signIn'] = {
     organisation_required: 'Choose an organisation.',
     bar_reason: 'Write the reason in at most 200 characters, for example: suspicious use, file 2026-118.',
     reason_required: 'Write the reason of the query, for example: check of file 2026-118.',
-    reason_format: 'Write a reason of 10 to 300 characters, on one line.',
+    reason_format: 'Write a reason of 1 to 200 characters, on one line.',
     date_format: 'Write a date that exists, for example 03/03/2026.',
     said_aloud_required: 'Tick the box once you have read the mandate to the person.',
     phone_invalid: 'Write a mobile phone number, for example 06 39 98 00 01.',

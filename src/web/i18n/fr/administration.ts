@@ -5,7 +5,7 @@ export const administration = {
   noticeTitle: 'Cette consultation est elle-même écrite',
   notice: 'Votre motif et le nom de votre administration sont inscrits au journal. Les personnes concernées les lisent.',
   reason: 'Motif de la consultation',
-  reasonHint: 'De 10 à 300 caractères, par exemple : vérification du dossier 2026-118.',
+  reasonHint: 'De 1 à 200 caractères, par exemple : vérification du dossier 2026-118.',
   filters: 'Filtres',
   from: 'Du',
   to: 'Au',

@@ -52,7 +52,7 @@ export const signIn = {
     organisation_required: 'Choisissez une structure.',
     bar_reason: 'Écrivez le motif de l’arrêt en 200 caractères au plus, par exemple : usage suspect, dossier 2026-118.',
     reason_required: 'Écrivez le motif de la consultation, par exemple : vérification du dossier 2026-118.',
-    reason_format: 'Écrivez un motif de 10 à 300 caractères, sur une seule ligne.',
+    reason_format: 'Écrivez un motif de 1 à 200 caractères, sur une seule ligne.',
     date_format: 'Écrivez une date qui existe, par exemple 03/03/2026.',
     said_aloud_required: 'Cochez la case quand vous avez lu le mandat à la personne.',
     phone_invalid: 'Écrivez un numéro de téléphone portable, par exemple 06 39 98 00 01.',
