@@ -3,6 +3,7 @@ import { urlReader } from '../journal/log-url.ts';
 import { type Mirror, openMirror, type Updated } from '../journal/mirror.ts';
 import { serveMirror } from '../journal/mirror-server.ts';
 import { readPolicy } from '../journal/policy.ts';
+import { LIVE_MS } from '../journal/verify-window.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { randomToken, sha256 } from '../kernel/crypto.ts';
 import { Failure } from '../kernel/failure.ts';
@@ -38,6 +39,11 @@ const createLook = (mirror: Mirror, io: Io) => {
       const { kind, ...more } = await mirror.update();
       line = { event: kind, ...more };
       exit = EXITS[kind];
+      const at = exit === EXIT.done ? await mirror.lastAt() : undefined;
+      if (kind === 'current' && at && systemClock.now().getTime() - at.getTime() > LIVE_MS) {
+        line = { ...line, event: 'frozen', last: at.toISOString() };
+        exit = EXIT.checkpoint;
+      }
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       line = { event: 'fault', code: error.code, says: error.detail };

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { sha256 } from '../kernel/crypto.ts';
 import { Failure } from '../kernel/failure.ts';
+import { parseLeaf } from './entry.ts';
 import { copyLog, folderCheckpoint, writeInFolder } from './log-folder.ts';
 import { folderReader, type LogReader, readerHashes, readLeaves } from './log-reader.ts';
 import { openChanges } from './mirror-keys.ts';
@@ -33,6 +34,8 @@ export interface Mirror {
   readonly folder: string;
   /** The checkpoint that is held. */
   held(): Promise<Checkpoint | undefined>;
+  /** The time of the last entry that is held: a log writes one each minute, so that an old one means a log that is frozen, or stopped. */
+  lastAt(): Promise<Date | undefined>;
   /** Looks at the log once. Fails as `log_unreachable`, `log_forbidden`, or as `openNote` does when no known key signed. */
   update(): Promise<Updated>;
   readonly tags: Pick<TagIndex, 'size' | 'find'>;
@@ -137,6 +140,12 @@ export const openMirror = async (options: MirrorOptions): Promise<Mirror> => {
     folder,
     held,
     tags,
+    async lastAt() {
+      const mine = await held();
+      const leaves = mine?.size ? await readLeaves(own, mine.size, Math.floor((mine.size - 1) / TILE_WIDTH)) : undefined;
+      const last = leaves?.at(-1);
+      return last && parseLeaf(last).at;
+    },
     async update() {
       const mine = await held();
       const size = mine?.size ?? 0;

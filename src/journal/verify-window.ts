@@ -64,7 +64,7 @@ export const checkWaits = ({ late, waiting }: SealWaits, now: Date, withinMs: nu
     faults.push({
       kind: 'checkpoint_late',
       index: waiting.index,
-      message: `entry ${waiting.index} is of ${waiting.at.toISOString()}, and no signed checkpoint covers it yet`,
+      message: `entry ${waiting.index} is of ${waiting.at.toISOString()}, and no signed checkpoint covers it yet: do an instance and its signer run?`,
     });
   return faults;
 };

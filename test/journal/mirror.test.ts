@@ -264,11 +264,15 @@ test('J5 relais mirror looks once without a port, with the exit code of what it 
   assert.equal(await run(...at, '--policy', 'policy'), EXIT.usage);
   assert.equal(await run(...at), EXIT.done);
   assert.match(lines[0] ?? '', /"event":"copied","size":40,"new":40/);
-  assert.equal(await run(...at), EXIT.done);
+  assert.equal(await run(...at), EXIT.checkpoint);
+  assert.match(lines[0] ?? '', /"event":"frozen","size":40,"new":0,"last":"2026-01-01T00:00:00\.390Z"/, 'its last entry is of long ago (§4, 13)');
+  place.log.leaves.push(leafOf(40, [], { t: new Date().toISOString() }));
+  place.log.seal();
+  assert.deepEqual([await run(...at), await run(...at)], [EXIT.done, EXIT.done]);
   assert.deepEqual(lines, [], 'nothing new is nothing to say');
   place.show(place.log.leaves.map((leaf, i) => (i === 2 ? other(leaf) : leaf)));
   assert.equal(await run(...at), EXIT.continuity);
-  assert.match(lines[0] ?? '', /"event":"rewritten","size":40,"shown":40,"evidence":/);
+  assert.match(lines[0] ?? '', /"event":"rewritten","size":41,"shown":41,"evidence":/);
 });
 
 test('K6 a mirror goes by one key, follows its changes in its own leaves, and takes nothing more of the key that was left', async (t) => {
