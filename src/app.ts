@@ -34,6 +34,7 @@ import { createScans } from './mandates/scans.ts';
 import { createStopping } from './mandates/stopping.ts';
 import { createDeliveries, type Deliveries, type Message } from './notices/deliveries.ts';
 import { createBarTelling, createEndTelling } from './notices/ends.ts';
+import { createIdentityTelling } from './notices/identity.ts';
 import { lossMail, meansMail, referentMail, suspendedMail } from './notices/means.ts';
 import { createRemarkTelling } from './notices/remarks.ts';
 import { createReminders } from './notices/reminders.ts';
@@ -83,6 +84,7 @@ import { refuseSpecialAddresses } from './signals/guard.ts';
 import { sendLogout } from './signals/logout.ts';
 import { createConnector } from './upstream/connector.ts';
 import { createChannels } from './usagers/channels.ts';
+import type { TellIdentity } from './usagers/reviews.ts';
 import { createUsagers } from './usagers/usagers.ts';
 import { codeOf, statusOf } from './web/error-handler.ts';
 import { createHttp } from './web/http.ts';
@@ -222,6 +224,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     if (dossier) await deliveries.queue(tx, 'mail', meansMail(news, dossier.staff, config.helpNumber, lossUrl(await losses.linkFor(tx, staffId))));
   };
   const tellEnd: TellEnd = (tx, news) => endTelling(tx, news);
+  const tellIdentity: TellIdentity = async (tx, usagerId) => identityTelling?.(tx, usagerId);
   const domain = createDomain({
     database,
     keyDatabase,
@@ -233,6 +236,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     endSessions: async (tx, whose, reason) => (await sessions.endIn(tx, whose, reason, clock.now())).length,
     endMandateSessions,
     tellEnd,
+    tellIdentity,
   });
   const attestations = createAttestations({
     transactions: database,
@@ -327,6 +331,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     texts: smsParts.texts,
     clock,
   });
+  const identityTelling = carrySms && createIdentityTelling({ queueSms: smsParts.queueSms, channels: channelStore, texts: smsParts.texts });
   const reminders = createReminders({
     ...common,
     store: reminderStore,
@@ -405,7 +410,12 @@ export const createApp = async (parts: AppParts): Promise<App> => {
       {
         name: 'purge',
         everyMs: 60_000,
-        work: async () => (await store.purge(clock.now())) + (await webSessions.purge()) + (await passkeys.purge()) + (await losses.purge()),
+        work: async () =>
+          (await store.purge(clock.now())) +
+          (await webSessions.purge()) +
+          (await passkeys.purge()) +
+          (await losses.purge()) +
+          (await domain.reviews.purge()),
       },
     ],
     (name, error) => log('error', { event: 'job', name, fault: error instanceof Error ? error.name : 'error' }),
@@ -441,7 +451,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     passkeys,
     recovery,
     losses,
-    usagers: createUsagers({ ...common, store: createUsagerStore() }),
+    usagers: createUsagers({ ...common, store: createUsagerStore(), reviews: domain.reviews }),
     mandates,
     phoneLinks: createPhoneLinks({
       ...common,

@@ -3,7 +3,7 @@ import type { Id } from '../kernel/ids.ts';
 export type ApprovalId = Id<'apr'>;
 
 /** What a second person is asked for. */
-export type ApprovalKind = 'service' | 'mandate-import' | 'journal-export' | 'erasure' | 'key-rotation';
+export type ApprovalKind = 'service' | 'mandate-import' | 'journal-export' | 'erasure' | 'key-rotation' | 'identity';
 
 /** A decision that takes two people: whoever asked, and whoever approves exactly what was asked (`hash`). */
 export interface Approval {

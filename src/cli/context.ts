@@ -30,11 +30,13 @@ import { createReadings } from '../persistence/mandate-readings.ts';
 import { createMandateStore } from '../persistence/mandates.ts';
 import { organisationStore } from '../persistence/organisations.ts';
 import { createRetentionStore } from '../persistence/retention.ts';
+import { reviewStore } from '../persistence/reviews.ts';
 import { administrationStore, serviceStore } from '../persistence/services.ts';
 import { createUsagerStore } from '../persistence/usagers.ts';
 import { type Administrations, createAdministrations } from '../services/administrations.ts';
 import { createServices, type Services } from '../services/services.ts';
 import { createErasures, type Erasures } from '../usagers/erasures.ts';
+import { createReviews, type Reviews, type TellIdentity } from '../usagers/reviews.ts';
 
 /** The use cases that commands call. The application makes the same for its pages. */
 export interface Domain {
@@ -48,6 +50,7 @@ export interface Domain {
   readonly endings: Endings;
   readonly imports: Imports;
   readonly erasures: Erasures;
+  readonly reviews: Reviews;
   readonly retention: Retention;
   readonly holds: Holds;
 }
@@ -103,6 +106,7 @@ export const createDomain = (parts: {
   readonly allowLoopback: boolean;
   readonly told?: Told;
   readonly tellEnd?: TellEnd;
+  readonly tellIdentity?: TellIdentity;
 }): Domain => {
   const { database, journal, clock, endSessions } = parts;
   const common = { transactions: database, journal, clock };
@@ -143,6 +147,14 @@ export const createDomain = (parts: {
       approvals,
       keys: keyEraser,
       forget: async (tx, usagerId, erase) => attestations().forget(tx, usagerId, erase),
+    }),
+    reviews: createReviews({
+      ...common,
+      store: reviewStore,
+      usagers: createUsagerStore(),
+      approvals,
+      kek: () => parts.keys.raw('payload-kek'),
+      tell: parts.tellIdentity,
     }),
     retention: createRetention({ ...common, store: createRetentionStore(database), keys: keyEraser }),
     holds: createHolds({ ...common, store: holdStore }),

@@ -5,6 +5,7 @@ import { type Command, EXIT, type HouseCommand, helpOf, helpOfAll, type Io, read
 import type { CommandContext } from './context.ts';
 import { doctor } from './doctor.ts';
 import { erasureCommands } from './erase.ts';
+import { identityCommands } from './identities.ts';
 import { importCommands } from './import.ts';
 import { journalCommands } from './journal.ts';
 import { rotateKey } from './journal-keys.ts';
@@ -25,6 +26,7 @@ export const houseCommands: readonly HouseCommand[] = [
   ...numberCommands,
   ...peopleCommands,
   ...mandateCommands,
+  ...identityCommands,
   ...importCommands,
   ...approvalCommands,
   ...databaseCommands,

@@ -124,6 +124,8 @@ export const KINDS = {
   'usager.linked': kind('mandate', true, NONE, { acr: text }),
   /** A known upstream account came with other civil traits than ours: their names, never their values. */
   'usager.drifted': kind('mandate', 'who signed in may be somebody else: the opérateur looks first', NONE, { acr: text, traits: list(text) }),
+  /** Two opérateurs compared the identity that came with what was known, and accepted it; `reason`: what the first one saw. */
+  'usager.identity-accepted': kind('mandate', true, NONE, { traits: list(text), ...REASON }),
   /** Her identity was typed by an aidant, for a mandate on paper. */
   'usager.entered': kind('mandate', true, ORGANISATION, NAMES),
   'usager.protected': kind('mandate', 'mandate.ended says it', NONE, { protection: choice('death', 'guardianship') }),

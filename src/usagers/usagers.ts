@@ -3,6 +3,7 @@ import type { Clock } from '../kernel/clock.ts';
 import { sha256 } from '../kernel/crypto.ts';
 import { newId, type OrganisationId, type UsagerId } from '../kernel/ids.ts';
 import type { Transaction, Transactions } from '../kernel/transaction.ts';
+import type { Reviews } from './reviews.ts';
 import { type CivilIdentity, drift, pivot, readIdentity, type Usager } from './usager.ts';
 
 export interface UsagerStore {
@@ -27,7 +28,7 @@ export interface Usagers {
   findByIdentity(iss: string, sub: string): Promise<Usager | undefined>;
   /**
    * Recognises the person behind an upstream identity, or makes an account. An identity whose civil
-   * traits are no longer those that are known is refused, and nothing of it is kept but which traits differ: somebody must look (claim U8).
+   * traits are no longer those that are known is refused, and kept apart, sealed: two opérateurs must look (claim U8, reviews.ts).
    * Exactly one usager without upstream identity and with the same complete pivot is linked; anything else is a separate account.
    * Leaves `usager.identified` or `usager.linked` in the same transaction.
    */
@@ -75,8 +76,14 @@ export const enterTyped = async (
   return { usager, created: true };
 };
 
-export const createUsagers = (parts: { transactions: Transactions; store: UsagerStore; journal: Journal; clock: Clock }): Usagers => {
-  const { transactions, store, journal, clock } = parts;
+export const createUsagers = (parts: {
+  transactions: Transactions;
+  store: UsagerStore;
+  journal: Journal;
+  clock: Clock;
+  reviews: Pick<Reviews, 'keepIn'>;
+}): Usagers => {
+  const { transactions, store, journal, clock, reviews } = parts;
 
   const firstTime = async (tx: Transaction, iss: string, sub: string, identity: CivilIdentity): Promise<Identified & { linked: boolean }> => {
     const candidates = (await store.withoutIdentity(tx, identity.birthdate)).filter((usager) => pivot(usager) === pivot(identity));
@@ -102,6 +109,7 @@ export const createUsagers = (parts: { transactions: Transactions; store: Usager
         const known = await store.byIdentity(tx, iss, sub);
         const traits = known ? drift(known, identity) : [];
         if (known && traits.length) {
+          await reviews.keepIn(tx, known.id, identity, traits);
           await journal.record(tx, { type: 'usager.drifted', usager: known.id, detail: { acr, traits } });
           return { refused: 'identity_drift' };
         }

@@ -23,7 +23,7 @@ const COVERED: Readonly<Record<string, string>> = {
   'web_session.holder_id': 'sign_ins',
 };
 /** Columns that hold such an id without more being held than the copy has: counters of messages forgotten after a month, words of hers in `remark`, what
- * was asked about erasing or keeping, which she reads in the journal when she may. */
+ * was asked about erasing or keeping, which she reads in the journal when she may, and an identity that may be somebody else's until two people looked. */
 const NOTHING_MORE = [
   'sms_quota.holder',
   'remark.said_by',
@@ -32,6 +32,7 @@ const NOTHING_MORE = [
   'delivery.target',
   'erasure.usager_id',
   'legal_hold.usager_id',
+  'identity_review.usager_id',
 ];
 
 type Field = { readonly name: string; readonly value: Json; readonly salt: string } | { readonly digest: string };

@@ -207,6 +207,8 @@ export const COMMANDS: Readonly<Record<string, Says>> = {
   'staff reinstate': ['staff.reinstated'],
   'mandate end': ['mandate.revoked'],
   'usager protect': ['usager.protected', 'mandate.ended'],
+  'usager identities': BY_HAND,
+  'usager accept-identity': ['approval.asked', 'usager.identity-accepted', 'message.sent', ...APPROVED],
   'mandates import': ['approval.asked', 'approval.given', 'approval.refused', 'mandate.imported', 'usager.entered'],
   'approvals list': BY_HAND,
   'approvals approve': ['service.approved', 'erasure.executed', 'erasure.refused', ...APPROVED],

@@ -128,6 +128,7 @@ export const sampleEntries = (text: Text): StoredEntry[] => {
     entry('mandate.renounced', '2026-02-20T08:25:00Z', { ...karim, themes: ['famille'], left: [], sessions: 0 }),
     entry('mandate.ended', '2026-02-20T08:24:00Z', { ...karim, reason: 'expired', themes: ['papiers'] }),
     entry('usager.linked', '2026-02-20T08:23:00Z', { acr: 'eidas1' }),
+    entry('usager.identity-accepted', '2026-02-20T08:22:30Z', { traits: ['familyName', 'birthplace'], reason: text('livret de famille') }),
     entry('usager.signed-in', '2026-02-20T08:22:00Z', { acr: 'eidas1' }),
     entry('message.sent', '2026-02-20T08:21:56Z', { channel: 'sms', template: 'reminder' }),
     entry('message.failed', '2026-02-20T08:21:54Z', { channel: 'sms', template: 'consent', attempts: 9 }),

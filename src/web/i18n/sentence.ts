@@ -32,6 +32,7 @@ type Detail<T extends EventType> = (detail: Details[T], entry: StoredEntry, lang
 type Shown =
   | 'usager.signed-in'
   | 'usager.linked'
+  | 'usager.identity-accepted'
   | 'usager.entered'
   | 'mandate.consented'
   | 'mandate.refused'
@@ -143,6 +144,11 @@ const goesOn = (said: Line, { left, reason }: { readonly left: readonly string[]
 const WRITERS: { readonly [T in Shown]: Detail<T> } = {
   'usager.signed-in': (_, __, lang) => t(lang).journal.lines.signedIn(),
   'usager.linked': (_, __, lang) => t(lang).journal.lines.linked(),
+  'usager.identity-accepted': (detail, _, lang) => {
+    const { lines, traits } = t(lang).journal;
+    const said = lines.identityAccepted(detail.traits.map((trait) => pick(traits, trait)).join(', '));
+    return { ...said, text: `${said.text} ${lines.motive(detail.reason)}` };
+  },
   'usager.entered': (detail, _, lang) => t(lang).journal.lines.entered(actor(detail, lang)),
   'mandate.consented': (detail, _, lang) => ({
     ...andKept(

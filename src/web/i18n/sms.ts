@@ -2,6 +2,7 @@ import { endOfMandate } from '../../kernel/calendar.ts';
 import type { Narrowing } from '../../mandates/narrowing.ts';
 import type { ConsentTexts } from '../../mandates/remote-consents.ts';
 import type { EndTexts } from '../../notices/ends.ts';
+import type { IdentityTexts } from '../../notices/identity.ts';
 import type { ReminderTexts } from '../../notices/reminders.ts';
 import type { ChannelTexts } from '../../usagers/channels.ts';
 import { lastDay, plainDay } from './dates.ts';
@@ -21,13 +22,13 @@ const short = (text: string): string =>
  * Every SMS that Relais writes, in French. A lock screen may show them to anybody: none names a theme, a service or a procedure (claim V10), except
  * `recap`, which the person on the phone asked for.
  */
-export const smsTexts = (helpNumber: string): ConsentTexts & ChannelTexts & EndTexts & ReminderTexts => {
+export const smsTexts = (helpNumber: string): ConsentTexts & ChannelTexts & EndTexts & IdentityTexts & ReminderTexts => {
   const help = `Aide : ${helpNumber}.`;
   const only = (narrowing: Narrowing): string => {
     const said = narrowingList(narrowing, 'fr');
     return said.length ? ` Seulement : ${said.join(', ')}.` : '';
   };
-  const texts: ConsentTexts & ChannelTexts & EndTexts & ReminderTexts = {
+  const texts: ConsentTexts & ChannelTexts & EndTexts & IdentityTexts & ReminderTexts = {
     recap: ({ organisation, aidant, themes, narrowing, from, days }) =>
       `Relais : ${aidant}, ${insideSentence(organisation)}, vous propose un mandat pour faire des démarches en ligne à votre place. Pour : ${themeList(themes, 'fr')}.${only(narrowing)} Jusqu'au ${plainDay(lastDay(endOfMandate(from, days)), 'fr')}. Vous pourrez l'arrêter quand vous voulez.`,
     question: () => `Relais : êtes-vous d'accord ? Répondez OUI ou NON, aujourd'hui avant minuit. Sans réponse, rien n'est fait. ${help}`,
@@ -52,6 +53,8 @@ export const smsTexts = (helpNumber: string): ConsentTexts & ChannelTexts & EndT
     code: (code) => `Relais : votre code est ${code}. Ne le donnez à personne. Valable 10 minutes.`,
     otherNumber: () => `Relais : un aidant a noté un autre numéro pour vous. Ce n'est pas vous qui l'avez demandé ? Appelez le ${helpNumber}.`,
     replaced: () => `Relais : vous avez choisi un autre numéro. Ce n'est pas vous ? Appelez le ${helpNumber}.`,
+    identityChanged: () =>
+      `Relais : votre état civil a changé dans Relais, comme FranceConnect le donne. Ce n'est pas ce que vous vouliez ? Appelez le ${helpNumber}.`,
   };
   return {
     recap: (facts) => short(texts.recap(facts)),
@@ -69,5 +72,6 @@ export const smsTexts = (helpNumber: string): ConsentTexts & ChannelTexts & EndT
     code: (code) => short(texts.code(code)),
     otherNumber: () => short(texts.otherNumber()),
     replaced: () => short(texts.replaced()),
+    identityChanged: () => short(texts.identityChanged()),
   };
 };

@@ -53,6 +53,8 @@ export const journal: Catalogue['journal'] = {
     erased: () => line('The content of this line', 'was erased. The line is intact.'),
     signedIn: () => line('You opened', 'your Relais space.'),
     linked: () => line('You linked', 'your FranceConnect account to your Relais file.'),
+    identityAccepted: (traits) =>
+      line('Your civil identity changed', `in Relais, as FranceConnect gives it: ${traits}. Two people at Relais checked it.`),
     consented: (organisation, themes, method) => line('You agreed', `to a mandate with ${organisation}, for: ${themes}. Means: ${method}.`),
     kept: (count) =>
       count === 1
@@ -110,6 +112,14 @@ export const journal: Catalogue['journal'] = {
     erasureRefused: () => line('A request to erase', 'this journal was refused. Nothing was erased.'),
   },
   channels: { sms: 'by text message', mail: 'by e-mail' },
+  traits: {
+    givenName: 'given names',
+    familyName: 'birth name',
+    gender: 'gender',
+    birthdate: 'date of birth',
+    birthplace: 'place of birth',
+    birthcountry: 'country of birth',
+  },
   messages: {
     consent: 'you are asked for your agreement',
     consent_reply: 'what follows your answer',
@@ -117,6 +127,7 @@ export const journal: Catalogue['journal'] = {
     phone_replaced: 'your number has changed',
     other_number: 'a helper noted another number',
     mandate_ended: 'a mandate is stopped',
+    identity_changed: 'your civil identity has changed',
     reminder: 'a mandate ends soon',
     stop_reply: 'what follows your message',
     other: 'a message',

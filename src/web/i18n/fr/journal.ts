@@ -56,6 +56,8 @@ export const journal = {
     erased: () => line('Le contenu de cette ligne', 'a été effacé. La ligne est intacte.'),
     signedIn: () => line('Vous avez ouvert', 'votre espace Relais.'),
     linked: () => line('Vous avez relié', 'votre compte FranceConnect à votre dossier Relais.'),
+    identityAccepted: (traits: string) =>
+      line('Votre état civil a changé', `dans Relais, comme FranceConnect le donne : ${traits}. Deux personnes de Relais l’ont vérifié.`),
     consented: (organisation: string, themes: string, method: string) =>
       line('Vous avez donné votre accord', `à un mandat avec ${organisation}, pour : ${themes}. Moyen : ${method}.`),
     kept: (count: number) =>
@@ -122,6 +124,14 @@ export const journal = {
     erasureRefused: () => line('Une demande d’effacement', 'de ce journal a été refusée. Rien n’a été effacé.'),
   },
   channels: { sms: 'par SMS', mail: 'par courriel' },
+  traits: {
+    givenName: 'prénoms',
+    familyName: 'nom de naissance',
+    gender: 'sexe',
+    birthdate: 'date de naissance',
+    birthplace: 'lieu de naissance',
+    birthcountry: 'pays de naissance',
+  },
   messages: {
     consent: 'on vous demande votre accord',
     consent_reply: 'la suite de votre réponse',
@@ -129,6 +139,7 @@ export const journal = {
     phone_replaced: 'votre numéro a changé',
     other_number: 'un aidant a noté un autre numéro',
     mandate_ended: 'un mandat est arrêté',
+    identity_changed: 'votre état civil a changé',
     reminder: 'un mandat se termine bientôt',
     stop_reply: 'la suite de votre message',
     other: 'un message',
