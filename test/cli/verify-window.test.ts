@@ -113,7 +113,7 @@ for (const kind of databases()) {
     await kit.sealing.seal();
     const after = await relais();
     assert.equal(after.code, EXIT.done, 'signed at last, it holds; how long it waited is said');
-    assert.match(after.text, /waited 1200\.\d s at most for a signed checkpoint \(from entry 5\)/);
+    assert.match(after.text, /waited 12\d\d\.\d s at most for a signed checkpoint \(from entry 5\)/);
     const strict = await relais('--window', '15m', '--json');
     assert.equal(strict.code, EXIT.checkpoint);
     const { faults } = JSON.parse(strict.text) as { faults: { kind: string; index: number }[] };
@@ -132,7 +132,7 @@ for (const kind of databases()) {
     assert.equal((await relais('--window', '15m')).code, EXIT.done);
     await kit.tamper(['delete from journal.checkpoint where size in (2, 4)']);
     const gone = await relais('--window', '15m');
-    assert.deepEqual([gone.code, /^checkpoint_late at 0: .* came 1200\.\d s after/m.test(gone.text)], [EXIT.checkpoint, true], gone.text);
+    assert.deepEqual([gone.code, /^checkpoint_late at 0: .* came 12\d\d\.\d s after/m.test(gone.text)], [EXIT.checkpoint, true], gone.text);
   });
 }
 
