@@ -91,7 +91,7 @@ export interface Shown {
   /** Where leaves are read that do not come with the page (evidence-rest.ts): from an index up to below another, proved in the tree of `size`. */
   readonly rest?: (span: Span) => string;
   /** How the lines are written; a person's list unless said. */
-  readonly as?: 'table' | 'structure' | 'cards' | 'sheets';
+  readonly as?: 'table' | 'structure' | 'cards' | 'ends' | 'sheets';
   /** Fields that this page shows beside those of the view: of acts that whoever reads did. */
   readonly also?: readonly string[];
   /** Whoever reads is not the party: the key of its tags is not given. */
@@ -138,7 +138,11 @@ export const createNodes = () => {
 
 const ROW = ['detail.organisationName', 'theme', 'verb', 'session'];
 const STRUCTURE = ['detail.aidantName', 'detail.serviceName', 'theme'];
+const ENDED = ['detail.themes', 'detail.theme', 'detail.left'];
 const CARD = ['detail.aidantName', 'detail.serviceName', 'detail.administrationName', 'detail.reason', 'theme', 'verb'];
+
+/** A receipt says who ended a mandate in words of its own. */
+const NO_TYPES = { 'mandate.revoked': '', 'mandate.renounced': '', 'mandate.replaced': '', 'mandate.ended': '' };
 
 const pageOf = ({ view, lang, as }: Shown): Omit<Evidence['page'], 'again'> => {
   const { journal, themes, administration, structure, contests } = t(lang);
@@ -153,6 +157,7 @@ const pageOf = ({ view, lang, as }: Shown): Omit<Evidence['page'], 'again'> => {
   }
   if (as === 'structure')
     return { lang, kinds, written: STRUCTURE, words: { types: structure.types, verbs: {}, outcomes: {}, themes: themes.label } };
+  if (as === 'ends') return { lang, kinds, written: ENDED, words: { types: NO_TYPES, verbs: {}, outcomes: {}, themes: themes.label } };
   const { strong, text } = journal.lines.erased();
   return {
     lang,

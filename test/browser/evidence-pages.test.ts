@@ -1,8 +1,9 @@
 import { after, before } from 'node:test';
 import type { Browser } from 'playwright-core';
+import type { MandateId } from '../../src/kernel/ids.ts';
 import { signInStaff, signInUsager } from '../../src/practice/story.ts';
 import { Walker } from '../../src/practice/walker.ts';
-import { agreed, csrfOf, eventOf, inesAt, inTheMorning, post, reportAt, sessionOf } from '../support/acting.ts';
+import { agreed, csrfOf, eventOf, inesAt, inTheMorning, personOf, post, reportAt, sessionOf } from '../support/acting.ts';
 import { assert, test } from '../support/check.ts';
 import { databases } from '../support/database.ts';
 import { untilWitnessed } from '../support/evidence.ts';
@@ -17,6 +18,7 @@ const witness = newWitness();
 let world: World;
 let browser: Browser;
 let act = 0;
+let mandate = '';
 let [colette, karim, ines, nora] = [new Walker(), new Walker(), new Walker(), new Walker()];
 
 before(async () => {
@@ -28,6 +30,7 @@ before(async () => {
   karim = await signedInAidant(world);
   const service = await world.service('pages-service');
   await agreed(world, 'colette', ['logement', 'famille']);
+  mandate = (await agreed(world, 'colette', ['famille', 'papiers'])).id;
   const { tokens, claims } = await delegatedTokens(world, karim, service, 'Colette Martin', 'openid dlg:logement');
   const events = Array.from({ length: 60 }, (_, n) => eventOf(service, sessionOf(claims), `page-${n}`, { reference: `REF-${n}` }));
   for (let i = 0; i < events.length; i += 20) assert.equal((await reportAt(world, tokens.access_token, events.slice(i, i + 20))).status, 202);
@@ -37,6 +40,7 @@ before(async () => {
   act = entry?.index ?? 0;
   await post(world, colette, `/usager/entrees/${act}/desaccord`, { _csrf: await csrfOf(world, colette, '/usager') });
   await post(world, karim, `/aidant/actes/${act - 1}/erreur`, { _csrf: await csrfOf(world, karim) });
+  await world.app.site.mandates.revokeByUsager(await personOf(world, 'colette'), mandate as MandateId, 'papiers');
   ines = await inesAt(world, 'Thénac');
   await signInStaff(nora, world.places, 'nora', 'Nora Lefèvre', '/connexion/proconnect?vers=/administration', (_, who) =>
     world.code(world.places, who),
@@ -61,6 +65,8 @@ const PLACES: Readonly<Record<string, Place>> = {
   statement: { who: () => colette, path: () => '/usager/releve?periode=tout', word: ['Karim', 'Farid'], says: COMPLETE },
   'statement-code': { who: () => colette, path: () => '/usager/releve?periode=tout', word: [/code [A-Z2-7]{5}/, 'code AAAAA'] },
   'statement-second': { who: () => colette, path: () => '/usager/releve?periode=tout&feuille=7', word: ['REF-', 'RFE-'], says: COMPLETE },
+  receipt: { who: () => colette, path: () => `/usager/mandats/${mandate}/recu`, word: ['mairie de Thénac', 'mairie de Saintes'] },
+  'receipt-structure': { who: () => karim, path: () => `/aidant/mandats/${mandate}/recu`, word: [/Papiers[^<]*/, 'Logement'] },
   contest: { who: () => colette, path: () => `/usager/entrees/${act}/desaccord`, word: ['Karim', 'Farid'] },
   acts: { who: () => karim, path: () => '/aidant/actes', word: [/(<dd[^>]*>)Karim/, '$1Farid'] },
   error: { who: () => karim, path: () => `/aidant/actes/${act}/erreur`, word: [/(<dd[^>]*>)Karim/, '$1Farid'] },

@@ -1,6 +1,7 @@
 import type { Details, EventType } from '../../journal/event.ts';
 import type { StoredEntry } from '../../journal/journal.ts';
 import type { Mandate } from '../../mandates/mandate.ts';
+import { type Evidence, evidenceOf } from '../evidence.ts';
 import type { Lang } from '../i18n/language.ts';
 import { t } from '../i18n/language.ts';
 import { lookUp } from '../i18n/look-up.ts';
@@ -37,17 +38,40 @@ const line = (entry: StoredEntry, reader: 'person' | 'structure', lang: Lang): E
   };
 };
 
+/** What lets whoever reads check these ends: the person, or somebody of the structure, who is not the structure. */
+const evidenceOfEnds = async (
+  site: Site,
+  mandate: Mandate,
+  reader: 'person' | 'structure',
+  lang: Lang,
+  ends: readonly StoredEntry[],
+): Promise<Evidence | undefined> => {
+  if (!ends.length) return undefined;
+  const indices = ends.map(({ index }) => index);
+  const lines = await site.journal.prove(site.transactions.auto, { usager: mandate.usagerId, indices, limit: indices.length });
+  const path = `mandats/${mandate.id}/recu`;
+  return reader === 'person'
+    ? evidenceOf(site, { view: { who: 'usager', id: mandate.usagerId }, lines, lang, again: `/usager/${path}` })
+    : evidenceOf(site, {
+        view: { who: 'organisation', id: mandate.organisationId, helps: () => false },
+        ...{ lines, lang, as: 'ends', keyless: true, again: `/aidant/${path}` },
+      });
+};
+
 /** What the receipt of a mandate's end shows. The caller has checked that whoever asks may read the mandate. */
 export const receiptOf = async (site: Site, mandate: Mandate, reader: 'person' | 'structure', lang: Lang) => {
   const [entries, told] = await Promise.all([
     site.journal.read(site.transactions.auto, { usager: mandate.usagerId, types: ENDS, limit: 500 }),
     site.tellings(mandate.id),
   ]);
+  const ends = entries.filter((entry) => entry.mandate === mandate.id);
+  const evidence = await evidenceOfEnds(site, mandate, reader, lang, ends);
   return {
+    ...(evidence ? { evidence } : {}),
     reference: mandate.reference,
     organisation: mandate.organisationName,
     person: mandate.usagerName,
-    ends: entries.filter((entry) => entry.mandate === mandate.id).map((entry) => line(entry, reader, lang)),
+    ends: ends.map((entry) => line(entry, reader, lang)),
     services: told.map(({ serviceName, acknowledgedAt }) => ({ name: serviceName, ...(acknowledgedAt ? { knownAt: acknowledgedAt } : {}) })),
     origin: site.origin(),
   };
