@@ -111,6 +111,13 @@ interface QueueRow {
   known: boolean;
 }
 
+const waitingRow = ({ id, event_id, sealed_with, ...rest }: QueueRow): WaitingRow => ({
+  ...rest,
+  queueId: id,
+  eventId: event_id,
+  sealedWith: sealed_with,
+});
+
 const takeRows = async (lead: Lead, limit: number, now: Date): Promise<WaitingRow[]> =>
   (
     await rows<QueueRow>(
@@ -120,7 +127,7 @@ const takeRows = async (lead: Lead, limit: number, now: Date): Promise<WaitingRo
     from (select * from journal.queue where at <= ${new Date(now.getTime() + AHEAD_MS)} and id <> all(${[...lead.stuck]}::bigint[]) order by id limit ${limit}) q
     left join lateral (select r.event_id from journal.receipt r where r.event_id = q.event_id limit 1) k on true order by q.id`,
     )
-  ).map(({ id, event_id, sealed_with, ...rest }) => ({ ...rest, queueId: id, eventId: event_id, sealedWith: sealed_with }));
+  ).map(waitingRow);
 
 const MOST_KNOWN = 50_000;
 const STUCK_AGAIN_MS = 60_000;
@@ -292,8 +299,35 @@ export const runBatch = async (
     if (able.some((one) => one.type === 'erasure.executed')) for (const map of [lead.known, lead.persons, lead.periods]) map.clear();
     sequenced(batch.leaves);
   }
-  const dropped = [...batch.repeated, ...forged.map((one) => one.queueId)];
-  if (dropped.length) await run(lead.connection.auto, sql`delete from journal.queue where id = any(${dropped}::bigint[])`);
-  for (const one of forged) options.onAlarm({ kind: 'forged_entry', eventId: one.eventId });
+  await drop(lead, options, forged, batch.repeated);
   return taken.length;
+};
+
+const drop = async (
+  lead: Lead,
+  options: Required<SequencerOptions>,
+  forged: readonly WaitingRow[],
+  others: readonly number[] = [],
+): Promise<void> => {
+  const ids = [...others, ...forged.map((one) => one.queueId)];
+  if (ids.length) await run(lead.connection.auto, sql`delete from journal.queue where id = any(${ids}::bigint[])`);
+  for (const one of forged) options.onAlarm({ kind: 'forged_entry', eventId: one.eventId });
+};
+
+/** Rows that no batch takes because they say that they happen later: those that the writer did not write would count as waiting for ever. Returns how many. */
+export const dropForgedAhead = async (lead: Lead, options: Required<SequencerOptions>): Promise<number> => {
+  const ahead = new Date(options.clock.now().getTime() + AHEAD_MS);
+  for (let [after, dropped] = [0, 0]; ; ) {
+    const found = await rows<QueueRow>(
+      lead.connection.auto,
+      sql`select id, event_id, type, class, writer, at, parties, box, sealed_with, commitment, mac, false as known from journal.queue
+        where at > ${ahead} and id > ${after} order by id limit ${options.batchSize}`,
+    );
+    const forged = found.map(waitingRow).filter((one) => !isAuthentic(options.macKey, one));
+    await drop(lead, options, forged);
+    dropped += forged.length;
+    const last = found.at(-1);
+    if (!last || found.length < options.batchSize) return dropped;
+    after = last.id;
+  }
 };

@@ -1,7 +1,7 @@
 import { AHEAD_MS } from '../journal/sequencer.ts';
 import { Failure } from '../kernel/failure.ts';
 import { type Database, type Dedicated, row, sqlState } from './database.ts';
-import { Halt, type Lead, runBatch, type Sequenced, type SequencerOptions, takeLead } from './journal-batch.ts';
+import { dropForgedAhead, Halt, type Lead, runBatch, type Sequenced, type SequencerOptions, takeLead } from './journal-batch.ts';
 import { sql } from './sql.ts';
 
 /** The one process that turns waiting entries into leaves (journal.md §3.5): elected by an advisory lock, each batch one statement. */
@@ -69,6 +69,7 @@ export const startSequencer = (given: SequencerOptions): Sequencer => {
     backlog = found?.waiting ?? 0;
     if (found?.ahead && !ahead) onAlarm({ kind: 'entry_ahead' });
     ahead = Boolean(found?.ahead);
+    if (ahead && lead && (await dropForgedAhead(lead, options))) countedAt = Number.NEGATIVE_INFINITY;
   };
   /** One turn: leads if nobody does, takes a batch, and says how long to sleep (0: not at all). */
   const turn = async (): Promise<number> => {

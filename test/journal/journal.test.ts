@@ -1,9 +1,11 @@
 import { proveInclusion, verifyInclusion } from '../../src/journal/proof.ts';
 import { leafHash } from '../../src/journal/tree.ts';
 import { randomUuid } from '../../src/kernel/crypto.ts';
+import { run } from '../../src/persistence/database.ts';
 import { createJournal } from '../../src/persistence/journal.ts';
 import { startSequencer } from '../../src/persistence/journal-sequencer.ts';
 import { hashSource, lastCheckpoint } from '../../src/persistence/journal-source.ts';
+import { until } from '../support/acting.ts';
 import { assert, test } from '../support/check.ts';
 import { frozenClock } from '../support/clock.ts';
 import { databases, openSecond } from '../support/database.ts';
@@ -209,6 +211,26 @@ for (const kind of databases()) {
     await again.stop();
     await kit.database.asOwner(async (query) => assert.equal(await count(query, 'leaf'), 1));
   });
+
+  test(
+    title('J1 rows that the application’s role plants for later are removed, however many, and do not count as waiting for ever'),
+    on,
+    async (t) => {
+      const kit = await startKit(t, kind);
+      await kit.write(1);
+      const plant = `insert into journal.queue (event_id, type, class, writer, at, parties, box, sealed_with, commitment, mac)
+      select gen_random_uuid(), 'log.heartbeat', 'log', 'app', case n % 2 when 0 then 'infinity' else '3000-01-01'::timestamptz end, '{}', '\\x00', '2026-11-21', sha256('c'), sha256('m')
+      from generate_series(1, 5000) n`;
+      await run(kit.database.auto, { name: 'plant', text: plant, values: [] });
+      const counted = async (): Promise<number> =>
+        Number((await kit.database.asOwner((query) => query('select count(*)::int n from journal.queue')))[0]?.['n']);
+      assert.ok(await until(async () => (await counted()) === 0, 10_000));
+      assert.ok(await until(() => kit.sequencer.waiting() === 0), 'and are not counted any more');
+      assert.equal(kit.alarms.filter((alarm) => alarm.kind === 'forged_entry').length, 5000);
+      await kit.write(2, 1);
+      assert.deepEqual((await kit.verify()).faults, []);
+    },
+  );
 
   test(title('time never goes back in the journal: late entries say so, those from a clock ahead wait (§6.15)'), on, async (t) => {
     const clock = frozenClock();
