@@ -71,15 +71,16 @@ const entryOf = (i: number): Entry => ({
 
 let written = 0;
 
-/** `lanes` producers, each waiting for its receipt before the next. */
-const producers = async ({ lanes, ms }: { lanes: number; ms: number }) => {
+/** `lanes` producers, each waiting for its receipt before the next; `inside` a transaction of its own, as a use case writes with what it decides. */
+const producers = async ({ lanes, ms, inside }: { lanes: number; ms: number; inside?: boolean }) => {
   const times: number[] = [];
   const from = performance.now();
   await Promise.all(
     Array.from({ length: lanes }, async () => {
       while (performance.now() - from < ms) {
         const at = performance.now();
-        const id = await writing.record(database.auto, entryOf(written++));
+        const entry = entryOf(written++);
+        const id = await (inside ? database.run((tx) => writing.record(tx, entry)) : writing.record(database.auto, entry));
         if (!(await writing.receipt(id, 60_000))) throw new Error('no receipt');
         times.push(performance.now() - at);
       }

@@ -17,12 +17,15 @@ export interface ServerHandle {
 
 type Message = { readonly id: number; readonly value?: unknown; readonly error?: string } | { readonly ready: string };
 
+/** Node reads TypeScript by itself. Only pages (TSX) need a loader, which makes every function dearer than in what is built. */
+const LOADER: Readonly<Record<string, readonly string[]>> = { 'server-relais.ts': ['--import', 'tsx'] };
+
 /** Starts a program of this folder with its argument. */
 export const startServer = async (program: string, argument: object, prefix: readonly string[]): Promise<ServerHandle> => {
   const file = new URL(program, import.meta.url).pathname;
   const [command = process.execPath, ...before] = [...prefix, process.execPath];
   const from = performance.now();
-  const child: ChildProcess = spawn(command, [...before, '--import', 'tsx', file, JSON.stringify(argument)], {
+  const child: ChildProcess = spawn(command, [...before, ...(LOADER[program] ?? []), file, JSON.stringify(argument)], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();

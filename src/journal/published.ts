@@ -112,7 +112,7 @@ const createTiles = (store: LogStore, through: ReturnType<typeof createGate>) =>
 export const createPublishedLog = (store: LogStore): PublishedLog => {
   const through = createGate();
   const tiles = createTiles(store, through);
-  const notes = createCache<string>(MOST_CHECKPOINTS);
+  const notes = createCache<{ readonly note: string; readonly readAt: number }>(MOST_CHECKPOINTS);
   let newest = 0;
   let newestNote: string | undefined;
   let refreshedAt = Number.NEGATIVE_INFINITY;
@@ -136,9 +136,11 @@ export const createPublishedLog = (store: LogStore): PublishedLog => {
   };
   const noteOf = async (size: number): Promise<string | undefined> => {
     const known = notes.get(String(size));
-    if (known !== undefined) return known;
+    // Of the newest, witnesses may still speak.
+    if (known && performance.now() - known.readAt < FRESH_MS) return known.note;
+    const readAt = performance.now();
     const found = await through(() => store.checkpoint(size));
-    if (found && size < newest) notes.set(String(size), found.note); // witnesses may still speak of the newest
+    if (found) notes.set(String(size), { note: found.note, readAt: size < newest ? Number.POSITIVE_INFINITY : readAt });
     return found?.note;
   };
   /** The tree of `size` leaves, for proofs: every complete subtree is inside one tile. */

@@ -3,9 +3,8 @@ import { equal, sha256 } from '../kernel/crypto.ts';
 import { Failure } from '../kernel/failure.ts';
 import { type Leaf, parseLeaf } from './entry.ts';
 import type { Parties } from './event.ts';
-import { type BoxClass, boxKey, ifReadable, type LoadedKeys, monthOf, ROLES, tagKeyOf, tagOf } from './keys.ts';
+import { type BoxClass, boxKey, ifReadable, type LoadedKeys, monthOf, ROLES, type Role, tagKeyOf, tagOf } from './keys.ts';
 import { type BoxName, commitmentOf, type Fields, openBox, partiesIn } from './payload.ts';
-import { partyKey } from './sequencer.ts';
 import { leafHash } from './tree.ts';
 import type { Accounts } from './verify-erasure.ts';
 import type { Entries, LeafRow, PayloadRow, ProjectionRow, ReceiptRow } from './verify-source.ts';
@@ -71,7 +70,7 @@ export interface Before {
   /** The time of the entry before. */
   readonly previous: Date;
   /** How many entries each party has had so far; the entry's own parties are counted in. */
-  readonly counts: Map<string, number>;
+  readonly counts: Readonly<Record<Role, Map<string, number>>>;
   /** The walk began in the middle: the first number of each party is taken as it is. */
   readonly partial?: boolean;
   /** Without keys, sealed parts are only compared with their hash, and tags with their number. */
@@ -91,8 +90,9 @@ export const checkEntry = (index: number, entries: Entries, before: Before): Che
     return { faults, hash: receipt?.leafHash, at: undefined };
   }
   const computed = leafHash(row.leaf);
-  if (!computed.equals(row.leafHash)) tell('leaf_altered', 'its leaf does not have the hash that stands beside it');
-  const hash = receipt?.leafHash.equals(row.leafHash) ? row.leafHash : computed;
+  const altered = !computed.equals(row.leafHash);
+  if (altered) tell('leaf_altered', 'its leaf does not have the hash that stands beside it');
+  const hash = altered && receipt?.leafHash.equals(row.leafHash) ? row.leafHash : computed;
   const leaf = parse(row.leaf, tell);
   if (leaf) checkTimes(leaf, row, before.previous, tell);
   checkReceipt(leaf, hash, receipt, tell);
@@ -208,9 +208,9 @@ const checkNumbers = (leaf: Leaf | undefined, projection: ProjectionRow, { count
   for (const role of ROLES) {
     const [id, n] = [projection.parties[role], projection.numbers[role]];
     if (id === undefined || n === undefined) continue;
-    const last = counts.get(partyKey(role, id)) ?? (partial ? n - 1 : 0);
+    const last = counts[role].get(id) ?? (partial ? n - 1 : 0);
     if (n !== last + 1) tell('number_gap', `it is number ${n} of its ${role}, after number ${last}`);
-    counts.set(partyKey(role, id), n);
+    counts[role].set(id, n);
     const person = ifReadable(() => keys?.person(id)); // its boxes say so
     if (person) tags.push(tagOf(tagKeyOf(person), role, n));
     else known = false;

@@ -7,7 +7,7 @@ import { proveConsistency, verifyConsistency } from './proof.ts';
 import { followRotations } from './rotations.ts';
 import { writeDurably } from './signer.ts';
 import { append, type Edge, EMPTY_EDGE, type HashSource, loadEdge, rootOf, TILE_WIDTH, type Tile } from './tree.ts';
-import { checkEntry, type Fault, TREE_FAULTS } from './verify-entry.ts';
+import { type Before, checkEntry, type Fault, TREE_FAULTS } from './verify-entry.ts';
 import { type Accounts, createAccounts } from './verify-erasure.ts';
 import type { Entries, Overview, VerifySource } from './verify-source.ts';
 
@@ -48,7 +48,7 @@ interface Walk {
   readonly logKeys: LogKeys;
   readonly remembered: Checkpoint | undefined;
   readonly add: (fault: Fault) => void;
-  readonly counts: Map<string, number>;
+  readonly counts: Before['counts'];
   readonly accounts: Accounts;
   readonly partial: boolean;
   edge: Edge;
@@ -75,7 +75,7 @@ export const verify = async (options: VerifyOptions): Promise<Report> => {
     logKeys,
     remembered: remember(options, logKeys, add),
     add,
-    counts: new Map(),
+    counts: { usager: new Map(), organisation: new Map(), administration: new Map(), aidant: new Map() },
     accounts: createAccounts(start > 0),
     partial: start > 0,
     edge: start > 0 ? await loadEdge(tileRoots(options.source), start) : EMPTY_EDGE,
@@ -89,8 +89,16 @@ export const verify = async (options: VerifyOptions): Promise<Report> => {
     add({ kind: 'other_log', index: 0, message: `the database holds log ${overview.logId}, not ${options.origin}` });
   checkEnds(walk);
   if (start > 0) await checkPassed(walk);
+  const read = (from: number): Promise<Entries> | undefined => {
+    const entries = from < overview.size ? options.source.entries(from, Math.min(from + CHUNK, overview.size)) : undefined;
+    entries?.catch(() => undefined); // told when it is awaited
+    return entries;
+  };
+  let ahead = read(start);
   for (let from = start; from < overview.size && faults.length < MOST_FAULTS; from += CHUNK) {
-    await walkChunk(walk, from, Math.min(from + CHUNK, overview.size));
+    const entries = await ahead;
+    ahead = read(from + CHUNK); // comes while these are looked at
+    if (entries) await walkChunk(walk, entries, from, Math.min(from + CHUNK, overview.size));
     await options.between?.();
   }
   // What was erased is compared once every leaf has been read.
@@ -227,9 +235,8 @@ const askedFor = (entries: Entries): AskedKeys => {
   return { persons: [...persons], periods };
 };
 
-const walkChunk = async (walk: Walk, from: number, to: number): Promise<void> => {
+const walkChunk = async (walk: Walk, entries: Entries, from: number, to: number): Promise<void> => {
   const { options, add } = walk;
-  const entries = await options.source.entries(from, to);
   const keys = await options.keys?.(askedFor(entries));
   const hashes: Buffer[] = [];
   for (let index = from; index < to; index++) {

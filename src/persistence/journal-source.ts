@@ -1,12 +1,13 @@
-import { PARTIES, type Parties } from '../journal/event.ts';
+import { PARTIES } from '../journal/event.ts';
 import { ROLES, type Role } from '../journal/keys.ts';
 import type { RotationLeaf } from '../journal/rotations.ts';
 import type { Numbers } from '../journal/sequencer.ts';
 import type { HashSource } from '../journal/tree.ts';
-import type { VerifySource } from '../journal/verify-source.ts';
+import type { ProjectionRow, VerifySource } from '../journal/verify-source.ts';
 import { Failure } from '../kernel/failure.ts';
 import type { Transaction, Transactions } from '../kernel/transaction.ts';
 import { row, rows } from './database.ts';
+import { type Row, readRecords } from './records.ts';
 import { sql } from './sql.ts';
 
 /** Reads the hashes of the tree where they are stored: leaves, then the roots of full tiles. */
@@ -28,14 +29,23 @@ export const hashSource = (tx: Transaction): HashSource => ({
 });
 
 type NumberColumns = { readonly [R in `${Role}_n`]: number | null };
-type ProjectionRow = { idx: number; at: Date; type: string } & NumberColumns & Readonly<Record<(typeof PARTIES)[number], string | null>>;
 
 /** The numbers of an entry, from its columns. */
 export const numbersIn = (found: NumberColumns): Numbers =>
   Object.fromEntries(ROLES.flatMap((role) => (found[`${role}_n`] === null ? [] : [[role, found[`${role}_n`]]])));
 
-const partiesOf = (found: ProjectionRow): Parties =>
-  Object.fromEntries(PARTIES.flatMap((party) => (found[party] === null ? [] : [[party, found[party]]])));
+/** Columns: index, time, kind, then the numbers in the order of `ROLES` and the parties in that of `PARTIES`. */
+const projectionIn = (found: Row): ProjectionRow => {
+  const numbers: { [R in Role]?: number } = {};
+  ROLES.forEach((role, i) => {
+    if (!found.isNull(3 + i)) numbers[role] = found.integer(3 + i);
+  });
+  const parties: { [P in (typeof PARTIES)[number]]?: string } = {};
+  PARTIES.forEach((party, i) => {
+    if (!found.isNull(7 + i)) parties[party] = found.text(7 + i);
+  });
+  return { at: found.instant(1), type: found.text(2), parties, numbers };
+};
 
 /** Gives `verify` the journal of a database. Everything is read in ranges, never as a whole. */
 export const journalSource = (database: Transactions): VerifySource => {
@@ -78,33 +88,33 @@ export const journalSource = (database: Transactions): VerifySource => {
       };
     },
     async entries(from, to) {
-      const leaves = await rows<{ idx: number; at: Date; leaf_hash: Buffer; leaf: Buffer }>(
+      const { leaves, payloads, receipts, projections } = await readRecords<'leaves' | 'payloads' | 'receipts' | 'projections'>(
         tx,
-        sql`select idx, at, leaf_hash, leaf from journal.leaf where idx >= ${from} and idx < ${to} order by idx`,
-      );
-      const payloads = await rows<{ idx: number; event_id: string; class: string; month: string; box_subject: Buffer; box_actor: Buffer | null }>(
-        tx,
-        sql`select idx, event_id, class, to_char(month, 'YYYY-MM') as month, box_subject, box_actor from journal.payload where idx >= ${from} and idx < ${to} order by idx`,
-      );
-      const receipts = await rows<{ idx: number; event_id: string; leaf_hash: Buffer }>(
-        tx,
-        sql`select idx, event_id, leaf_hash from journal.receipt where idx >= ${from} and idx < ${to} order by idx`,
-      );
-      const projections = await rows<ProjectionRow>(
-        tx,
-        sql`select idx, at, type, usager_n, organisation_n, administration_n, aidant_n, usager, aidant, organisation, mandate, session, service, administration, theme, demarche, verb,
-          outcome, actor from journal.projection where idx >= ${from} and idx < ${to} order by idx`,
+        sql`select
+          (select string_agg(record_send(r), '') from (select idx, at, leaf_hash, leaf from journal.leaf where idx >= ${from} and idx < ${to}) r) as leaves,
+          (select string_agg(record_send(r), '') from (select idx, event_id, class, to_char(month, 'YYYY-MM') as month, box_subject, box_actor
+            from journal.payload where idx >= ${from} and idx < ${to}) r) as payloads,
+          (select string_agg(record_send(r), '') from (select idx, event_id, leaf_hash from journal.receipt where idx >= ${from} and idx < ${to}) r) as receipts,
+          (select string_agg(record_send(r), '') from (select idx, at, type, usager_n, organisation_n, administration_n, aidant_n, usager, aidant,
+            organisation, mandate, session, service, administration, theme, demarche, verb, outcome, actor
+            from journal.projection where idx >= ${from} and idx < ${to}) r) as projections`,
       );
       return {
-        leaves: new Map(leaves.map((one) => [one.idx, { at: one.at, leafHash: one.leaf_hash, leaf: one.leaf }])),
+        leaves: new Map(leaves.map((one) => [one.integer(0), { at: one.instant(1), leafHash: one.bytes(2), leaf: one.bytes(3) }])),
         payloads: new Map(
           payloads.map((one) => [
-            one.idx,
-            { eventId: one.event_id, class: one.class, month: one.month, subject: one.box_subject, actor: one.box_actor ?? undefined },
+            one.integer(0),
+            {
+              eventId: one.uuid(1),
+              class: one.text(2),
+              month: one.text(3),
+              subject: one.bytes(4),
+              actor: one.isNull(5) ? undefined : one.bytes(5),
+            },
           ]),
         ),
-        receipts: new Map(receipts.map((one) => [one.idx, { eventId: one.event_id, leafHash: one.leaf_hash }])),
-        projections: new Map(projections.map((one) => [one.idx, { at: one.at, type: one.type, parties: partiesOf(one), numbers: numbersIn(one) }])),
+        receipts: new Map(receipts.map((one) => [one.integer(0), { eventId: one.uuid(1), leafHash: one.bytes(2) }])),
+        projections: new Map(projections.map((one) => [one.integer(0), projectionIn(one)])),
       };
     },
     async tiles(level, from, to) {

@@ -6,8 +6,9 @@ import { detailOf, type OpenBox, openBox } from '../journal/payload.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { sha256 } from '../kernel/crypto.ts';
 import { Failure } from '../kernel/failure.ts';
+import { gathered } from '../kernel/gathered.ts';
 import type { Transaction, Transactions } from '../kernel/transaction.ts';
-import { row, rows, run } from './database.ts';
+import { isAuto, row, rows, run } from './database.ts';
 import type { Sequenced } from './journal-batch.ts';
 import type { Sequencer } from './journal-sequencer.ts';
 import { numbersIn } from './journal-source.ts';
@@ -41,11 +42,38 @@ export const readOrigin = async (transactions: Transactions, host: string): Prom
   return `journal.${host}/${head.log_id}`;
 };
 
+const enqueue = (tx: Transaction, queued: readonly Queued[]): Promise<unknown> => {
+  const all = <T>(pick: (one: Queued) => T): T[] => queued.map(pick);
+  const [only] = queued;
+  return run(
+    tx,
+    queued.length === 1 && only
+      ? sql`insert into journal.queue (event_id, type, class, writer, at, parties, box, sealed_with, commitment, mac)
+        values (${only.eventId}, ${only.type}, ${only.class}, ${only.writer}, ${only.at}, ${JSON.stringify(only.parties)}, ${only.box},
+        ${only.sealedWith}, ${only.commitment}, ${only.mac}) on conflict (event_id) do nothing`
+      : sql`insert into journal.queue (event_id, type, class, writer, at, parties, box, sealed_with, commitment, mac)
+        select event_id, type, class, writer, at, parties, box, sealed_with, commitment, mac
+        from unnest(${all((one) => one.eventId)}::uuid[], ${all((one) => one.type)}::text[], ${all((one) => one.class)}::text[], ${all((one) => one.writer)}::text[],
+          ${all((one) => one.at)}::timestamptz[], ${all((one) => JSON.stringify(one.parties))}::jsonb[], ${all((one) => one.box)}::bytea[], ${all((one) => one.sealedWith)}::text[],
+          ${all((one) => one.commitment)}::bytea[], ${all((one) => one.mac)}::bytea[])
+          with ordinality as q (event_id, type, class, writer, at, parties, box, sealed_with, commitment, mac, n)
+        order by n on conflict (event_id) do nothing`,
+  );
+};
+
+/** Statements under way at once for entries that are a transaction by themselves, and how many one statement takes. */
+const ALONE = { atOnce: 4, most: 256 };
+
 /** Makes the journal over the queue. Writing is one insert in the caller's transaction. */
 export const createJournal = (options: JournalOptions): Journal => {
   const { transactions, keys, macKey, origin, writer, clock, sequencer } = options;
   const receipts = createReceipts(transactions, origin, () => (sequencer?.leading() ? RECEIPT_POLL_LEADING_MS : RECEIPT_POLL_MS));
   sequencer?.onSequenced(receipts.arrived);
+  /** An entry that is a transaction by itself shares its commit with those that come at the same time. */
+  const alone = gathered(async (queued: readonly Queued[]) => {
+    await enqueue(transactions.auto, queued);
+    return queued.map(() => undefined);
+  }, ALONE);
   const sealWith = (queueKey: QueueKey, entry: Entry, eventId: string | undefined): Queued => {
     if ((sequencer?.waiting() ?? 0) > MOST_WAITING) throw new Failure('journal_full', 'too many entries wait to be sequenced');
     const wrong = checkDetail(entry.type, entry.detail);
@@ -70,28 +98,15 @@ export const createJournal = (options: JournalOptions): Journal => {
     seal: (entry, eventId) => sealWith(keys.queueKey(), entry, eventId),
     async record(tx, entry, eventId) {
       const queued = sealWith(await keys.queueKeyIn(tx), entry, eventId);
-      await run(
-        tx,
-        sql`insert into journal.queue (event_id, type, class, writer, at, parties, box, sealed_with, commitment, mac)
-        values (${queued.eventId}, ${queued.type}, ${queued.class}, ${queued.writer}, ${queued.at}, ${JSON.stringify(queued.parties)}, ${queued.box},
-        ${queued.sealedWith}, ${queued.commitment}, ${queued.mac}) on conflict (event_id) do nothing`,
-      );
+      await (isAuto(tx) ? alone(queued) : enqueue(tx, [queued]));
       return queued.eventId;
     },
     async recordAll(tx, entries) {
       if (!entries.length) return;
       const queueKey = await keys.queueKeyIn(tx);
-      const queued = entries.map(({ entry, eventId }) => sealWith(queueKey, entry, eventId));
-      const all = <T>(pick: (one: Queued) => T): T[] => queued.map(pick);
-      await run(
+      await enqueue(
         tx,
-        sql`insert into journal.queue (event_id, type, class, writer, at, parties, box, sealed_with, commitment, mac)
-        select event_id, type, class, writer, at, parties, box, sealed_with, commitment, mac
-        from unnest(${all((one) => one.eventId)}::uuid[], ${all((one) => one.type)}::text[], ${all((one) => one.class)}::text[], ${all((one) => one.writer)}::text[],
-          ${all((one) => one.at)}::timestamptz[], ${all((one) => JSON.stringify(one.parties))}::jsonb[], ${all((one) => one.box)}::bytea[], ${all((one) => one.sealedWith)}::text[],
-          ${all((one) => one.commitment)}::bytea[], ${all((one) => one.mac)}::bytea[])
-          with ordinality as q (event_id, type, class, writer, at, parties, box, sealed_with, commitment, mac, n)
-        order by n on conflict (event_id) do nothing`,
+        entries.map(({ entry, eventId }) => sealWith(queueKey, entry, eventId)),
       );
     },
     nudge: () => sequencer?.nudge(),
