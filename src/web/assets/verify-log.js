@@ -342,20 +342,33 @@ const plain = (text) =>
     .replace(/[\s\u00a0\u202f]+/g, ' ')
     .replaceAll('’', "'");
 
+/** How a field is written: codes with the words that came with the page. `row`: where it stands alone. */
+const written = (name, value, { fields, words, row }) => {
+  if (name === 'verb') return (!row && fields.outcome === 'failure' ? words.failed : words.verbs)[value] ?? '';
+  if (/theme|left/.test(name)) return words.themes[value] ?? value;
+  return name === 'detail.serviceName' ? String(value).replace(/^(la |l['’]|le |les )/i, '') : value;
+};
+const writtenAll = (names, context) =>
+  names.flatMap((name) => (context.fields[name] === undefined ? [] : [context.fields[name]].flat().map((value) => written(name, value, context))));
+
+/** What the facts of an entry must hold beside its sentence: each stands there once more. */
+const FACTS = ['detail.aidantName', 'detail.organisationName', 'detail.serviceName', 'detail.administrationName', 'theme'];
+const expectedFacts = ({ leaf, fields }, { lang, words }) => {
+  if (!fields) return [];
+  const label = lang === 'en' ? 'detail.demarcheLabelEn' : 'detail.demarcheLabel';
+  const reference = leaf.e === 'action.reported' ? ['detail.reference'] : [];
+  const reason = leaf.e === 'journal.read' || leaf.e === 'mandate.barred' ? ['detail.reason'] : [];
+  return writtenAll([...FACTS, label, ...reference, ...reason], { fields, words, row: true });
+};
+
 /** What the words of a line must hold, from the fields that its leaf commits to. `page.written` names them where every line is a row of a table. */
 export const expectedWords = ({ leaf, fields, code }, { lang, words, written: row, label: named, sheets }) => {
   const printed = sheets ? [code] : [];
   if (fields === null) return words.erased === undefined ? printed : [words.erased, ...printed];
-  const written = row ?? WRITTEN[leaf.e] ?? [];
-  const coded = (name, value) => {
-    if (name === 'verb') return (!row && fields.outcome === 'failure' ? words.failed : words.verbs)[value] ?? '';
-    if (/theme|left/.test(name)) return words.themes[value] ?? value;
-    return name === 'detail.serviceName' ? String(value).replace(/^(la |l['’]|le |les )/i, '') : value;
-  };
   const label = row ? fields[named] : DEMARCHE.has(leaf.e) ? fields[lang === 'en' ? 'detail.demarcheLabelEn' : 'detail.demarcheLabel'] : undefined;
   return [
     ...printed,
-    ...written.flatMap((name) => (fields[name] === undefined ? [] : [fields[name]].flat().map((value) => coded(name, value)))),
+    ...writtenAll(row ?? WRITTEN[leaf.e] ?? [], { fields, words, row }),
     ...(label === undefined ? [] : [label]),
     ...(fields['detail.outsideMandate'] === true ? [words.outside] : []),
     ...(row && fields.verb === undefined ? [words.types[leaf.e] ?? leaf.e] : []),
@@ -378,7 +391,8 @@ const dayIn = (at, lang) =>
     .replace(/^1 /, lang === 'fr' ? '1er ' : '1 ');
 
 /**
- * Compares the lines that stand on the page, in their order, with the entries. A line is { index, at (ISO), text }: `text` holds its day, time and words.
+ * Compares the lines that stand on the page, in their order, with the entries. A line is { index, at (ISO), text, facts }: `text` holds its day, time and
+ * words; `facts`, where there are some, the same fields once more.
  * Answers undefined, or what does not fit.
  */
 export const compareLines = (lines, entries, { page, party }) => {
@@ -390,7 +404,8 @@ export const compareLines = (lines, entries, { page, party }) => {
     const text = plain(line.text);
     const at = new Date(entry.leaf.t);
     const wanted = [dayIn(at, page.lang), timeIn(at, page.lang), ...expectedWords(entry, page)];
-    if (line.at !== entry.leaf.t || wanted.some((one) => !text.includes(plain(one)))) return { code: 'text', entry: entry.index };
+    const facts = line.facts === undefined ? [] : expectedFacts(entry, page).filter((one) => !plain(line.facts).includes(plain(one)));
+    if (facts.length || line.at !== entry.leaf.t || wanted.some((one) => !text.includes(plain(one)))) return { code: 'text', entry: entry.index };
   }
   return undefined;
 };

@@ -15,6 +15,7 @@ const linesOf = () => {
   const lines = [...document.querySelectorAll('[data-entry]')].map((line) => ({
     index: Number(line.dataset.entry),
     at: line.querySelector('time')?.dateTime,
+    facts: line.querySelector('[data-entry-facts]')?.textContent,
     // The row of a table speaks as a whole; a line of a list without its links, under the heading of its day.
     text: (line.matches('[data-entry-words]')
       ? [line]
@@ -244,7 +245,9 @@ const progress = (done, total) => {
 /** While it checks. */
 const saying = (text) => {
   place.dataset.state = 'checking';
-  words.replaceChildren(element('p', text));
+  const head = element('p', '', { className: 'checked__main' });
+  head.append(place.querySelector('[data-checked-icon="recorded"]').content.cloneNode(true), element('span', text));
+  words.replaceChildren(head);
   shown = '';
 };
 

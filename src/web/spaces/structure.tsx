@@ -70,7 +70,13 @@ export const structureSpace =
       return { whole: { ...span, ...(before === undefined ? {} : { anchor: before }) } };
     };
 
-    const resultsOf = async (request: FastifyRequest, here: AidantHere, query: Extract<Query, { reason: string }>, aidant: string | undefined) => {
+    const resultsOf = async (
+      request: FastifyRequest,
+      here: AidantHere,
+      query: Extract<Query, { reason: string }>,
+      aidant: string | undefined,
+      colleagues: ReadonlyMap<string, string>,
+    ) => {
       const found = await readLogged(here, query.reason, filterOf(here, query, aidant));
       site.journal.nudge();
       const entries = found.slice(0, PAGE);
@@ -90,12 +96,13 @@ export const structureSpace =
         if (!seen) return [];
         const reference = seen.mandate && references.get(seen.mandate);
         const { aidantName, serviceName, entry: about } = seen.detail ?? {};
+        const known = colleagues.get(seen.aidant ?? '');
         return [
           {
             index: seen.index,
             at: seen.at,
             type: seen.type,
-            ...(textOf(aidantName) ? { aidant: String(aidantName) } : {}),
+            ...(textOf(aidantName) ? { aidant: String(aidantName) } : known ? { aidant: known } : {}),
             ...(seen.usager && names.has(seen.usager) ? { person: names.get(seen.usager) as string } : {}),
             ...(reference ? { mandate: { reference, href: `/aidant/mandats/${seen.mandate}` } } : {}),
             ...(textOf(serviceName) ? { site: String(serviceName) } : {}),
@@ -113,7 +120,7 @@ export const structureSpace =
       const [services, aidants] = await Promise.all([site.services.list(), site.colleagues(here.organisationId)]);
       const given = query ? kit.fields(request).text('aidant') : '';
       const aidant = aidants.find(([id]) => id === given)?.[0];
-      const found = query && 'reason' in query ? await resultsOf(request, here, query, aidant) : undefined;
+      const found = query && 'reason' in query ? await resultsOf(request, here, query, aidant, new Map(aidants)) : undefined;
       const values = { ...query?.values, ...(aidant ? { aidant } : {}) };
       const again = (extra: readonly (readonly [string, string])[]) =>
         kit.post(here.session, PATHS.structureJournal, [...Object.entries(values).map(([name, value]) => [name, String(value)] as const), ...extra]);

@@ -76,7 +76,8 @@ export const EntryPage = (props: EntryProps): JSX.Element => {
             <b>{said.strong}</b> {said.text} {said.badge === undefined ? null : <Badge tone={said.badge.tone}>{said.badge.word}</Badge>}
           </p>
         )}
-        <div class="fr-card" data-entry-words="">
+        {said?.reference === undefined ? null : <p class="soft">{said.reference}</p>}
+        <div class="fr-card" data-entry-facts="">
           <WhatHappened {...props} />
         </div>
       </div>
