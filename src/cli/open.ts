@@ -6,7 +6,13 @@ import { openSigner, type SignerClient } from '../journal/signer.ts';
 import { connectSigner } from '../journal/signer-client.ts';
 import { readIfThere } from '../journal/signer-state.ts';
 import { systemClock } from '../kernel/clock.ts';
+import { createOutbox, type Deliveries } from '../notices/deliveries.ts';
+import { createEndTelling } from '../notices/ends.ts';
+import { createIdentityTelling } from '../notices/identity.ts';
+import { createTexting } from '../notices/sms.ts';
+import { channelStore, smsQuotaStore } from '../persistence/channels.ts';
 import { type Database, openPglite, openPostgres } from '../persistence/database.ts';
+import { deliveryStore } from '../persistence/deliveries.ts';
 import { journalState } from '../persistence/inspection.ts';
 import { createJournal, readOrigin } from '../persistence/journal.ts';
 import { createConfirmed } from '../persistence/journal-confirmed.ts';
@@ -14,6 +20,8 @@ import { openKeyStore } from '../persistence/journal-keys.ts';
 import { startSealing } from '../persistence/journal-sealing.ts';
 import { startSequencer } from '../persistence/journal-sequencer.ts';
 import { createSessionStore } from '../persistence/sessions.ts';
+import { referentsOf } from '../persistence/stopping.ts';
+import { smsTexts } from '../web/i18n/sms.ts';
 import { type CommandContext, createDomain, type Domain } from './context.ts';
 import { signerFolder } from './journal.ts';
 import type { Settings } from './settings.ts';
@@ -29,6 +37,16 @@ const blockedNow = async (settings: Settings, database: Database, origin: string
   const confirmed = createConfirmed({ clock, origin, policy, ...limits, sealRefused: () => false, certainMs: 0 });
   await confirmed.look(database.auto);
   return confirmed.blocked();
+};
+
+/** What a command tells people of, as an instance would: it queues, the instances send. */
+const tellers = (deliveries: Pick<Deliveries, 'queue'>, { helpNumber, sms }: { helpNumber: string; sms: boolean }) => {
+  const texts = smsTexts(helpNumber);
+  const queueSms = sms ? createTexting({ deliveries, quota: smsQuotaStore, clock, capped: () => undefined }) : undefined;
+  return {
+    tellEnd: createEndTelling({ deliveries, queueSms, channels: channelStore, referents: referentsOf, texts, clock }),
+    ...(queueSms ? { tellIdentity: createIdentityTelling({ queueSms, channels: channelStore, texts }) } : {}),
+  };
 };
 
 const openDomain = async (
@@ -56,6 +74,9 @@ const openDomain = async (
     clock,
     pairwiseKey: keys.raw('pairwise').reveal(),
   });
+  const outbox = createOutbox({ store: deliveryStore, journal, clock, kek: keys.raw('payload-kek') });
+  // The demonstration has no help number here: its own process tells people.
+  const told = settings.helpNumber === undefined ? {} : tellers(outbox, { helpNumber: settings.helpNumber, sms: settings.sms === true });
   return createDomain({
     database,
     keyDatabase,
@@ -65,6 +86,7 @@ const openDomain = async (
     allowLoopback: settings.mode === 'demonstration',
     endSessions: async (tx, whose, reason) => (await sessions.endIn(tx, whose, reason, clock.now())).length,
     endMandateSessions: async (tx, which, reason, now) => ({ ended: (await sessions.endIn(tx, which, reason, now)).length }),
+    ...told,
   });
 };
 

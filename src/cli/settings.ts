@@ -14,14 +14,19 @@ export interface Settings {
   readonly journalHost: string;
   readonly signerSocket: string | undefined;
   readonly witnessing?: WitnessingConfig | undefined;
+  /** What is told to people: by SMS only where there is a gateway, which the instances call. */
+  readonly sms?: boolean;
+  readonly helpNumber?: string;
 }
 
 /** Reads the settings: production when NODE_ENV says so, and then every fault at once (`configuration`). */
 export const readSettings = (): Settings => {
   const demonstration = demonstrationSettings();
   if (demonstration.production) {
-    const { mode, publicUrl, databaseUrl, journalKeysUrl, varFolder, keys, journalHost, signerSocket, witnessing } = productionConfig();
-    return { mode, publicUrl, databaseUrl, journalKeysUrl, varFolder, keysFolder: keys.folder, journalHost, signerSocket, witnessing };
+    const { keys, smsUrl, helpNumber, ...config } = productionConfig();
+    const { mode, publicUrl, databaseUrl, journalKeysUrl, varFolder, journalHost, signerSocket, witnessing } = config;
+    const told = { sms: smsUrl !== undefined, helpNumber };
+    return { mode, publicUrl, databaseUrl, journalKeysUrl, varFolder, keysFolder: keys.folder, journalHost, signerSocket, witnessing, ...told };
   }
   const { databaseUrl, varFolder, keysFolder, port } = demonstration;
   return {

@@ -84,6 +84,19 @@ const MANDATE_ENDS: readonly SessionEnd[] = ['revoked', 'renounced', 'replaced',
 /** Seconds before the next try: 1, 2, 4… up to an hour. */
 export const backOff = (attempts: number): number => Math.min(3600, 2 ** Math.max(0, attempts - 1));
 
+/** Queues messages, for a process that delivers none: the instances do. */
+export const createOutbox = (parts: { store: DeliveryStore; journal: Journal; clock: Clock; kek: Secret<Buffer> }): Pick<Deliveries, 'queue'> => ({
+  async queue(tx, kind, message) {
+    const { store, journal, clock, kek } = parts;
+    const id = newId('dlv');
+    // The address is in the box with the rest: the row outlives the message (claim V1).
+    await store.add(tx, { id, kind, target: kind, bodyBox: seal(kek.reveal(), JSON.stringify(message), id), now: clock.now() });
+    const { template, ...parties } = message.about;
+    await journal.record(tx, { type: 'message.sent', ...parties, detail: { channel: kind, template } });
+    return id;
+  },
+});
+
 export const createDeliveries = (parts: {
   transactions: Transactions;
   store: DeliveryStore;
@@ -156,14 +169,7 @@ export const createDeliveries = (parts: {
   };
 
   return {
-    async queue(tx, kind, message) {
-      const id = newId('dlv');
-      // The address is in the box with the rest: the row outlives the message (claim V1).
-      await store.add(tx, { id, kind, target: kind, bodyBox: seal(kek.reveal(), JSON.stringify(message), id), now: clock.now() });
-      const { template, ...parties } = message.about;
-      await journal.record(tx, { type: 'message.sent', ...parties, detail: { channel: kind, template } });
-      return id;
-    },
+    ...createOutbox(parts),
     async work() {
       const due = await store.claim(transactions.auto, clock.now(), LEASE_MS, 50);
       await Promise.all(due.map(one));
