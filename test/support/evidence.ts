@@ -48,9 +48,7 @@ export const evidenceIn = (html: string): { evidence: Evidence; lines: PageLine[
   if (json === undefined) throw new Error('no evidence on this page');
   let day = '';
   const lines: PageLine[] = [];
-  for (const [, heading, index, words = ''] of html.matchAll(
-    /<h3 class="day">([\s\S]*?)<\/h3>|<li id="line-\d+" data-entry="(\d+)">([\s\S]*?)<\/li>/g,
-  )) {
+  for (const [, heading, index, words = ''] of html.matchAll(/<h3 class="day">([\s\S]*?)<\/h3>|<li [^>]*data-entry="(\d+)"[^>]*>([\s\S]*?)<\/li>/g)) {
     if (heading !== undefined) day = heading;
     else lines.push({ index: Number(index), at: /datetime="([^"]+)"/.exec(words)?.[1] ?? '', text: `${day} ${decoded(words)}` });
   }

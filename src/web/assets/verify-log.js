@@ -155,7 +155,7 @@ const boxDigest = async (shown) => {
   return sha256('relais/journal/box/v1\n', ...digests);
 };
 
-/** The fields that are shown, by name, each of which the leaf commits to. Null when both boxes were erased. */
+/** The fields that are shown, by name, each of which the leaf commits to. Null when what was done is erased: the box of the person, or both. */
 const openFields = async ({ index, sealed }, leaf) => {
   const { subject, actor } = sealed ?? {};
   if (!subject && !actor) return null;
@@ -164,6 +164,7 @@ const openFields = async ({ index, sealed }, leaf) => {
   if (new Set(names).size !== names.length) throw new Mismatch('commitment', index);
   const [one, two] = await Promise.all([boxDigest(subject), boxDigest(actor)]);
   if (toUrl(await sha256('relais/journal/payload/v1\n', one, two)) !== leaf.c) throw new Mismatch('commitment', index);
+  if (!Array.isArray(subject)) return null;
   return Object.fromEntries(
     [subject, actor].flatMap((box) => (Array.isArray(box) ? box : [])).flatMap((f) => ('name' in f ? [[f.name, f.value]] : [])),
   );
