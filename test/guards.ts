@@ -128,6 +128,27 @@ const GUARDS: readonly Guard[] = [
     from: 'if (!claims || !contract.accepted.includes(acr)) {',
     to: 'if (!claims) {',
   },
+  {
+    claim: 'U8',
+    what: 'the database compares the identity with the one that two people approved',
+    file: 'migrations/0046_identity_review.sql',
+    from: 'if not found or asked.hash <> sha256(',
+    to: 'if not found or false and asked.hash <> sha256(',
+  },
+  {
+    claim: 'J1',
+    what: 'an entry that waits is not taken for one that is missing',
+    file: 'src/persistence/journal-scrub.ts',
+    from: '(select true from journal.queue q where q.event_id = h.event and q.type = any (h.types))) is null',
+    to: '(select null::boolean)) is null',
+  },
+  {
+    claim: 'L6',
+    what: 'entries of a party whose key opens with nothing wait',
+    file: 'src/persistence/journal-batch.ts',
+    from: 'const able = authentic.filter((one) => !lead.stuck.has(one.queueId));',
+    to: 'const able = authentic;',
+  },
 ];
 
 /** A test that waits for what no longer comes is red as well. */

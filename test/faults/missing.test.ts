@@ -1,7 +1,9 @@
 import { after, before, describe } from 'node:test';
+import { examine } from '../../src/cli/doctor.ts';
 import { agreed, consented, inTheMorning, mandatesOf, personOf, sessionOf, until, whoIs } from '../support/acting.ts';
 import { assert, test } from '../support/check.ts';
 import { databases, openSecond } from '../support/database.ts';
+import { contextOf } from '../support/desk.ts';
 import { delegatedTokens, openWorld, signedInAidant, type TestService, type World } from '../support/world.ts';
 
 /** As the database's superuser: what waits of one kind is gone before anybody makes it a leaf, and leaves no trace. */
@@ -67,7 +69,7 @@ for (const kind of databases())
     });
 
     test(
-      `A4 what gives or takes away a power, and whose entry was removed before it was sequenced, is told within a turn (${kind.kind})`,
+      `J1 what gives or takes away a power, and whose entry was removed before it was sequenced, is told within a turn (${kind.kind})`,
       on,
       async () => {
         const mandates = mandatesOf(world.app, world);
@@ -97,11 +99,14 @@ for (const kind of databases())
         const missing = (await scrubbed('recent'))?.['missing'];
         assert.ok(Number(missing) >= 7, String(missing));
         assert.equal(new Set(told()).size, told().length, 'once each');
+        const scrub = (await examine(contextOf(world))).find(({ name }) => name === 'scrub');
+        assert.equal(scrub?.ok, false);
+        assert.match(scrub?.says ?? '', /^\d+ without their entry in the journal, the first (?:mandate|session)\.\w+ [Md]/);
         assert.ok(!/usg_|Colette|Jean/.test(told().join()), 'a log names nobody');
       },
     );
 
-    test(`A4 a row that names the entry of something else, or none, is told; so is an erasure that nobody decided (${kind.kind})`, on, async () => {
+    test(`J1 a row that names the entry of something else, or none, is told; so is an erasure that nobody decided (${kind.kind})`, on, async () => {
       const mandates = mandatesOf(world.app, world);
       const [one, two, three] = [
         await agreed(world, 'colette', ['argent']),
@@ -123,7 +128,7 @@ for (const kind of databases())
       assert.equal(told().length, before + 4);
     });
 
-    test(`A4 at night everything is looked at again, and what was told is told again (${kind.kind})`, on, async () => {
+    test(`J1 at night everything is looked at again, and what was told is told again (${kind.kind})`, on, async () => {
       const before = told().filter((each) => !each.startsWith('mandate.consented')); // drafts that nobody accepted are purged by then
       world.advance(86_400_000);
       assert.ok(await until(async () => Number((await scrubbed('whole'))?.['at'] ?? 0) > Date.now() - 60_000, 15_000));
@@ -134,7 +139,7 @@ for (const kind of databases())
     });
 
     if (kind.kind === 'postgres')
-      test('A4 while entries wait to be sequenced nothing is told, however long they do (postgres)', on, async () => {
+      test('J1 while entries wait to be sequenced nothing is told, however long they do (postgres)', on, async () => {
         const before = told().length;
         const other = await openSecond(world.fresh.url ?? '');
         let mandate: Awaited<ReturnType<typeof agreed>> | undefined;
