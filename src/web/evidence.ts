@@ -70,6 +70,8 @@ export interface Evidence {
     /** On a page that is a table, or cards: the fields of each, and the name of the field that says the démarche. */
     readonly written?: readonly string[];
     readonly label?: string;
+    /** On a receipt: fields that stand beside its words once more, with the hash of the leaf. */
+    readonly facts?: readonly string[];
     /** A statement: the oldest line comes first, and each holds the printed code of its leaf. */
     readonly sheets?: true;
     /** Where the same lines are, with newer signatures. */
@@ -91,7 +93,7 @@ export interface Shown {
   /** Where leaves are read that do not come with the page (evidence-rest.ts): from an index up to below another, proved in the tree of `size`. */
   readonly rest?: (span: Span) => string;
   /** How the lines are written; a person's list unless said. */
-  readonly as?: 'table' | 'structure' | 'cards' | 'ends' | 'sheets';
+  readonly as?: 'table' | 'structure' | 'cards' | 'receipt' | 'ends' | 'sheets';
   /** Fields that this page shows beside those of the view: of acts that whoever reads did. */
   readonly also?: readonly string[];
   /** Whoever reads is not the party: the key of its tags is not given. */
@@ -157,12 +159,13 @@ const pageOf = ({ view, lang, as }: Shown): Omit<Evidence['page'], 'again'> => {
   }
   if (as === 'structure')
     return { lang, kinds, written: STRUCTURE, words: { types: structure.types, verbs: {}, outcomes: {}, themes: themes.label } };
-  if (as === 'ends') return { lang, kinds, written: ENDED, words: { types: NO_TYPES, verbs: {}, outcomes: {}, themes: themes.label } };
+  if (as === 'ends') return { lang, kinds, written: [], facts: ENDED, words: { types: NO_TYPES, verbs: {}, outcomes: {}, themes: themes.label } };
   const { strong, text } = journal.lines.erased();
   return {
     lang,
     kinds,
     ...(as === 'sheets' ? { sheets: true } : {}),
+    ...(as === 'receipt' ? { facts: ENDED } : {}),
     words: { erased: `${strong} ${text}`, outside: journal.lines.outside, verbs: journal.verbs, failed: journal.failed, themes: themes.label },
   };
 };

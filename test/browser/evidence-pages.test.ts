@@ -66,6 +66,8 @@ const PLACES: Readonly<Record<string, Place>> = {
   'statement-code': { who: () => colette, path: () => '/usager/releve?periode=tout', word: [/code [A-Z2-7]{5}/, 'code AAAAA'] },
   'statement-second': { who: () => colette, path: () => '/usager/releve?periode=tout&feuille=7', word: ['REF-', 'RFE-'], says: COMPLETE },
   receipt: { who: () => colette, path: () => `/usager/mandats/${mandate}/recu`, word: ['mairie de Thénac', 'mairie de Saintes'] },
+  'receipt-theme': { who: () => colette, path: () => `/usager/mandats/${mandate}/recu`, word: [/(<dd[^>]*>)Papiers[^<]*/, '$1Logement'] },
+  'receipt-leaf': { who: () => colette, path: () => `/usager/mandats/${mandate}/recu`, word: [/(<code>)..../, '$1AAAA'] },
   'receipt-structure': { who: () => karim, path: () => `/aidant/mandats/${mandate}/recu`, word: [/Papiers[^<]*/, 'Logement'] },
   entry: { who: () => colette, path: () => `/usager/entrees/${act}`, word: [/(<dd[^>]*>)Karim/, '$1Farid'] },
   'entry-sentence': { who: () => colette, path: () => `/usager/entrees/${act}`, word: ['Karim', 'Farid'] },

@@ -204,7 +204,15 @@ const checkEntry = async (entry, { newest, nodes, tags, role }) => {
     const root = siblings && (await rootFrom(hash, index, newest.size, siblings));
     if (!root || !same(root, newest.root)) throw new Mismatch('inclusion', index);
   }
-  return { index, number, leaf, covered, code: codeOf(hash), fields: entry.sealed === undefined ? undefined : await openFields(entry, leaf) };
+  return {
+    index,
+    number,
+    leaf,
+    covered,
+    hash: toUrl(hash),
+    code: codeOf(hash),
+    fields: entry.sealed === undefined ? undefined : await openFields(entry, leaf),
+  };
 };
 
 /** Numbers follow each other, newest first: from the party's last on the newest page, to 1 on the oldest. */
@@ -352,9 +360,10 @@ const written = (name, value, { fields, words, row }) => {
 const writtenAll = (names, context) =>
   names.flatMap((name) => (context.fields[name] === undefined ? [] : [context.fields[name]].flat().map((value) => written(name, value, context))));
 
-/** What the facts of an entry must hold beside its sentence: each stands there once more. */
+/** What the facts of an entry must hold beside its sentence, where each stands once more; with `page.facts`, these and the hash of the leaf. */
 const FACTS = ['detail.aidantName', 'detail.organisationName', 'detail.serviceName', 'detail.administrationName', 'theme'];
-const expectedFacts = ({ leaf, fields }, { lang, words }) => {
+const expectedFacts = ({ leaf, fields, hash }, { lang, words, facts }) => {
+  if (facts) return [hash, ...writtenAll(facts, { fields: fields ?? {}, words, row: true })];
   if (!fields) return [];
   const label = lang === 'en' ? 'detail.demarcheLabelEn' : 'detail.demarcheLabel';
   const reference = leaf.e === 'action.reported' ? ['detail.reference'] : [];

@@ -51,7 +51,7 @@ const evidenceOfEnds = async (
   const lines = await site.journal.prove(site.transactions.auto, { usager: mandate.usagerId, indices, limit: indices.length });
   const path = `mandats/${mandate.id}/recu`;
   return reader === 'person'
-    ? evidenceOf(site, { view: { who: 'usager', id: mandate.usagerId }, lines, lang, again: `/usager/${path}` })
+    ? evidenceOf(site, { view: { who: 'usager', id: mandate.usagerId }, lines, lang, as: 'receipt', again: `/usager/${path}` })
     : evidenceOf(site, {
         view: { who: 'organisation', id: mandate.organisationId, helps: () => false },
         ...{ lines, lang, as: 'ends', keyless: true, again: `/aidant/${path}` },

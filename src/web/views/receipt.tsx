@@ -53,17 +53,25 @@ export const ReceiptPage = ({ frame, reference, organisation, person, ends, serv
         </div>
       )}
       {ends.map((end) => (
-        <div class="fr-card" data-entry={String(end.index)} data-entry-words="">
-          <Facts
-            items={[
-              [words.at, <time datetime={end.at.toISOString()}>{capital(exactDayAndTime(end.at, lang))}</time>],
-              [words.who, end.who],
-              [words.themes, themeList(end.themes, lang)],
-              [words.left, end.left.length ? themeList(end.left, lang) : undefined],
-              [words.number, <span class="number">{String(end.index)}</span>],
-              [words.leaf, <code>{end.leaf}</code>],
-            ]}
-          />
+        <div class="fr-card" data-entry={String(end.index)}>
+          <div data-entry-words="">
+            <Facts
+              items={[
+                [words.at, <time datetime={end.at.toISOString()}>{capital(exactDayAndTime(end.at, lang))}</time>],
+                [words.who, end.who],
+              ]}
+            />
+          </div>
+          <div data-entry-facts="">
+            <Facts
+              items={[
+                [words.themes, themeList(end.themes, lang)],
+                [words.left, end.left.length ? themeList(end.left, lang) : undefined],
+                [words.number, <span class="number">{String(end.index)}</span>],
+                [words.leaf, <code>{end.leaf}</code>],
+              ]}
+            />
+          </div>
         </div>
       ))}
       <h2>{told.sites}</h2>
