@@ -23,7 +23,7 @@ export const pageOf = async (browser: Browser, walker: Walker, witness: Witness)
 
 /** What the page says of its lines once it is in this state. */
 export const said = async (page: Page, state: string): Promise<string> => {
-  await page.locator(`#checked[data-state="${state}"]`).waitFor({ timeout: 15_000 });
+  await page.locator(`#checked[data-state="${state}"]`).waitFor({ timeout: 45_000 });
   return (await page.locator('#checked [role="status"]').innerText()).replace(/\s+/g, ' ').trim();
 };
 

@@ -78,7 +78,7 @@ test(
     assert.match(words, /Rien ne manque entre la première et la dernière ligne de cette page/);
     assert.ok(asked.length >= 8 && asked.length <= 11, String(asked.length));
     assert.equal(await page.locator('[data-entry]').count(), 30);
-    assert.ok(ms < 15_000, `${ms} ms from the request to the claim, on a loaded machine`);
+    assert.ok(ms < 45_000, `${ms} ms from the request to the claim`);
     await page.getByRole('button', { name: 'Vérifier depuis le début' }).click();
     await page.getByText('Rien ne manque depuis la toute première ligne').waitFor({ timeout: 30_000 });
     const [row] = await world.sql('select max(usager_n) n from journal.projection where usager = $1', [await personOf(world, 'colette')]);
