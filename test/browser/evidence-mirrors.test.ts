@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
@@ -33,13 +34,15 @@ let usager: string;
 let url = '';
 const colette = new Walker();
 
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const probe = createServer().listen(0, () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
+/** The address of the mirror is known before the mirror is: what comes to this door is led there. */
+const door = createServer((outside) => {
+  const inside = connect(server.port, 'localhost');
+  for (const [one, other] of [
+    [outside, inside],
+    [inside, outside],
+  ] as const)
+    one.on('error', () => other.destroy()).pipe(other);
+});
 /** Entries that she reads: somebody read her journal. */
 const write = async (count: number): Promise<void> => {
   const read = (i: number) =>
@@ -63,8 +66,10 @@ const open = async () => {
 before(async () => {
   const [kind] = databases();
   if (!kind) throw new Error('no database');
-  const [token, port] = [randomToken(), await freePort()];
-  url = `http://localhost:${port}`;
+  const token = randomToken();
+  await once(door.listen(0, 'localhost'), 'listening');
+  const address = door.address();
+  url = `http://localhost:${typeof address === 'object' && address ? address.port : 0}`;
   const mirrorsFile = join(folder, 'mirrors');
   writeFileSync(mirrorsFile, `${NAME} ${sha256(token).toString('base64url')} ${url}\nanother ${sha256('x').toString('base64url')}\n`);
   browser = await openBrowser();
@@ -78,10 +83,11 @@ before(async () => {
   const policy = readPolicy(`log ${await world.app.site.logVkey()}\nquorum none\n`);
   mirror = await openMirror({ folder: join(folder, 'copy'), reader: urlReader(`${world.places.relais}/log`, token), policy });
   await mirror.update();
-  server = await serveMirror({ mirror, token, port, host: 'localhost' });
+  server = await serveMirror({ mirror, token, port: 0, host: 'localhost' });
 });
 after(async () => {
   await browser?.close();
+  door.close();
   await server?.close();
   await world?.close();
   rmSync(folder, { recursive: true, force: true });
