@@ -46,6 +46,9 @@ export interface KillReport {
   readonly sessions: number;
 }
 
+/** How much longer than asked the load may go on, so that enough instances are killed. */
+const PATIENCE_MS = 180_000;
+
 /**
  * Claim J1: two instances on one PostgreSQL under load, one of them killed without warning again and again. Afterwards each decision has its one
  * entry, each receipt that was given is in the log with its hash, and the log verifies.
@@ -65,7 +68,7 @@ export const loadWithKills = async (kind: DatabaseKind, milliseconds: number, le
   const children: Child[] = [];
   let end = 0;
   // A slow machine takes longer to bring an instance back: the load goes on until enough of them were killed.
-  const running = (): boolean => performance.now() < end || (kills < leastKills && performance.now() < end + 60_000);
+  const running = (): boolean => performance.now() < end || (kills < leastKills && performance.now() < end + PATIENCE_MS);
   const any = (): string => children[Math.floor(Math.random() * children.length)]?.address ?? '';
   const acknowledged = new Map<string, { index: number; leaf: string }>();
   let kills = 0;
