@@ -115,7 +115,7 @@ const lastRows = (result: pg.QueryResult | pg.QueryResult[]): Record<string, unk
  * The sequencer finds every row by its key: a plan that was made while its tables were empty, and reads them whole, must not be kept while they grow, nor
  * another made for each batch.
  */
-const BY_KEY_ALONE = ' -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off';
+const BY_KEY_ALONE = ' -c plan_cache_mode=force_generic_plan -c enable_seqscan=off';
 
 const READS = /^\s*select/i;
 
