@@ -62,7 +62,8 @@ export const startSequencer = (given: SequencerOptions): Sequencer => {
     countedAt = performance.now();
     const found = await row<{ waiting: number; latest: Date | null }>(
       database.auto,
-      sql`select count(*)::int as waiting, max(at) as latest from (select at from journal.queue limit ${COUNT_CEILING}) q`,
+      sql`select count(*)::int as waiting, max(greatest(least(at, '9999-12-31'), '1970-01-01')) as latest
+        from (select at from journal.queue limit ${COUNT_CEILING}) q`, // what is planted may say "infinity", which is no Date
     );
     backlog = found?.waiting ?? 0;
     // Compared with the time of the answer: on a busy machine the question may have waited longer than clocks may differ.

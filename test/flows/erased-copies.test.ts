@@ -71,7 +71,9 @@ if (postgres)
     const cluster = await startPostgres({ archive: true });
     const world = await openWorld(postgresAt(cluster.url), { keyDatabase: store.database });
     const folder = mkdtempSync(join(tmpdir(), 'relais-erased-'));
+    let open = true;
     t.after(async () => {
+      if (open) await world.close();
       await cluster.stop();
       await store.drop();
       rmSync(folder, { recursive: true, force: true });
@@ -79,7 +81,7 @@ if (postgres)
     inTheMorning(world);
     const url = world.fresh.url ?? '';
     const kek = world.demonstration.config.keys.raw('payload-kek').reveal();
-    const origin = String((await (await fetch(`${world.places.relais}/log/checkpoint`)).text()).split('\n')[0]);
+    const origin = String((await (await fetch(`${world.places.relais}/log/vkey`)).text()).split('+')[0]);
     const base = cluster.backup();
     const her = await personOf(world, 'plantee', { given_name: NAMES[0] ?? '', family_name: NAMES[1] ?? '', birthdate: '1951-01-01' });
     const him = await personOf(world, 'voisin', { given_name: 'Voisin', family_name: 'Durand', birthdate: '1952-01-01' });
@@ -124,6 +126,7 @@ if (postgres)
     // Copies of the main database from before, with every key that is left.
     await world.sql('select pg_switch_wal()');
     await world.close();
+    open = false;
     const isThere = () => cluster.archived().some((file) => holds(readFileSync(file), [her]).length > 0);
     for (const end = performance.now() + 5000; !isThere() && performance.now() < end; ) await new Promise((resume) => setTimeout(resume, 50));
     assert.ok(isThere(), 'the WAL is the one that was written');
