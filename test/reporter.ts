@@ -97,7 +97,14 @@ export const follow = async (events: Events, root: string, write: (text: string)
     }
     if (type === 'test:summary') write(fileLine(file, recordsOf(file), data.duration_ms ?? 0));
     if (type !== 'test:pass' && type !== 'test:fail') continue;
-    if (data.details?.type === 'suite') continue;
+    if (data.details?.type === 'suite') {
+      // Its tests were only cancelled: what went wrong before or after them is said here, and counted with them.
+      const { failureType, cause } = data.details.error ?? {};
+      if (failureType === 'hookFailed') write(showFailure({ title: data.name ?? '', file, outcome: 'failed', durationMs: 0 }, cause));
+      if (failureType === 'hookFailed' && !recordsOf(file).some(({ outcome }) => outcome === 'failed'))
+        recordsOf(file).push({ title: `before and after: ${data.name}`, file, outcome: 'failed', durationMs: 0 });
+      continue;
+    }
     const records = recordsOf(file);
     if (data.name === path) {
       // The file itself speaks only when its process died, or when it held no test at all: neither may pass for a success.

@@ -1,7 +1,8 @@
+import { execFile } from 'node:child_process';
 import { existsSync, globSync, mkdirSync, writeFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { run } from 'node:test';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import { follow } from './reporter.ts';
 import { type Cluster, findPostgres, startPostgres } from './support/postgres.ts';
 
@@ -61,12 +62,36 @@ const withoutBrowser = (files: string[]): string[] => {
   return files.filter((file) => !browser.includes(file));
 };
 
+/**
+ * Ends a file that goes on after `limitMs`: node:test limits each test and hook, not a process that something keeps alive after them. Its failure is
+ * then the file's own.
+ */
+const endStragglers = (limitMs: number): NodeJS.Timeout => {
+  const since = new Map<number, number>();
+  const look = async (): Promise<void> => {
+    const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid=,args=']);
+    const own = stdout
+      .split('\n')
+      .map((line) => /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line))
+      .filter((found) => Number(found?.[2]) === process.pid && /\.test\.tsx?$/.test(found?.[3] ?? ''))
+      .map((found) => Number(found?.[1]));
+    for (const pid of since.keys()) if (!own.includes(pid)) since.delete(pid);
+    for (const pid of own) {
+      const first = since.get(pid) ?? performance.now();
+      since.set(pid, first);
+      if (performance.now() - first > limitMs) process.kill(pid, 'SIGKILL');
+    }
+  };
+  return setInterval(() => void look().catch((error: unknown) => process.stdout.write(`what runs cannot be seen: ${error}\n`)), 5000).unref();
+};
+
 const main = async (): Promise<number> => {
   // What the caller's shell says must not decide what a test sees.
   for (const name of ['DATABASE_URL', 'NODE_ENV', 'RELAIS_VAR', 'RELAIS_KEYS', 'RELAIS_PORT', 'RELAIS_LOG', 'NODE_TEST_CONTEXT'])
     delete process.env[name];
   if (values.nightly) process.env['RELAIS_TEST_NIGHTLY'] = '1';
   const started = performance.now();
+  const limit = values.nightly ? 7_200_000 : 300_000;
   const files = withoutBrowser(chosen());
   const cluster = await prepare();
   process.once('SIGINT', () => process.exit(130)); // the cluster goes with the process
@@ -78,8 +103,9 @@ const main = async (): Promise<number> => {
       isolation: 'process',
       forceExit: values['force-exit'] === true,
       execArgv: process.execArgv.includes('tsx') ? [] : ['--import', 'tsx'], // ours are handed on by node:test
-      timeout: values.nightly ? 7_200_000 : 600_000,
+      timeout: limit,
     });
+    endStragglers(limit * 1.5);
     const report = files.length ? await follow(events, root, (text) => process.stdout.write(text)) : { records: [], passed: 0, failed: 0 };
     const strict = /^(1|true)$/i.test(process.env['CI'] ?? '');
     const failed = report.failed + (strict ? notRun.length : 0);

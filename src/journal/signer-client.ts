@@ -45,16 +45,21 @@ export const connectSigner = (options: { readonly path: string; readonly origin:
   return client(origin, send, async () => undefined);
 };
 
-/** Runs the signer in a thread of this process. It starts at the first call, again after a crash, and does not keep the process alive. */
+/**
+ * Runs the signer in a thread of this process. It starts at the first call, again after a crash or when it does not answer, and does not keep the
+ * process alive.
+ */
 export const startSignerWorker = (options: {
+  /** How long a call waits for its answer (default 15,000: its start is in it). */
+  readonly timeoutMs?: number;
   readonly folder: string;
   readonly privateKeyPem: string;
   /** Where the key that follows is looked for when a change of key is asked. */
   readonly nextKeyFile?: string;
   readonly origin: string;
 }): SignerClient & Rotator => {
-  const { folder, privateKeyPem, nextKeyFile, origin } = options;
-  const waiting = new Map<number, { resolve: (text: string) => void; reject: (error: Failure) => void }>();
+  const { folder, privateKeyPem, nextKeyFile, origin, timeoutMs = 15_000 } = options;
+  const waiting = new Map<number, { asked: Worker; resolve: (text: string) => void; reject: (error: Failure) => void }>();
   let worker: Worker | undefined;
   let calls = 0;
   const start = (): Worker => {
@@ -63,8 +68,11 @@ export const startSignerWorker = (options: {
     });
     const lost = (cause?: unknown): void => {
       if (worker === started) worker = undefined;
-      for (const { reject } of waiting.values()) reject(new Failure('signer_unreachable', 'the signer thread has ended', { cause }));
-      waiting.clear();
+      for (const [id, { asked, reject }] of waiting) {
+        if (asked !== started) continue;
+        waiting.delete(id);
+        reject(new Failure('signer_unreachable', 'the signer thread has ended', { cause }));
+      }
     };
     started.on('message', ({ id, text }: { id: number; text: string }) => {
       waiting.get(id)?.resolve(text);
@@ -80,8 +88,21 @@ export const startSignerWorker = (options: {
       worker ??= start();
       worker.ref();
       const id = calls++;
-      waiting.set(id, { resolve, reject });
-      worker.postMessage({ id, text });
+      const asked = worker;
+      const late = setTimeout(() => {
+        if (worker === asked) worker = undefined;
+        void asked.terminate(); // its end refuses all that waits for it
+        waiting.get(id)?.reject(new Failure('signer_unreachable', 'the signer thread does not answer'));
+        waiting.delete(id);
+      }, timeoutMs).unref();
+      const once =
+        <V>(then: (value: V) => void) =>
+        (value: V): void => {
+          clearTimeout(late);
+          then(value);
+        };
+      waiting.set(id, { asked, resolve: once(resolve), reject: once(reject) });
+      asked.postMessage({ id, text });
     });
   return client(origin, send, async () => {
     const ended = worker;

@@ -109,6 +109,18 @@ test('the signer answers the same through a thread', async (t) => {
   await client.close();
 });
 
+test('a signer thread that does not answer in time is ended: every call to it fails, and the next one has a thread of its own', async (t) => {
+  const folder = folderOf(t);
+  const client = startSignerWorker({ folder, privateKeyPem, origin, timeoutMs: 1 });
+  const refused = { code: 'signer_unreachable' };
+  await Promise.all([assert.rejects(client.vkey(), refused), assert.rejects(client.sign(await request(0, 7)), refused)]);
+  await assert.rejects(client.vkey(), refused);
+  await client.close();
+  const patient = startSignerWorker({ folder, privateKeyPem, origin });
+  assert.equal(sizeOf(await patient.sign(await request(0, 7))), 7);
+  await patient.close();
+});
+
 test('the signer answers the same through its socket, which is for its owner only', async (t) => {
   const folder = folderOf(t);
   const path = join(folder, 'signer.sock');

@@ -71,13 +71,24 @@ const EMAILS: Readonly<Record<string, string>> = {
   'Marc Dubreuil': 'marc',
 };
 
-/** Opens a world on a kind of database. Close it in `after`. */
-export const openWorld = async (
-  kind: DatabaseKind,
-  options: { readonly witnessed?: boolean; readonly watchEveryMs?: number; readonly keyDatabase?: Database; readonly mirrorsFile?: string } = {},
-): Promise<World> => {
-  const watched = watchDecisions();
+interface WorldOptions {
+  readonly witnessed?: boolean;
+  readonly watchEveryMs?: number;
+  readonly keyDatabase?: Database;
+  readonly mirrorsFile?: string;
+}
+
+/** Opens a world on a kind of database. Close it in `after`; one that does not open leaves nothing open. */
+export const openWorld = async (kind: DatabaseKind, options: WorldOptions = {}): Promise<World> => {
   const fresh = await kind.fresh();
+  return openOn(fresh, kind, options).catch(async (error: unknown) => {
+    await fresh.drop().catch(() => undefined);
+    throw error;
+  });
+};
+
+const openOn = async (fresh: FreshDatabase, kind: DatabaseKind, options: WorldOptions): Promise<World> => {
+  const watched = watchDecisions();
   const { database } = fresh;
   const folder = mkdtempSync(join(tmpdir(), 'relais-world-'));
   const logged: World['logged'] = [];
