@@ -200,6 +200,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     tx: database.auto,
     clock,
     leading: sequencer.leading,
+    opened: () => database.dedicated('relais_sequencer'),
     verify: async (from) => {
       // Sealed first: a log that begins has no checkpoint yet to hold against it.
       const sealed = await sealing.seal();

@@ -24,8 +24,9 @@ export interface Queued {
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
-const HASH = /^[A-Za-z0-9_-]{43}$/;
-const TAG = /^[A-Za-z0-9_-]{22}$/;
+/** 32 and 16 bytes in base64url, one text for one value: the bits that the last character has too many are zero (RFC 4648 §3.5). */
+const HASH = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
+const TAG = /^[A-Za-z0-9_-]{21}[AQgw]$/;
 const WRITER = /^[a-z0-9][a-z0-9.:-]{0,63}$/;
 const LONGEST_LEAF = 1024;
 const LONGEST_PARTY = 200;
@@ -171,7 +172,7 @@ const ascending = (texts: readonly Json[]): boolean => texts.every((text, i) => 
 const isInstant = (value: Json | undefined): value is string => matches(value, INSTANT) && !Number.isNaN(Date.parse(value));
 
 const QUICK =
-  /^\{"c":"([\w-]{43})","ch":\["([\w-]{43})"(?:,"([\w-]{43})")?\],"e":"([a-z.-]+)","id":"([0-9a-f-]{36})","k":"([a-z]+)"(?:,"o":"([\dT:.Z-]{24})")?(?:,"p":\{"late":"(waited)"\})?,"t":"([\dT:.Z-]{24})","tg":\[((?:"[\w-]{22}",?){0,4})\],"v":1,"w":"([a-z0-9.:-]+)"\}$/;
+  /^\{"c":"([\w-]{42}[AEIMQUYcgkosw048])","ch":\["([\w-]{42}[AEIMQUYcgkosw048])"(?:,"([\w-]{42}[AEIMQUYcgkosw048])")?\],"e":"([a-z.-]+)","id":"([0-9a-f-]{36})","k":"([a-z]+)"(?:,"o":"([\dT:.Z-]{24})")?(?:,"p":\{"late":"(waited)"\})?,"t":"([\dT:.Z-]{24})","tg":\[((?:"[\w-]{21}[AQgw]",?){0,4})\],"v":1,"w":"([a-z0-9.:-]+)"\}$/;
 
 /** Reads the leaf that nearly all are, in one look; undefined for any other, and for whatever is not as it should be. */
 const parseQuickly = (text: string): Leaf | undefined => {

@@ -3,7 +3,7 @@ import type { Fault } from '../journal/verify-entry.ts';
 import { parisDay, startOfDay } from '../kernel/calendar.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Transaction } from '../kernel/transaction.ts';
-import { row, rows, run } from './database.ts';
+import { type Dedicated, row, rows, run } from './database.ts';
 import { sql } from './sql.ts';
 
 /** What the journal holds is not what was signed, or its parts disagree: the first difference, found without anybody asking. */
@@ -53,6 +53,8 @@ interface ScrubParts {
   /** Verifies from an index on, in pieces between which others work. */
   readonly verify: (from: number) => Promise<Pick<Report, 'faults' | 'size'>>;
   readonly onAlarm: (alarm: ScrubAlarm | MissingAlarm) => void;
+  /** Opens a connection that may write what was found: whoever could write it as the application would put off the night, or say that it was done. */
+  readonly opened: () => Promise<Dedicated>;
 }
 
 type Missing = Omit<MissingAlarm, 'kind'>;
@@ -117,7 +119,7 @@ const isWholeDue = async (tx: Transaction, now: Date): Promise<boolean> => {
  * Makes the work of the scrubber (journal.md §3.9): the last ten minutes at each turn; at the first turn after 03:00 in Paris, everything. What happened without
  * its entry is told once, and again each night.
  */
-export const createScrubber = ({ tx, clock, leading, verify, onAlarm }: ScrubParts): (() => Promise<number>) => {
+export const createScrubber = ({ tx, clock, leading, verify, onAlarm, opened }: ScrubParts): (() => Promise<number>) => {
   const told = new Set<string>();
   const tell = (missing: readonly Missing[]): void => {
     for (const { entry, reference } of missing) {
@@ -137,13 +139,14 @@ export const createScrubber = ({ tx, clock, leading, verify, onAlarm }: ScrubPar
     const [first] = faults;
     if (first) onAlarm({ kind: 'scrub_failed', fault: first.kind, index: first.index });
     const firstMissing = missing[0] ? `${missing[0].entry} ${missing[0].reference}` : null;
+    const connection = await opened();
     await run(
-      tx,
+      connection.auto,
       sql`insert into journal_scrub (range, at, size, fault, fault_index, missing, missing_first)
       values (${range}, ${now}, ${size}, ${first?.kind ?? null}, ${first?.index ?? null}, ${missing.length}, ${firstMissing})
       on conflict (range) do update set at = excluded.at, size = excluded.size, fault = excluded.fault, fault_index = excluded.fault_index,
         missing = excluded.missing, missing_first = excluded.missing_first`,
-    );
+    ).finally(() => connection.release());
     return 0;
   };
 };

@@ -1,6 +1,7 @@
 import { after, before, describe } from 'node:test';
 import { verify } from '../../src/journal/verify.ts';
 import { createClockWatch } from '../../src/persistence/clock-watch.ts';
+import { rows } from '../../src/persistence/database.ts';
 import { createScrubber, type MissingAlarm, type ScrubAlarm } from '../../src/persistence/journal-scrub.ts';
 import { journalSource } from '../../src/persistence/journal-source.ts';
 import { startKit } from '../journal/kit.ts';
@@ -49,6 +50,7 @@ for (const kind of databases()) {
         tx: kit.database.auto,
         clock,
         leading: () => leads,
+        opened: () => kit.database.dedicated('relais_sequencer'),
         onAlarm: (alarm) => alarms.push(alarm),
         verify: (from) => {
           froms.push(from);
@@ -68,8 +70,12 @@ for (const kind of databases()) {
       await scrub();
       assert.deepEqual(froms, [], 'an instance that does not lead leaves it to the one that does');
       leads = true;
+      const night = { name: 'night', text: "insert into journal_scrub (range, at, size) values ('whole', '2036-01-01', 600)", values: [] };
+      await assert.rejects(rows(kit.database.auto, night), { code: '42501' }, 'the application cannot say that the night was read');
       await scrub();
       assert.deepEqual(froms, [0], 'never re-read whole: everything');
+      const later = { name: 'later', text: "update journal_scrub set at = '2036-01-01'", values: [] };
+      await assert.rejects(rows(kit.database.auto, later), { code: '42501' });
       clock.advance(11 * 60_000);
       await kit.write(20, 600);
       await scrub();

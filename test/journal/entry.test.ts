@@ -61,6 +61,13 @@ test('leaf bytes are refused unless they are in their only form', () => {
   bad(text.replace('"access"', '"forever"'));
   bad(text.replace('app', 'àpp'));
   bad(text.replace(/"c":"[^"]+",/, ''));
+  // The same bytes in another text: the bits that the last character has too many.
+  const bits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+  const other = (value: string): string => value.slice(0, -1) + bits[bits.indexOf(value.at(-1) ?? '') + 1];
+  const [c, ch] = [leaf.commitment.toString('base64url'), leaf.boxes[0]?.toString('base64url') ?? ''];
+  bad(text.replace(c, other(c)));
+  bad(text.replace(ch, other(ch)));
+  bad(text.replace('"tg":[]', `"tg":["${other(low)}"]`));
   bad('[]');
   bad(`{${' '.repeat(2000)}}`);
 });
