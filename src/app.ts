@@ -80,8 +80,8 @@ import { createUsagerStore } from './persistence/usagers.ts';
 import { aidantNamesOf, colleaguesOf, helpedNamesOf, lastSigned, referencesOf, runningUnder, unreportedAmong } from './persistence/views.ts';
 import { webSessionStore } from './persistence/web-sessions.ts';
 import { createOpenIdProvider } from './provider/provider.ts';
-import { refuseSpecialAddresses } from './signals/guard.ts';
 import { sendLogout } from './signals/logout.ts';
+import { createOutgoing } from './signals/outgoing.ts';
 import { createConnector } from './upstream/connector.ts';
 import { createChannels } from './usagers/channels.ts';
 import type { TellIdentity } from './usagers/reviews.ts';
@@ -314,7 +314,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     store: deliveryStore,
     kek: keys.raw('payload-kek'),
     transports: {
-      logout: sendLogout({ token: provider.logoutToken, guard: config.allowLoopback ? async () => undefined : refuseSpecialAddresses }),
+      logout: sendLogout({ token: provider.logoutToken, outgoing: createOutgoing({ allowLoopback: config.allowLoopback }) }),
       message: (kind, message, id) => (kind === 'sms' && carrySms ? carrySms(message, id) : parts.sendMessage(kind, message)),
     },
   });

@@ -199,6 +199,33 @@ test('the domain asks its clock for the time, never the machine', () => {
   );
 });
 
+/** Each speaks to addresses that the operator configured, or that a person typed on the command line; a registered one is signals/outgoing.ts's. */
+const SPEAKERS = [
+  'journal/log-url.ts',
+  'journal/timestamp.ts',
+  'journal/witness-client.ts',
+  'notices/sms.ts',
+  'provider/provider.ts', // the library's own, in the demonstration alone
+  'signals/outgoing.ts',
+];
+
+test('I3 only signals/outgoing.ts speaks to an address that a service registered', () => {
+  const calls = (source: Source): { at: string }[] => [
+    ...found(source, /(?<![\w.$])(?:globalThis\.)?fetch\((?!tx|through|async)|\bnew WebSocket\(/g, 'bare'),
+    ...found(source, /from 'node:(?:https|http2|tls)'|import \{[^}]*\b(?:request|get)\b[^}]*\} from 'node:http'/g, 'code'),
+  ];
+  const speaks = sources
+    .filter(({ folder }) => folder !== 'practice')
+    .flatMap((source) => calls(source).map(({ at }) => ({ at, path: source.path })));
+  none(
+    speaks.filter(({ path }) => !SPEAKERS.includes(path)).map(({ at }) => at),
+    'post through Outgoing (signals/outgoing.ts), or name the file in SPEAKERS if the address is the operator’s:',
+  );
+  assert.ok(speaks.some(({ path }) => path === 'signals/outgoing.ts'));
+  for (const text of ["import { request } from 'node:https';", 'await fetch(address);', "import {\n  request as r,\n} from 'node:http';"])
+    assert.equal(calls(sourceOf('signals/x.ts', text)).length, 1, text);
+});
+
 test('no any, and no way round the compiler', () => {
   const faults = sources.flatMap((source) => [
     ...found(source, /(?::|<|,|\||&|=>|\bas)\s*any\b(?!\w*\s*[:(])|\bany\[\]/g, 'bare'),

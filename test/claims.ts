@@ -81,6 +81,7 @@ const PROMISES = {
   J18: 'When witnesses or the signer are silent, the service goes on, says so, then stops what gives a power.',
   I1: 'No parameter is ever SQL.',
   I2: 'A name that begins like a formula is text in every file.',
+  I3: 'Nothing that a service registers makes Relais speak to an address inside: neither a name, nor a redirect, nor a name that changes its mind.',
   I4: 'Links carry the configured address, whatever the Host header says.',
   I5: 'Names such as __proto__ in input have no effect.',
   I6: 'A name adds no header and no line to a message.',

@@ -35,6 +35,7 @@ import { administrationStore, serviceStore } from '../persistence/services.ts';
 import { createUsagerStore } from '../persistence/usagers.ts';
 import { type Administrations, createAdministrations } from '../services/administrations.ts';
 import { createServices, type Services } from '../services/services.ts';
+import { createOutgoing } from '../signals/outgoing.ts';
 import { createErasures, type Erasures } from '../usagers/erasures.ts';
 import { createReviews, type Reviews, type TellIdentity } from '../usagers/reviews.ts';
 
@@ -163,6 +164,13 @@ export const createDomain = (parts: {
     means: createMeans({ ...common, store: meansStore, kek, ...(parts.told ? { told: parts.told } : {}) }),
     approvals,
     administrations: createAdministrations({ ...common, store: administrationStore, aidants }),
-    services: createServices({ ...common, store: serviceStore, administrations: administrationStore, approvals, allowLoopback: parts.allowLoopback }),
+    services: createServices({
+      ...common,
+      store: serviceStore,
+      administrations: administrationStore,
+      approvals,
+      allowLoopback: parts.allowLoopback,
+      refusesAddress: createOutgoing({ allowLoopback: parts.allowLoopback }).refuses,
+    }),
   };
 };

@@ -2,7 +2,8 @@
 
 export type AddressFault = 'address_malformed' | 'address_not_https' | 'address_wildcard' | 'address_fragment' | 'address_userinfo' | 'address_host';
 
-const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
+/** How this machine is written in an address. */
+export const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
 const LONGEST = 2000;
 
 /** Hosts that no public service has: loopback names, addresses in digits, names without a dot or in the reserved local domains (claim I3). */

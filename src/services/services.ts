@@ -73,6 +73,8 @@ interface Parts {
   readonly clock: Clock;
   /** True only in the demonstration: services may live on loopback addresses. */
   readonly allowLoopback: boolean;
+  /** Says whether the name in an address that will be called stands for what must not be called (claim I3). */
+  readonly refusesAddress: (address: URL) => Promise<boolean>;
 }
 
 type By = { readonly askedBy: string; readonly clientSecret?: string };
@@ -166,6 +168,15 @@ const disable = (parts: Parts, id: string, actor: string): ReturnType<Services['
     return { service: { ...before, status: 'disabled', version: before.version + 1 } };
   });
 
+/** Asks the network, outside every transaction, where the address that will be called leads today; each call asks again. */
+const screened = async (parts: Parts, input: unknown, work: () => Promise<Registered | ServiceRefusal>): Promise<Registered | ServiceRefusal> => {
+  const found = readRegistration(input, { allowLoopback: parts.allowLoopback });
+  const address = 'faults' in found ? undefined : found.backchannelLogoutUri;
+  if (address !== undefined && (await parts.refusesAddress(new URL(address))))
+    return { refused: 'registration_invalid', faults: [{ field: 'backchannelLogoutUri', code: 'address_host' }] };
+  return work();
+};
+
 /** Makes the use cases of services. */
 export const createServices = (parts: Parts): Services => {
   const then = async <T>(work: Promise<T>): Promise<T> => {
@@ -174,8 +185,8 @@ export const createServices = (parts: Parts): Services => {
     return result;
   };
   return {
-    add: (input, by) => then(add(parts, input, by)),
-    change: (input, by) => then(change(parts, input, by)),
+    add: (input, by) => then(screened(parts, input, () => add(parts, input, by))),
+    change: (input, by) => then(screened(parts, input, () => change(parts, input, by))),
     approve: (id, approvedBy) => then(parts.transactions.run((tx) => approveIn(parts, tx, id, approvedBy))),
     approveIn: (tx, id, approvedBy) => approveIn(parts, tx, id, approvedBy),
     disable: (id, actor) => then(disable(parts, id, actor)),

@@ -17,6 +17,7 @@ import { organisationStore } from '../../src/persistence/organisations.ts';
 import { administrationStore, serviceStore } from '../../src/persistence/services.ts';
 import { createAdministrations } from '../../src/services/administrations.ts';
 import { createServices } from '../../src/services/services.ts';
+import { createOutgoing } from '../../src/signals/outgoing.ts';
 
 /** One key for every use of one test file, so that two instances open each other's boxes. */
 export const totpKek = new Secret(randomBytes(32));
@@ -34,7 +35,12 @@ export interface House {
 }
 
 /** Composes the domain of habilitation and services on a database, with the real journal (its queue). */
-export const house = async (database: Database, clock: Clock, endSessions: EndSessions = async () => 0): Promise<House> => {
+export const house = async (
+  database: Database,
+  clock: Clock,
+  endSessions: EndSessions = async () => 0,
+  outgoing = createOutgoing({ allowLoopback: true }),
+): Promise<House> => {
   const journal = createJournal({
     transactions: database,
     keys: await openKeyStore({ database, kek: journalKeys.kek, clock }),
@@ -54,7 +60,14 @@ export const house = async (database: Database, clock: Clock, endSessions: EndSe
     means: createMeans({ ...common, store: meansStore, kek: totpKek }),
     approvals,
     administrations: createAdministrations({ ...common, store: administrationStore, aidants }),
-    services: createServices({ ...common, store: serviceStore, administrations: administrationStore, approvals, allowLoopback: true }),
+    services: createServices({
+      ...common,
+      store: serviceStore,
+      administrations: administrationStore,
+      approvals,
+      allowLoopback: true,
+      refusesAddress: outgoing.refuses,
+    }),
   };
 };
 
