@@ -6,6 +6,8 @@ import { createLosses } from './aidants/losses.ts';
 import { partyOf } from './aidants/passkey.ts';
 import { createPasskeys } from './aidants/passkeys.ts';
 import { createRecovery, type Told } from './aidants/recovery.ts';
+import { periodic } from './app-jobs.ts';
+import { joinSignals } from './app-signals.ts';
 import { createDomain, type Domain } from './cli/context.ts';
 import type { Config } from './config/config.ts';
 import { effectiveSettings } from './config/effective.ts';
@@ -32,23 +34,20 @@ import { createPhoneLinks } from './mandates/phone-links.ts';
 import { createRemoteConsents } from './mandates/remote-consents.ts';
 import { createScans } from './mandates/scans.ts';
 import { createStopping } from './mandates/stopping.ts';
-import { createDeliveries, type Deliveries, type Message } from './notices/deliveries.ts';
-import { createBarTelling, createEndTelling } from './notices/ends.ts';
-import { createIdentityTelling } from './notices/identity.ts';
+import type { Deliveries, Message } from './notices/deliveries.ts';
+import { createBarTelling } from './notices/ends.ts';
 import { lossMail, meansMail, referentMail, suspendedMail } from './notices/means.ts';
 import { createRemarkTelling } from './notices/remarks.ts';
-import { createReminders } from './notices/reminders.ts';
-import { createHttpSmsGateway, createTexting, sendThrough } from './notices/sms.ts';
 import { actionStore } from './persistence/actions.ts';
 import { aidantStore, meansStore } from './persistence/aidants.ts';
 import { createArtefactStore } from './persistence/artefacts.ts';
 import { attestationStore } from './persistence/attestations.ts';
 import { barStore } from './persistence/barring.ts';
-import { channelStore, smsQuotaStore } from './persistence/channels.ts';
+import { channelStore } from './persistence/channels.ts';
 import { createClockWatch } from './persistence/clock-watch.ts';
 import { contestStore } from './persistence/contests.ts';
 import type { Database } from './persistence/database.ts';
-import { deliveryStore, tellings } from './persistence/deliveries.ts';
+import { tellings } from './persistence/deliveries.ts';
 import { exportStore } from './persistence/exports.ts';
 import { checkFingerprint } from './persistence/fingerprints.ts';
 import { createJournal, readOrigin } from './persistence/journal.ts';
@@ -70,7 +69,6 @@ import { passkeyStore, recoveryStore } from './persistence/means.ts';
 import { paperConsentStore } from './persistence/paper-consents.ts';
 import { personalDataOf } from './persistence/personal-data.ts';
 import { phoneLinkStore } from './persistence/phone-links.ts';
-import { reminderStore } from './persistence/reminders.ts';
 import { remoteConsentStore } from './persistence/remote-consents.ts';
 import { scanStore } from './persistence/scans.ts';
 import { createSessionStore } from './persistence/sessions.ts';
@@ -80,15 +78,12 @@ import { createUsagerStore } from './persistence/usagers.ts';
 import { aidantNamesOf, colleaguesOf, helpedNamesOf, lastSigned, referencesOf, runningUnder, unreportedAmong } from './persistence/views.ts';
 import { webSessionStore } from './persistence/web-sessions.ts';
 import { createOpenIdProvider } from './provider/provider.ts';
-import { sendLogout } from './signals/logout.ts';
-import { createOutgoing } from './signals/outgoing.ts';
 import { createConnector } from './upstream/connector.ts';
 import { createChannels } from './usagers/channels.ts';
 import type { TellIdentity } from './usagers/reviews.ts';
 import { createUsagers } from './usagers/usagers.ts';
 import { codeOf, statusOf } from './web/error-handler.ts';
 import { createHttp } from './web/http.ts';
-import { smsTexts } from './web/i18n/sms.ts';
 import { createProviderPages } from './web/provider-pages.tsx';
 import { createWebSessions, type WebSessionStore } from './web/session.ts';
 import type { SecurityEvent, Site } from './web/site.ts';
@@ -307,42 +302,15 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     },
     () => origin,
   );
-  const smsKey = config.smsUrl ? keys.raw('sms-gateway') : undefined;
-  const carrySms = config.smsUrl && smsKey ? sendThrough(createHttpSmsGateway({ url: config.smsUrl, key: smsKey, clock })) : undefined;
-  const deliveries = createDeliveries({
+  const { deliveries, texting, smsKey, endTelling, identityTelling, reminders, tasks } = joinSignals({
     ...common,
-    store: deliveryStore,
-    kek: keys.raw('payload-kek'),
-    transports: {
-      logout: sendLogout({ token: provider.logoutToken, outgoing: createOutgoing({ allowLoopback: config.allowLoopback }) }),
-      message: (kind, message, id) => (kind === 'sms' && carrySms ? carrySms(message, id) : parts.sendMessage(kind, message)),
-    },
-  });
-  const smsParts = {
-    ...common,
-    kek: keys.raw('payload-kek'),
-    texts: smsTexts(config.helpNumber),
-    queueSms: createTexting({ deliveries, quota: smsQuotaStore, clock, capped: (scope) => notice({ code: 'sms_capped', detail: scope }) }),
-  };
-  const endTelling = createEndTelling({
-    deliveries,
-    queueSms: carrySms && smsParts.queueSms,
-    channels: channelStore,
-    referents: referentsOf,
-    texts: smsParts.texts,
-    clock,
-  });
-  const identityTelling = carrySms && createIdentityTelling({ queueSms: smsParts.queueSms, channels: channelStore, texts: smsParts.texts });
-  const reminders = createReminders({
-    ...common,
-    store: reminderStore,
-    channels: channelStore,
-    deliveries,
-    queueSms: carrySms && smsParts.queueSms,
-    texts: smsParts.texts,
+    config,
+    logoutToken: provider.logoutToken,
+    sendMessage: parts.sendMessage,
+    notice,
   });
   const stopping = createStopping({ ...common, store: createStoppingStore(), endings: mandates });
-  const consents = createRemoteConsents({ ...smsParts, store: remoteConsentStore, mandateStore: createMandateStore(), channelStore, mandates });
+  const consents = createRemoteConsents({ ...texting, store: remoteConsentStore, mandateStore: createMandateStore(), channelStore, mandates });
   const papers = createPaperConsents({
     ...common,
     store: paperConsentStore,
@@ -382,42 +350,12 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     config.tsa && createStamping({ tsa: config.tsa, store: stampStore(database), clock, leading: () => sequencer.leading(), onAlarm: alarm });
   const jobs = startJobs(
     [
-      { name: 'losses', everyMs: 500, work: losses.work },
-      ...(stamping ? [{ name: 'timestamp', everyMs: 60_000, work: () => stamping.stamp().then(() => 0) }] : []),
-      { name: 'heartbeat', everyMs: 5_000, work: heartbeat.beat },
-      { name: 'clock', everyMs: watchEveryMs, work: () => clockWatch.look().then(() => 0) },
-      { name: 'scrub', everyMs: watchEveryMs, work: scrub },
-      { name: 'deliver', everyMs: 500, work: deliveries.work },
-      { name: 'expire-sessions', everyMs: 5_000, work: async () => (await sessions.end({ expiredAt: clock.now() }, 'time')).length },
-      { name: 'expire-mandates', everyMs: 30_000, work: mandates.expireOverdue },
-      { name: 'expire-questions', everyMs: 30_000, work: consents.expireOverdue },
-      { name: 'purge-calls', everyMs: 3_600_000, work: consents.purge },
-      { name: 'remind', everyMs: 600_000, work: reminders.remind },
-      { name: 'erase', everyMs: 600_000, work: domain.erasures.resume },
-      ...(config.purge === false
-        ? []
-        : [
-            {
-              name: 'retention',
-              everyMs: 21_600_000,
-              work: async () => {
-                const { keys, dropped } = await domain.retention.run();
-                if (keys.length || dropped.length) log('info', { event: 'retention', keys: keys.length, dropped: dropped.length });
-                return 0;
-              },
-            },
-          ]),
-      { name: 'purge-tries', everyMs: 3_600_000, work: stopping.purge },
-      {
-        name: 'purge',
-        everyMs: 60_000,
-        work: async () =>
-          (await store.purge(clock.now())) +
-          (await webSessions.purge()) +
-          (await passkeys.purge()) +
-          (await losses.purge()) +
-          (await domain.reviews.purge()),
-      },
+      ...tasks,
+      ...periodic({
+        ...{ config, clock, log, watchEveryMs, domain, sessions, heartbeat, clockWatch, scrub, losses, mandates, consents, stopping, reminders },
+        stamping: stamping || undefined,
+        purges: [() => store.purge(clock.now()), webSessions.purge, passkeys.purge, losses.purge, domain.reviews.purge],
+      }),
     ],
     (name, error) => log('error', { event: 'job', name, fault: error instanceof Error ? error.name : 'error' }),
   );
@@ -461,7 +399,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
       mandates,
       key: keys.raw('cookies').reveal(),
     }),
-    sms: smsKey && { consents, channels: createChannels({ ...smsParts, store: channelStore, fresh: recoveryStore }), key: smsKey },
+    sms: smsKey && { consents, channels: createChannels({ ...texting, store: channelStore, fresh: recoveryStore }), key: smsKey },
     papers,
     scans,
     stopping,
@@ -503,7 +441,9 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     colleagues: (organisation) => colleaguesOf(database.auto, organisation),
     withoutReport: (ids) => unreportedAmong(database.auto, ids),
     notice,
-    nudgeDeliveries: () => jobs.nudge('deliver'),
+    nudgeDeliveries: () => {
+      for (const { name } of tasks) jobs.nudge(name);
+    },
     health: async () => {
       const reachable = await lastSigned(database.auto).then(
         () => true,

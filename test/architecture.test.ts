@@ -45,7 +45,7 @@ const ORDER = [
   'practice',
 ] as const;
 /** Files beside the folders. They join everything, and only the outermost folders may start them. */
-const JOINERS = ['app.ts', 'main.ts'];
+const JOINERS = ['app.ts', 'app-jobs.ts', 'app-signals.ts', 'main.ts'];
 
 /** Who may name a package. `practice` plays other people's programs, hence its place in three of them. */
 const PACKAGES: readonly { readonly names: RegExp; readonly allowed: readonly string[] }[] = [
@@ -79,7 +79,7 @@ const refusal = (made: Import): string | undefined => {
     : `${from} comes before ${to} in the order of folders: declare a port in ${from}, and let app.ts join them`;
 };
 
-test('every folder of src/ is in the order of folders, and only app.ts and main.ts stand beside them', () => {
+test('every folder of src/ is in the order of folders, and only app*.ts and main.ts stand beside them', () => {
   const folders = [...new Set(sources.map((source) => source.folder))];
   none(
     folders.filter((folder) => rank(folder) < 0 && !JOINERS.includes(folder)),

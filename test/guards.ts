@@ -33,7 +33,7 @@ const GUARDS: readonly Guard[] = [
   {
     claim: 'P4',
     what: 'PKCE required of every client',
-    file: 'src/provider/provider.ts',
+    file: 'src/provider/options.ts',
     from: 'pkce: { required: () => true }',
     to: 'pkce: { required: () => false }',
   },

@@ -1,4 +1,4 @@
-import type { ProviderPages } from '../provider/provider.ts';
+import type { ProviderPages } from '../provider/parts.ts';
 import { ErrorPage } from './views/error.tsx';
 import type { Frame } from './views/layout.tsx';
 import { LogoutPage, SignedOutPage } from './views/leaving.tsx';

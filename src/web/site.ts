@@ -24,7 +24,7 @@ import type { PhoneLinks } from '../mandates/phone-links.ts';
 import type { RemoteConsents } from '../mandates/remote-consents.ts';
 import type { Scans } from '../mandates/scans.ts';
 import type { Stopping } from '../mandates/stopping.ts';
-import type { OpenIdProvider } from '../provider/provider.ts';
+import type { OpenIdProvider } from '../provider/parts.ts';
 import type { Services } from '../services/services.ts';
 import type { Connector } from '../upstream/connector.ts';
 import type { Channels } from '../usagers/channels.ts';

@@ -101,7 +101,8 @@ describe('decisions', () => {
     const names = commands.map(({ name }) => name);
     assert.deepEqual(undeclared(names, COMMANDS), [], 'declare it in test/support/declared.ts');
     assert.deepEqual(gone(names, COMMANDS), []);
-    const jobs = [...readFileSync(join(root, 'src/app.ts'), 'utf8').matchAll(/name: '([a-z-]+)',\s+everyMs/g)].map(([, name = '']) => name);
+    const joined = ['app-jobs.ts', 'app-signals.ts'].map((file) => readFileSync(join(root, 'src', file), 'utf8')).join('\n');
+    const jobs = [...joined.matchAll(/name: '([a-z-]+)',\s+everyMs/g)].map(([, name = '']) => name);
     assert.ok(jobs.length > 5);
     assert.deepEqual(undeclared(jobs, JOBS), [], 'declare it in test/support/declared.ts');
     assert.deepEqual(gone(jobs, JOBS), []);

@@ -237,7 +237,7 @@ export const COMMANDS: Readonly<Record<string, Says>> = {
   'journal sign': 'another process: it keeps its own state',
 };
 
-/** What runs by itself (app.ts). */
+/** What runs by itself (app-jobs.ts, app-signals.ts). */
 export const JOBS: Readonly<Record<string, Says>> = {
   losses: ['loss.reported', 'message.sent'],
   deliver: ['revocation.delivered', 'message.delivered', 'message.failed'],

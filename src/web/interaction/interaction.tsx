@@ -5,7 +5,7 @@ import { isId, type MandateId } from '../../kernel/ids.ts';
 import { covered } from '../../mandates/narrowing.ts';
 import { isTheme, type Theme } from '../../organisations/theme.ts';
 import { askedSubject, type DelegatedRequest, meetsAcr, readRequest, signInIsFresh } from '../../provider/interaction.ts';
-import type { Interaction } from '../../provider/provider.ts';
+import type { Interaction } from '../../provider/parts.ts';
 import { openChoice } from '../hint.ts';
 import type { Kit } from '../kit.tsx';
 import { aidantOf, type Session } from '../session.ts';

@@ -1,0 +1,75 @@
+import type { Config } from './config/config.ts';
+import type { Task } from './jobs/runner.ts';
+import type { Journal } from './journal/journal.ts';
+import type { Clock } from './kernel/clock.ts';
+import { createDeliveries, type Message } from './notices/deliveries.ts';
+import { createEndTelling } from './notices/ends.ts';
+import { createIdentityTelling } from './notices/identity.ts';
+import { createReminders } from './notices/reminders.ts';
+import { createHttpSmsGateway, createTexting, sendThrough } from './notices/sms.ts';
+import { channelStore, smsQuotaStore } from './persistence/channels.ts';
+import type { Database } from './persistence/database.ts';
+import { deliveryStore } from './persistence/deliveries.ts';
+import { reminderStore } from './persistence/reminders.ts';
+import { referentsOf } from './persistence/stopping.ts';
+import { sendLogout } from './signals/logout.ts';
+import { createOutgoing } from './signals/outgoing.ts';
+import { smsTexts } from './web/i18n/sms.ts';
+import type { SecurityEvent } from './web/site.ts';
+
+/** Joins what tells people and services: the outbox, its transports, and the tasks that empty it. */
+export const joinSignals = ({
+  config,
+  logoutToken,
+  sendMessage,
+  notice,
+  ...common
+}: {
+  readonly transactions: Database;
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly config: Config;
+  readonly logoutToken: Parameters<typeof sendLogout>[0]['token'];
+  readonly sendMessage: (kind: 'mail' | 'sms', message: Message) => Promise<void>;
+  readonly notice: (event: SecurityEvent) => void;
+}) => {
+  const { clock } = common;
+  const { keys } = config;
+  const smsKey = config.smsUrl ? keys.raw('sms-gateway') : undefined;
+  const carrySms = config.smsUrl && smsKey ? sendThrough(createHttpSmsGateway({ url: config.smsUrl, key: smsKey, clock })) : undefined;
+  const deliveries = createDeliveries({
+    ...common,
+    store: deliveryStore,
+    kek: keys.raw('payload-kek'),
+    transports: {
+      logout: sendLogout({ token: logoutToken, outgoing: createOutgoing({ allowLoopback: config.allowLoopback }) }),
+      message: (kind, message, id) => (kind === 'sms' && carrySms ? carrySms(message, id) : sendMessage(kind, message)),
+    },
+  });
+  const texting = {
+    ...common,
+    kek: keys.raw('payload-kek'),
+    texts: smsTexts(config.helpNumber),
+    queueSms: createTexting({ deliveries, quota: smsQuotaStore, clock, capped: (scope) => notice({ code: 'sms_capped', detail: scope }) }),
+  };
+  const endTelling = createEndTelling({
+    deliveries,
+    queueSms: carrySms && texting.queueSms,
+    channels: channelStore,
+    referents: referentsOf,
+    texts: texting.texts,
+    clock,
+  });
+  const identityTelling = carrySms && createIdentityTelling({ queueSms: texting.queueSms, channels: channelStore, texts: texting.texts });
+  const reminders = createReminders({
+    ...common,
+    store: reminderStore,
+    channels: channelStore,
+    deliveries,
+    queueSms: carrySms && texting.queueSms,
+    texts: texting.texts,
+  });
+  /** What runs to carry the outbox, each nudged when something is put in it. */
+  const tasks: readonly Task[] = [{ name: 'deliver', everyMs: 500, work: deliveries.work }];
+  return { deliveries, texting, smsKey, endTelling, identityTelling, reminders, tasks };
+};

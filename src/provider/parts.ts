@@ -1,0 +1,80 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { NewSession } from '../delegation/sessions.ts';
+import type { Entry } from '../journal/event.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { SessionId } from '../kernel/ids.ts';
+import type { Secret } from '../kernel/secret.ts';
+import type { Transaction } from '../kernel/transaction.ts';
+import type { Service } from '../services/service.ts';
+import type { ArtefactStore, Found } from './artefacts.ts';
+import type { Parameters } from './interaction.ts';
+
+/** The pages that the library shows by itself, made by `web`. Each returns a whole HTML document. */
+export interface ProviderPages {
+  error(out: { error: string; description: string | undefined; known: boolean }): Promise<string>;
+  /** `form` is the library's own, with id `op.logoutForm`. */
+  logout(form: string): Promise<string>;
+  loggedOut(): Promise<string>;
+}
+
+export interface ProviderParts {
+  readonly issuer: string;
+  readonly publicUrl: string;
+  readonly secure: boolean;
+  readonly allowLoopback: boolean;
+  readonly keys: { es256: Secret; rs256: Secret; pairwise: Secret<Buffer>; cookies: Secret<Buffer>; dpopNonce: Secret<Buffer> };
+  readonly store: ArtefactStore;
+  readonly services: (id: string) => Promise<Service | undefined>;
+  readonly journal: Journal;
+  /** Writes down what a service was refused. */
+  readonly refused: (entry: Entry) => Promise<void>;
+  readonly clock: Clock;
+  readonly pages: ProviderPages;
+  /** Says of an error that it passes by itself: the database or the journal does not answer now. */
+  readonly passes: (error: unknown) => boolean;
+  /** Ends one delegated session because its service signs it out. */
+  readonly endSession: (id: SessionId) => Promise<void>;
+  /** One line to the security log: a code, never a value of the request. */
+  readonly notice: (event: { code: string; service?: string | undefined; detail?: string | undefined; fault?: unknown }) => void;
+}
+
+/** One authorization request that waits for a person. */
+export interface Interaction {
+  readonly uid: string;
+  readonly params: Parameters;
+  readonly service: Service;
+  readonly requestedAt: Date;
+  /** The usager whose delegated or own session this browser holds at the provider, if any. */
+  readonly currentAccount: string | undefined;
+}
+
+export interface Bearer {
+  readonly clientId: string;
+  readonly scopes: readonly string[];
+  readonly found: Found | undefined;
+}
+
+export interface OpenIdProvider {
+  readonly handler: (req: IncomingMessage, res: ServerResponse) => void;
+  /** The interaction that this browser's cookie names, or undefined: finished, expired, or another browser's. */
+  interaction(req: IncomingMessage, res: ServerResponse): Promise<Interaction | undefined>;
+  /** Gives the delegated session to the library, in the transaction that opens it. Only after `interaction` of the same request. */
+  grantDelegated(tx: Transaction, req: IncomingMessage, res: ServerResponse, session: NewSession): Promise<void>;
+  /** After that transaction: returns where the browser goes. */
+  finishDelegated(req: IncomingMessage, res: ServerResponse): Promise<string>;
+  /** Gives a usager, signed in alone, to the library. */
+  finishPlain(req: IncomingMessage, res: ServerResponse, usager: { id: string; acr: string; authTime: Date }): Promise<string>;
+  /** Ends an interaction with an OAuth error, which the service receives with `state` and `iss`. */
+  fail(req: IncomingMessage, res: ServerResponse, error: { error: string; description: string }): Promise<string>;
+  /** Reads the access token of a request to an API of ours, sender constraint included. */
+  bearer(request: {
+    authorization: string | undefined;
+    dpop: string | undefined;
+    method: string;
+    url: string;
+  }): Promise<Bearer | { refused: string; scheme: 'Bearer' | 'DPoP' }>;
+  /** A logout token for one delegated session (OIDC Back-Channel Logout 1.0 §2.4), with `sid` alone: `sub` would end the usager's own session too. */
+  logoutToken(serviceId: string, sid: string): Promise<string | undefined>;
+  readonly jwks: { keys: readonly object[] };
+}

@@ -1,0 +1,40 @@
+import type Provider from 'oidc-provider';
+import { randomUuid } from '../kernel/crypto.ts';
+import { rememberedGrant } from './adapter.ts';
+import { checkProof } from './dpop.ts';
+import { LOGOUT_EVENT } from './names.ts';
+import type { OpenIdProvider, ProviderParts } from './parts.ts';
+
+/** What our own APIs and signals need of the provider. */
+export const createResources = (provider: Provider, parts: ProviderParts): Pick<OpenIdProvider, 'bearer' | 'logoutToken'> => ({
+  async bearer({ authorization, dpop, method, url }) {
+    const [, scheme = 'Bearer', token] = /^(Bearer|DPoP) ([A-Za-z0-9._~+/=-]{1,2048})$/i.exec(authorization ?? '') ?? [];
+    const spoken = scheme.toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer';
+    if (!token) return { refused: 'an access token is required', scheme: spoken };
+    const access = (await provider.AccessToken.find(token)) ?? (await provider.ClientCredentials.find(token));
+    if (!access || access.isExpired || !access.clientId) return { refused: 'the access token is unknown, expired or revoked', scheme: spoken };
+    const grantId = (access as { grantId?: string }).grantId;
+    const found = rememberedGrant(grantId);
+    if (grantId && !(await provider.Grant.find(grantId))) return { refused: 'the access token is unknown, expired or revoked', scheme: spoken };
+    const thumbprint = access.jkt;
+    if (thumbprint) {
+      if (spoken !== 'DPoP' || !dpop) return { refused: 'this access token needs a DPoP proof', scheme: 'DPoP' };
+      const now = parts.clock.now();
+      const fault = await checkProof(dpop, { method, url, accessToken: token, thumbprint, now }, (id, expiresAt) =>
+        parts.store.unique(id, expiresAt, now),
+      );
+      if (fault) return { refused: fault, scheme: 'DPoP' };
+    } else if (spoken === 'DPoP') return { refused: 'this access token is not bound to a key', scheme: 'DPoP' };
+    return { clientId: access.clientId, scopes: [...access.scopes], found };
+  },
+  async logoutToken(serviceId, sid) {
+    const client = await provider.Client.find(serviceId);
+    if (!client) return undefined;
+    const token = new provider.IdToken({}, { client, ctx: undefined as never });
+    (token as unknown as { mask: object }).mask = {};
+    token.set('events', { [LOGOUT_EVENT]: {} });
+    token.set('jti', randomUuid());
+    token.set('sid', sid);
+    return token.issue({ use: 'logout' });
+  },
+});
