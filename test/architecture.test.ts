@@ -205,7 +205,7 @@ const SPEAKERS = [
   'journal/timestamp.ts',
   'journal/witness-client.ts',
   'notices/sms.ts',
-  'provider/provider.ts', // the library's own, in the demonstration alone
+  'provider/options.ts', // the library's own, in the demonstration alone
   'signals/outgoing.ts',
 ];
 
