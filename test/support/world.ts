@@ -76,6 +76,8 @@ interface WorldOptions {
   readonly watchEveryMs?: number;
   readonly keyDatabase?: Database;
   readonly mirrorsFile?: string;
+  /** Where its keys are: the same for every world unless one must be a house of its own. */
+  readonly keysFolder?: string;
 }
 
 /** Opens a world on a kind of database. Close it in `after`; one that does not open leaves nothing open. */
@@ -98,7 +100,7 @@ const openOn = async (fresh: FreshDatabase, kind: DatabaseKind, options: WorldOp
   const demonstration = await startDemonstration({
     database,
     varFolder: join(folder, 'var'),
-    keysFolder: FOLDER,
+    keysFolder: options.keysFolder ?? FOLDER,
     port: 0,
     log,
     stopAfterSeconds: 86_400,
