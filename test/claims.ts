@@ -23,6 +23,7 @@ const PROMISES = {
   P18: 'A service receives no claim and no scope beyond its registration.',
   P19: 'Two services cannot recognise the same usager, aidant or mandate by comparing what they received.',
   P20: 'Introspection and userinfo answer only for the token of whoever asks.',
+  P23: 'Nothing that the practice house gives counts in production, nor the reverse.',
   P24: 'A delegated ID token names both people, the mandate, the theme and both levels; the plain one names no second person.',
   S1: 'No page of another site changes anything here.',
   S2: 'No page can be framed.',
@@ -113,6 +114,7 @@ const PROMISES = {
   K6: 'Whoever steals the journal’s key cannot change the past that was witnessed; a change of key is signed by both.',
   L6: 'An erasure reaches the copies: what was erased opens nowhere once the keys’ own copies are too old.',
   D5: 'Many sign-ins at once neither starve the process nor escape the limit.',
+  D9: 'Authorizations begun by the thousand leave a bounded number of rows, and are purged.',
   D7: 'Nobody makes Relais send messages without end.',
 } as const;
 

@@ -10,6 +10,7 @@ import { journalApi } from './api/journal.ts';
 import { logApi } from './api/log.ts';
 import { smsApi } from './api/sms.ts';
 import { codeOf, statusOf } from './error-handler.ts';
+import { createFlowLimits } from './flow-limits.ts';
 import { refuseForgery } from './guards.ts';
 import { interactions } from './interaction/interaction.tsx';
 import { contentSecurityPolicy, createKit, type Kit } from './kit.tsx';
@@ -102,7 +103,7 @@ export const createHttp = async (site: Site, options: HttpOptions): Promise<Fast
     return kit.refuse(request, reply, code);
   });
   await app.register(cookie);
-  await app.register(mountProvider(site));
+  await app.register(mountProvider(site, kit));
   await app.register(async (api) => {
     api.setErrorHandler((error: Error, _request, reply) => {
       const code = codeOf(error);
@@ -173,9 +174,12 @@ const pages =
 
 const PROVIDED = /^\/oidc\/(auth|token|userinfo|introspection|revocation|jwks|par|session\/end|\.well-known\/openid-configuration)(\/|\?|$)/;
 
+/** What leaves a row for each request: RFC 6749 §4.1.1, RFC 9126. Not the address where an authorization goes on. */
+const BEGINS = /^\/oidc\/(auth|par)\/?(?:\?|$)/;
+
 /** The provider under `/oidc`, and the RFC 8414 address of its metadata. Its addresses come from the issuer, never from the Host header (claim I4). */
 const mountProvider =
-  (site: Site) =>
+  (site: Site, kit: Kit) =>
   async (app: FastifyInstance): Promise<void> => {
     const issuer = new URL(site.issuer);
     app.removeAllContentTypeParsers();
@@ -196,7 +200,15 @@ const mountProvider =
         site.provider.handler(raw, reply.raw);
       };
     const provider = serve((url) => url.slice('/oidc'.length));
+    const allows = createFlowLimits(site.clock);
     app.all('/oidc/*', (request, reply) => {
+      const begins = BEGINS.exec(request.raw.url ?? '')?.[1];
+      if (begins && !allows(request.ip)) {
+        site.notice({ code: 'too_many_flows' });
+        reply.header('retry-after', '60');
+        if (begins === 'auth') return void kit.refuse(request, reply, 'too_many_requests');
+        return void reply.code(429).send({ error: 'temporarily_unavailable', error_description: 'too many requests: try again in a minute' }); // RFC 9126 §2.3
+      }
       if (PROVIDED.test(request.raw.url ?? '')) provider(request, reply);
       else reply.callNotFound(); // the library would answer two words of English, without a code
     });
