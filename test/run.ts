@@ -62,6 +62,28 @@ const withoutBrowser = (files: string[]): string[] => {
   return files.filter((file) => !browser.includes(file));
 };
 
+/** Programs of other people that tests play as they are installed, and the paths where Debian puts them. */
+const PROGRAMS: readonly { file: string; name: string; needs: readonly string[] }[] = [
+  {
+    file: 'test/clients/authlib.test.ts',
+    name: 'Authlib and Flask (python3-authlib, python3-flask)',
+    needs: ['/usr/bin/python3', '/usr/lib/python3/dist-packages/authlib', '/usr/lib/python3/dist-packages/flask'],
+  },
+  {
+    file: 'test/clients/apache.test.ts',
+    name: 'Apache with mod_auth_openidc and PHP (apache2, libapache2-mod-auth-openidc, php-cli, php-curl)',
+    needs: ['/usr/sbin/apache2', '/usr/lib/apache2/modules/mod_auth_openidc.so', '/usr/bin/php', '/usr/share/php*-curl'],
+  },
+];
+
+const withoutPrograms = (files: string[]): string[] =>
+  files.filter((file) => {
+    const program = PROGRAMS.find((each) => each.file === file);
+    if (!program || program.needs.every((path) => globSync(path).length > 0)) return true;
+    missing(`${file}, since ${program.name} was not found`);
+    return false;
+  });
+
 /**
  * Ends a file that goes on after `limitMs`: node:test limits each test and hook, not a process that something keeps alive after them. Its failure is
  * then the file's own.
@@ -92,7 +114,7 @@ const main = async (): Promise<number> => {
   if (values.nightly) process.env['RELAIS_TEST_NIGHTLY'] = '1';
   const started = performance.now();
   const limit = values.nightly ? 7_200_000 : 300_000;
-  const files = withoutBrowser(chosen());
+  const files = withoutPrograms(withoutBrowser(chosen()));
   const cluster = await prepare();
   process.once('SIGINT', () => process.exit(130)); // the cluster goes with the process
   process.once('SIGTERM', () => process.exit(143));
