@@ -7,6 +7,7 @@ import { Failure } from '../kernel/failure.ts';
 import { isId } from '../kernel/ids.ts';
 import { secretHash } from '../services/service.ts';
 import { isRedemptionPending } from './adapter.ts';
+import { allowFormTo } from './form-action.ts';
 import type { ProviderParts } from './parts.ts';
 import { recordRefusals } from './refusals.ts';
 
@@ -25,7 +26,7 @@ const NOTICES = [
 
 /**
  * The library's own pages that post by themselves need a script, which our policy forbids. Signing out with nobody signed in has nothing to ask: the
- * browser goes where it was to go. A resume that met another account's session ends there: the person starts again from the service.
+ * browser goes where it was to go. An answer to be posted to the service waits for the person's gesture. A resume that met another account's session ends there: the person starts again from the service.
  */
 const withoutScripts = (provider: Provider, parts: ProviderParts): void => {
   provider.use(async (ctx, next) => {
@@ -41,6 +42,14 @@ const withoutScripts = (provider: Provider, parts: ProviderParts): void => {
       if (postLogoutRedirectUri && state !== undefined) to.searchParams.set('state', state);
       ctx.status = 303;
       ctx.redirect(to.href);
+      return;
+    }
+    const [, action = '', inputs = ''] = /<form method="post" action="([^"]*)">(.*?)<noscript>/s.exec(ctx.body) ?? [];
+    const callback = oidc.params?.['redirect_uri'];
+    if (typeof callback === 'string' && oidc.params?.['response_mode'] === 'form_post' && action !== oidc.urlFor('end_session_confirm')) {
+      allowFormTo(ctx as KoaContextWithOIDC, [callback]);
+      ctx.status = 200;
+      ctx.body = await parts.pages.callback(`<form id="op.callbackForm" method="post" action="${action}">${inputs}</form>`);
       return;
     }
     ctx.status = 400;

@@ -21,6 +21,7 @@ export const clientMetadata = (service: Service): AdapterPayload => {
     grant_types: ['authorization_code', ...(service.delegationSupported ? ['client_credentials'] : [])],
     subject_type: 'pairwise',
     id_token_signed_response_alg: service.idTokenSignedResponseAlg,
+    introspection_signed_response_alg: service.idTokenSignedResponseAlg, // given to whoever accepts it (RFC 9701 §4)
     token_endpoint_auth_method: service.tokenEndpointAuthMethod,
     scope: ['openid', ...service.scopes, ...service.themes.map(scopeOf), ...(service.delegationSupported ? [ACTIONS_SCOPE] : [])].join(' '),
     authorization_details_types: [MANDATE_TYPE],

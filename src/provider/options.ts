@@ -8,6 +8,7 @@ import { createAdapter, rememberedGrant } from './adapter.ts';
 import type { Found } from './artefacts.ts';
 import { mandateDetail } from './claims.ts';
 import { clientMetadata, OWN_METADATA } from './clients.ts';
+import { allowFormTo } from './form-action.ts';
 import { faultOfDetail } from './interaction.ts';
 import { cookieKeys } from './key-set.ts';
 import { ACTIONS_SCOPE, DELEGATED_ACRS, DELEGATED_SCOPES, IDENTITY_SCOPES, MANDATE_RESOURCE, MANDATE_TYPE, OWN_CLAIMS, PLAIN_ACRS } from './names.ts';
@@ -70,6 +71,7 @@ export const configure = (
     clientAuthSigningAlgValues: ['ES256', 'PS256', 'EdDSA'],
     dPoPSigningAlgValues: ['ES256', 'EdDSA'],
     userinfoSigningAlgValues: ['ES256', 'RS256'],
+    introspectionSigningAlgValues: ['ES256', 'RS256'],
   },
   expiresWithSession: async () => true,
   extraClientMetadata: { properties: [...OWN_METADATA] },
@@ -89,6 +91,7 @@ export const configure = (
     clientCredentials: { enabled: true },
     dPoP: { enabled: true, nonceSecret: parts.keys.dpopNonce.reveal(), requireNonce: () => true },
     fapi: { enabled: true, profile: (_ctx, found) => (found?.['relais_profile'] === 'fapi2' ? '2.0' : undefined) },
+    jwtIntrospection: { enabled: true },
     introspection: { enabled: true, allowedPolicy: async (_ctx, found, token) => found.clientId === token.clientId },
     pushedAuthorizationRequests: { enabled: true },
     resourceIndicators: {
@@ -120,10 +123,7 @@ export const configure = (
     rpInitiatedLogout: {
       enabled: true,
       logoutSource: async (ctx, form) => {
-        // The form's answer sends the browser back to the service: its origin must be allowed (CSP form-action follows redirects).
-        const origins = (ctx.oidc.client?.postLogoutRedirectUris ?? []).map((uri) => new URL(uri).origin);
-        const policy = String(ctx.response.get('content-security-policy') || ctx.res.getHeader('content-security-policy') || '');
-        ctx.set('content-security-policy', policy.replace("form-action 'self'", ["form-action 'self'", ...new Set(origins)].join(' ')));
+        allowFormTo(ctx, ctx.oidc.client?.postLogoutRedirectUris ?? []);
         ctx.body = await parts.pages.logout(form);
       },
       postLogoutSuccessSource: async (ctx) => {

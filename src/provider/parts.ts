@@ -16,6 +16,8 @@ export interface ProviderPages {
   /** `form` is the library's own, with id `op.logoutForm`. */
   logout(form: string): Promise<string>;
   loggedOut(): Promise<string>;
+  /** `form` is to be posted to the service by the person's own gesture; it has the id `op.callbackForm`. */
+  callback(form: string): Promise<string>;
 }
 
 export interface ProviderParts {

@@ -26,6 +26,13 @@ const sessionOf = (oidc: KoaContextWithOIDC['oidc']) => {
   );
 };
 
+/** What an answer says, signed (RFC 9701) or not. */
+const saidBy = (body: unknown): { active?: unknown; error?: unknown } => {
+  if (typeof body !== 'string') return body ?? {};
+  const [, payload = ''] = /^[\w-]+\.([\w-]+)\.[\w-]+$/.exec(body) ?? [];
+  return payload ? ((JSON.parse(Buffer.from(payload, 'base64url').toString()) as { token_introspection?: object }).token_introspection ?? {}) : {};
+};
+
 /** Writes down what a service that proved who it is was refused: a token, or the life of one (journal.md §1). */
 export const recordRefusals = (
   provider: Provider,
@@ -45,7 +52,7 @@ export const recordRefusals = (
     const { oidc } = ctx as KoaContextWithOIDC;
     const service = oidc?.entities.Client?.clientId;
     if (service === undefined) return;
-    const body = (ctx.body ?? {}) as { active?: unknown; error?: unknown };
+    const body = saidBy(ctx.body);
     const inactive = oidc.route === 'introspection' && body.active === false && isNew(service, String(oidc.params?.['token']));
     const refused = oidc.route === 'token' && DECIDED.includes(body.error);
     if (!inactive && !refused) return;

@@ -11,8 +11,8 @@ export type KeyFault = 'keys_malformed' | 'keys_private' | 'keys_weak' | 'keys_a
 const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 const MEMBERS: { readonly [kty: string]: readonly string[] } = { EC: ['crv', 'x', 'y'], RSA: ['n', 'e'], OKP: ['crv', 'x'] };
 const COMMON = ['kty', 'kid', 'use', 'alg', 'key_ops', 'x5c', 'x5t', 'x5t#S256'];
-/** Algorithms a key may serve. RS256 is not one of FAPI 2.0 §5.4.1. */
-const ALGORITHMS = { EC: ['ES256'], RSA: ['PS256', 'RS256'], OKP: ['EdDSA', 'Ed25519'] } as const;
+/** Algorithms a key may serve: those of FAPI 2.0 §5.4.1, for every profile. */
+const ALGORITHMS = { EC: ['ES256'], RSA: ['PS256'], OKP: ['EdDSA', 'Ed25519'] } as const;
 const RSA_BYTES = 256;
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -32,14 +32,14 @@ const strength = (key: Record<string, unknown>): boolean => {
   }
 };
 
-const keyFault = (key: unknown, fapi: boolean): KeyFault | undefined => {
+const keyFault = (key: unknown): KeyFault | undefined => {
   if (!isObject(key) || typeof key['kty'] !== 'string') return 'keys_malformed';
   if (PRIVATE.some((member) => Object.hasOwn(key, member))) return 'keys_private';
   const { kty, kid, use, alg } = key;
   if (kty !== 'EC' && kty !== 'RSA' && kty !== 'OKP') return 'keys_algorithm';
   if (kid !== undefined && (typeof kid !== 'string' || !/^[\x21-\x7e]{1,128}$/.test(kid))) return 'keys_malformed';
   if (use !== undefined && use !== 'sig') return 'keys_malformed';
-  const allowed: readonly string[] = ALGORITHMS[kty].filter((name) => !(fapi && name === 'RS256'));
+  const allowed: readonly string[] = ALGORITHMS[kty];
   if (alg !== undefined && !(typeof alg === 'string' && allowed.includes(alg))) return 'keys_algorithm';
   return strength(key) ? undefined : 'keys_weak';
 };
@@ -51,12 +51,12 @@ const pick = (key: Record<string, unknown>): PublicJwk => {
 };
 
 /** Reads a registered key set (RFC 7517): 1 to 10 public signing keys, P-256, RSA of 2048 bits or more, or Ed25519. */
-export const readPublicKeys = (value: unknown, fapi: boolean): PublicKeySet | { readonly fault: KeyFault } => {
+export const readPublicKeys = (value: unknown): PublicKeySet | { readonly fault: KeyFault } => {
   if (!isObject(value) || !Array.isArray(value['keys'])) return { fault: 'keys_malformed' };
   const keys: readonly unknown[] = value['keys'];
   if (keys.length < 1 || keys.length > 10) return { fault: 'keys_malformed' };
   for (const key of keys) {
-    const fault = keyFault(key, fapi);
+    const fault = keyFault(key);
     if (fault) return { fault };
   }
   const picked = keys.filter(isObject).map(pick);

@@ -119,7 +119,7 @@ const readAuthentication = (reader: Reader, profile: Profile): { method: AuthMet
     return { method, jwks: undefined };
   }
   if (method !== 'private_key_jwt') reader.fault('jwks', 'keys_unused');
-  const jwks = readPublicKeys(given, profile === 'fapi2');
+  const jwks = readPublicKeys(given);
   if ('keys' in jwks) return { method, jwks };
   reader.fault('jwks', jwks.fault);
   return { method, jwks: undefined };

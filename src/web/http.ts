@@ -177,6 +177,22 @@ const PROVIDED = /^\/oidc\/(auth|token|userinfo|introspection|revocation|jwks|pa
 /** What leaves a row for each request: RFC 6749 §4.1.1, RFC 9126. Not the address where an authorization goes on. */
 const BEGINS = /^\/oidc\/(auth|par)\/?(?:\?|$)/;
 
+/**
+ * A request that another site's form posts (OpenID Connect Core §3.1.2.1, RP-Initiated Logout §2) is asked again as a GET: a browser sends no cookie
+ * of ours with such a post (`SameSite=Lax`), and 303 posts nothing twice (claim P16).
+ */
+const requestsByPost =
+  (issuer: string) =>
+  async (app: FastifyInstance): Promise<void> => {
+    app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string', bodyLimit: 8_192 }, (_request, body, done) =>
+      done(null, body),
+    );
+    for (const path of ['/auth', '/session/end'])
+      app.post(`/oidc${path}`, (request, reply) =>
+        reply.redirect(`${issuer}${path}?${new URLSearchParams(typeof request.body === 'string' ? request.body : '')}`, 303),
+      );
+  };
+
 /** The provider under `/oidc`, and the RFC 8414 address of its metadata. Its addresses come from the issuer, never from the Host header (claim I4). */
 const mountProvider =
   (site: Site, kit: Kit) =>
@@ -212,6 +228,7 @@ const mountProvider =
       if (PROVIDED.test(request.raw.url ?? '')) provider(request, reply);
       else reply.callNotFound(); // the library would answer two words of English, without a code
     });
+    await app.register(requestsByPost(site.issuer));
     app.get('/.well-known/oauth-authorization-server/oidc', (request, reply) => {
       serve(() => '/.well-known/oauth-authorization-server')(request, reply);
     });

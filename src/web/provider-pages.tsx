@@ -1,7 +1,7 @@
 import type { ProviderPages } from '../provider/parts.ts';
 import { ErrorPage } from './views/error.tsx';
 import type { Frame } from './views/layout.tsx';
-import { LogoutPage, SignedOutPage } from './views/leaving.tsx';
+import { CallbackPage, LogoutPage, SignedOutPage } from './views/leaving.tsx';
 import { render } from './views/render.ts';
 
 /** Codes of the library's errors that have a sentence of their own. Every other one is a request that a service got wrong. */
@@ -20,6 +20,7 @@ export const createProviderPages = (config: { readonly helpNumber: string }): Pr
         <ErrorPage frame={frame} code={known ? (CODES[error] ?? 'invalid_request') : 'interaction_expired'} facts={{ help: config.helpNumber }} />,
       ),
     logout: async (formHtml) => render(<LogoutPage frame={frame} formHtml={formHtml} />),
+    callback: async (formHtml) => render(<CallbackPage frame={frame} formHtml={formHtml} />),
     loggedOut: async () => render(<SignedOutPage frame={frame} />),
   };
 };

@@ -31,6 +31,8 @@ export const ROUTES: Readonly<Record<string, Says>> = {
   'GET /verifier/:code': 'whoever holds the paper compares it',
   'GET /verifier-le-journal': PUBLIC,
   'GET /verifier-le-journal/comment': PUBLIC,
+  'POST /oidc/auth': 'asked again as a GET',
+  'POST /oidc/session/end': 'asked again as a GET',
   'POST /api/v1/actions': ['action.reported', 'action.refused'],
   'POST /api/v1/sms/replies': ['consent.answered', 'mandate.consented', 'mandate.refused', ...STOP],
   'POST /api/v1/sms/receipts': ['message.received'],

@@ -13,7 +13,7 @@ import { HowVerifiedPage } from '../../src/web/views/evidence.tsx';
 import { HomePage } from '../../src/web/views/home.tsx';
 import { ConfirmPage, PickPersonPage, PickThemePage } from '../../src/web/views/interaction.tsx';
 import type { Frame } from '../../src/web/views/layout.tsx';
-import { InfoPage, LogoutPage, SignedOutPage, StayedPage } from '../../src/web/views/leaving.tsx';
+import { CallbackPage, InfoPage, LogoutPage, SignedOutPage, StayedPage } from '../../src/web/views/leaving.tsx';
 import { LostConfirmPage, LostDonePage, LostPage, LostSentPage } from '../../src/web/views/lost.tsx';
 import { MandateDaysPage, MandateReadPage, MandateThemesPage } from '../../src/web/views/mandate.tsx';
 import type { AttestationData, MandateTextData } from '../../src/web/views/mandate-blocks.ts';
@@ -768,6 +768,12 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
     'bar-done': <BarPage {...bar} barred />,
     'audit-empty': <AuditPage {...audit} results={{ rows: [] }} />,
     logout: <LogoutPage frame={open} formHtml={LOGOUT_FORM} />,
+    callback: (
+      <CallbackPage
+        frame={open}
+        formHtml='<form id="op.callbackForm" method="post" action="https://service.example/retour"><input type="hidden" name="code" value="x"/></form>'
+      />
+    ),
     'signed-out': <SignedOutPage frame={open} />,
     'info-accessibility': <InfoPage frame={open} page="accessibility" />,
     'info-personal-data': <InfoPage frame={open} page="personalData" />,

@@ -170,7 +170,7 @@ test('every form that changes something carries its token, and every field has a
   for (const [name, node] of Object.entries(samples('fr'))) {
     const html = render(node);
     for (const [form] of html.matchAll(/<form[^>]*method="post"[^>]*>.*?<\/form>/gs))
-      assert.ok(/name="_csrf" value="csrf-token-0001"/.test(form) || /op\.logoutForm/.test(form), `${name}: ${form.slice(0, 80)}`);
+      assert.ok(/name="_csrf" value="csrf-token-0001"/.test(form) || /op\.(logout|callback)Form/.test(form), `${name}: ${form.slice(0, 80)}`);
     for (const [field] of html.matchAll(/<(?:input|select)(?![^>]*type="hidden")[^>]*>/g)) {
       const id = /\sid="([^"]+)"/.exec(field)?.[1];
       assert.ok(id !== undefined && /\sname="[^"]+"/.test(field) && html.includes(`for="${id}"`), `${name}: ${field}`);

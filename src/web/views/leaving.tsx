@@ -7,6 +7,7 @@ import { PATHS } from './paths.ts';
 
 /** Id that the provider library gives to the form it hands over. */
 const LOGOUT_FORM = 'op.logoutForm';
+const CALLBACK_FORM = 'op.callbackForm';
 
 /** Asks before ending the provider's session. `formHtml` is the library's own form, not escaped: our two buttons submit it. */
 export const LogoutPage = ({ frame, formHtml }: { frame: Frame; formHtml: string }): JSX.Element => {
@@ -22,6 +23,23 @@ export const LogoutPage = ({ frame, formHtml }: { frame: Frame; formHtml: string
         </Button>
         <Button form={LOGOUT_FORM} kind="secondary" id="logout-no">
           {words.no}
+        </Button>
+      </Actions>
+    </Layout>
+  );
+};
+
+/** Ends a request whose answer is posted to the service (`response_mode=form_post`). `formHtml` is not escaped: our button submits it. */
+export const CallbackPage = ({ frame, formHtml }: { frame: Frame; formHtml: string }): JSX.Element => {
+  const words = t(frame.lang).signIn.callback;
+  return (
+    <Layout {...frame} title={words.title} width="narrow">
+      <h1>{words.title}</h1>
+      <p class="lead">{words.text}</p>
+      {raw(formHtml)}
+      <Actions>
+        <Button form={CALLBACK_FORM} id="callback">
+          {words.button}
         </Button>
       </Actions>
     </Layout>

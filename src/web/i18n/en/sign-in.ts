@@ -107,6 +107,11 @@ export const signIn: Catalogue['signIn'] = {
     yes: 'Sign out',
     no: 'Stay signed in',
   },
+  callback: {
+    title: 'You are going back to the service',
+    text: 'The answer of Relais is ready. The service receives it when you continue.',
+    button: 'Continue to the service',
+  },
   organisations: {
     title: 'Which organisation are you working for?',
     text: 'You will see only the mandates of this organisation.',

@@ -110,6 +110,11 @@ export const signIn = {
     yes: 'Se déconnecter',
     no: 'Rester connecté',
   },
+  callback: {
+    title: 'Vous revenez au service',
+    text: 'La réponse de Relais est prête. Le service la reçoit quand vous continuez.',
+    button: 'Continuer vers le service',
+  },
   organisations: {
     title: 'Pour quelle structure travaillez-vous ?',
     text: 'Vous verrez seulement les mandats de cette structure.',
