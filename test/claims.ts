@@ -101,6 +101,7 @@ const PROMISES = {
   U8: 'When the civil identity of a known account changes, nothing is merged in silence.',
   U9: 'An incomplete identity gets a plain page, and no row.',
   U10: 'A forged, unknown, doubled or late message of the gateway is never a consent.',
+  K3: 'When a service changes its keys, both are accepted during the time that was agreed, and then the new ones alone.',
   C1: 'Cut anywhere, a step is whole or not there, and the person goes on.',
   C5: 'A missing, weak or demonstration setting refuses to start, and all of them are named at once.',
   V1: 'No personal data in logs, addresses or errors.',

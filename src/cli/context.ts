@@ -169,6 +169,7 @@ export const createDomain = (parts: {
       store: serviceStore,
       administrations: administrationStore,
       approvals,
+      endSessions,
       allowLoopback: parts.allowLoopback,
       refusesAddress: createOutgoing({ allowLoopback: parts.allowLoopback }).refuses,
     }),

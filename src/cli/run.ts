@@ -18,10 +18,12 @@ import { numberCommands } from './numbers.ts';
 import { organisationCommands } from './organisations.ts';
 import { peopleCommands } from './people.ts';
 import { retentionCommands } from './retention.ts';
+import { serviceChangeCommands } from './service-changes.ts';
 import { serviceCommands } from './services.ts';
 
 export const houseCommands: readonly HouseCommand[] = [
   ...serviceCommands,
+  ...serviceChangeCommands,
   ...organisationCommands,
   ...numberCommands,
   ...peopleCommands,

@@ -1,4 +1,6 @@
+import { equal } from '../kernel/crypto.ts';
 import { readRegistration } from '../services/registration.ts';
+import type { Difference } from '../services/revision.ts';
 import type { Registered, ServiceRefusal } from '../services/services.ts';
 import { AS_FLAGS, EXIT, type HouseCommand, type Input, type Io, JSON_FLAG, table } from './command.ts';
 import type { CommandContext, Domain } from './context.ts';
@@ -63,17 +65,36 @@ const registrationOf = async (input: Input, domain: Domain, io: Io): Promise<{ r
   return { asked };
 };
 
-const tell = (made: Registered, input: Input, context: CommandContext, io: Io): number => {
-  const { service, approval, clientSecret } = made;
+/** Differences as lines: `+` comes, `-` leaves, `~` changes. */
+export const differenceLines = (found: readonly Difference[]): string[] =>
+  found.length === 0
+    ? ['  nothing differs']
+    : found.map(({ what, was, becomes }) => {
+        if (was === undefined) return `  + ${what}: ${becomes}`;
+        return becomes === undefined ? `  - ${what}: ${was}` : `  ~ ${what}: ${was}  ->  ${becomes}`;
+      });
+
+export const tell = (made: Registered, input: Input, context: CommandContext, io: Io): number => {
+  const { service, revision, differences, approval, clientSecret } = made;
   const issuer = `${context.publicUrl}/oidc`;
   const fingerprint = approval.hash.toString('hex');
   if (input.on('json')) {
     io.out(
-      JSON.stringify({ id: service.id, issuer, approval: approval.id, hash: fingerprint, ...(clientSecret === undefined ? {} : { clientSecret }) }),
+      JSON.stringify({
+        id: service.id,
+        issuer,
+        revision,
+        differences,
+        approval: approval.id,
+        hash: fingerprint,
+        ...(clientSecret === undefined ? {} : { clientSecret }),
+      }),
     );
     return EXIT.done;
   }
-  io.out(`${service.name} is registered and waits for a second opérateur.`);
+  if (revision === 1) io.out(`${service.name} is registered and waits for a second opérateur.`);
+  else io.out(`Revision ${revision} of ${service.name} waits for a second opérateur; until then the service goes on as it is.`);
+  if (revision > 1) for (const line of differenceLines(differences)) io.out(line);
   io.out(`  issuer       ${issuer}\n  client_id    ${service.id}`);
   if (clientSecret !== undefined) io.out(`  secret       ${clientSecret}\n  (shown once, and not kept: store it now)`);
   io.out(`  fingerprint  ${fingerprint}`);
@@ -91,7 +112,7 @@ const register = async (input: Input, context: CommandContext, io: Io): Promise<
   if ('faults' in read) return { refused: 'registration_invalid', faults: read.faults };
   const askedBy = await proveOperateur(input, domain, io);
   if (typeof askedBy !== 'string') return askedBy;
-  return input.on('change') ? domain.services.change(asked, { askedBy }) : domain.services.add(asked, { askedBy });
+  return input.on('change') ? domain.services.change(asked, { askedBy, newSecret: input.on('new-secret') }) : domain.services.add(asked, { askedBy });
 };
 
 const add: HouseCommand = {
@@ -117,7 +138,8 @@ const add: HouseCommand = {
     { name: 'sector', kind: 'text', value: 'ID', help: 'shared by services of one administration that must see the same identifiers' },
     { name: 'minimum-consent', kind: 'text', value: 'LEVEL', help: 'eidas1 (default) or eidas2' },
     { name: 'file', kind: 'text', value: 'FILE', help: 'all of this as one JSON object (docs/command-line.md); flags win' },
-    { name: 'change', kind: 'switch', help: 'changes a service that exists: out of use until approved again' },
+    { name: 'change', kind: 'switch', help: 'changes a service that exists, which goes on as it is until another opérateur approves' },
+    { name: 'new-secret', kind: 'switch', help: 'with --change: draws another secret, in force once approved' },
     ...AS_FLAGS,
     JSON_FLAG,
   ],
@@ -132,11 +154,17 @@ export const approveService = async (id: string, input: Input, context: CommandC
   const domain = await context.domain();
   const operateur = await findOperateur(input, domain);
   if (typeof operateur !== 'string') return refuse(io, operateur, input.on('json'));
+  const read = await domain.services.waiting(id);
+  const fingerprint = input.text('fingerprint');
+  if (read && fingerprint !== undefined && !equal(fingerprint, read.hash.toString('hex')))
+    return refuse(io, { refused: 'hash_differs' }, input.on('json'));
+  if (read && !input.on('json'))
+    for (const line of [`Revision ${read.revision.number} of ${id}:`, ...differenceLines(read.differences)]) io.out(line);
   const code = await codeOf(input, io);
   if (code === undefined) return refuse(io, { refused: 'no_code' }, input.on('json'));
   const done = await context.database.run(async (tx) => {
     const answer = await domain.means.verifyCodeIn(tx, operateur, code, 'approval');
-    return 'refused' in answer ? answer : domain.services.approveIn(tx, id, operateur);
+    return 'refused' in answer ? answer : domain.services.approveIn(tx, id, operateur, read?.hash); // what was shown, and nothing else
   });
   domain.journal.nudge();
   if ('refused' in done) return refuse(io, done, input.on('json'));
@@ -147,9 +175,9 @@ export const approveService = async (id: string, input: Input, context: CommandC
 const approve: HouseCommand = {
   name: 'service approve',
   where: 'house',
-  summary: 'approve a registered service, as a second opérateur',
+  summary: 'approve a registered service or a change of it, as a second opérateur',
   subject: { name: 'ID', help: 'client_id of the service' },
-  flags: [...AS_FLAGS, JSON_FLAG],
+  flags: [{ name: 'fingerprint', kind: 'text', value: 'HEX', help: 'the one that was read; another is refused' }, ...AS_FLAGS, JSON_FLAG],
   run: (input, context, io) => approveService(input.subject, input, context, io),
 };
 
@@ -165,7 +193,11 @@ const disable: HouseCommand = {
     if (typeof actor !== 'string') return refuse(io, actor, input.on('json'));
     const done = await domain.services.disable(input.subject, actor);
     if ('refused' in done) return refuse(io, done, input.on('json'));
-    io.out(input.on('json') ? JSON.stringify({ id: input.subject, status: 'disabled' }) : `${done.service.name} is disabled.`);
+    io.out(
+      input.on('json')
+        ? JSON.stringify({ id: input.subject, status: 'disabled', sessions: done.sessions })
+        : `${done.service.name} is disabled; sessions ended: ${done.sessions}.`,
+    );
     return EXIT.done;
   },
 };

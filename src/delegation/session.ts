@@ -22,6 +22,8 @@ export type SessionEnd =
 /** Level of assurance, lowest first. Nothing above `eidas2` is ever said (protocol.md, "Upstream"). */
 export type Level = 'eidas1' | 'eidas2';
 export const lowest = (a: Level, b: Level): Level => (a === 'eidas2' && b === 'eidas2' ? 'eidas2' : 'eidas1');
+/** Says whether a session of this level is enough for a démarche. */
+export const reaches = (level: Level, demarche: { readonly level?: Level }): boolean => demarche.level !== 'eidas2' || level === 'eidas2';
 
 /** Everything that a token, userinfo or introspection says of a live delegated session. */
 export interface DelegatedSession {

@@ -10,7 +10,7 @@ import { type Actor, type ActorRefusal, checkActor, grantable, habilitatedThemes
 import type { Theme } from '../organisations/theme.ts';
 import type { Demarche } from '../services/service.ts';
 import { firstName, isSamePerson, type Usager } from '../usagers/usager.ts';
-import { type Level, lowest, mandateIdentifier, SESSION_MINUTES, type SessionEnd } from './session.ts';
+import { type Level, lowest, mandateIdentifier, reaches, SESSION_MINUTES, type SessionEnd } from './session.ts';
 
 /** One person an aidant may act for at a service, now. */
 export interface Candidate {
@@ -55,7 +55,7 @@ export interface OpeningFacts {
     readonly minimumConsent: Level;
   };
   /** The service's démarches of the chosen theme. */
-  readonly demarches: readonly Pick<Demarche, 'code' | 'effect'>[];
+  readonly demarches: readonly Pick<Demarche, 'code' | 'effect' | 'level'>[];
 }
 
 export interface EndedSession {
@@ -231,15 +231,24 @@ const checkOpening = (facts: OpeningFacts, asked: Opening, now: Date): OpenRefus
   if (!granted.includes(asked.theme)) return 'theme_not_covered';
   if (mandate.barred) return 'mandate_barred';
   if (mandate.used) return 'mandate_used';
-  return isBound(facts, asked) && allowedHere(facts, asked).length === 0 ? 'demarche_not_covered' : undefined;
+  if (!isBound(facts, asked) || allowedHere(facts, asked).length > 0) return undefined;
+  return inMandate(facts, asked).length > 0 ? 'unmet_level' : 'demarche_not_covered';
 };
 
-/** Says whether a session is held to some démarches: because its mandate is, or because the service asked for one. */
-const isBound = (facts: OpeningFacts, asked: Opening): boolean => isHeld(facts.mandate.narrowing) || asked.demarche !== undefined;
+/** The level of the session: the lesser of the person's proof and of the aidant's sign-in. */
+const levelOf = (facts: OpeningFacts, asked: Opening): Level => lowest(proofOf(facts), asked.aidantAcr);
 
-/** Mandate ∩ service ∩ asked, in démarches (claim M7). */
-const allowedHere = (facts: OpeningFacts, asked: Opening): OpeningFacts['demarches'] =>
+/** Says whether a session is held to some démarches: its mandate is, the service asked for one, or one asks for more than its level. */
+const isBound = (facts: OpeningFacts, asked: Opening): boolean =>
+  isHeld(facts.mandate.narrowing) || asked.demarche !== undefined || facts.demarches.some((each) => !reaches(levelOf(facts, asked), each));
+
+/** Mandate ∩ service ∩ asked, in démarches (claim M7), whatever their level. */
+const inMandate = (facts: OpeningFacts, asked: Opening): OpeningFacts['demarches'] =>
   covered(facts.mandate.narrowing, facts.demarches).filter(({ code }) => asked.demarche === undefined || code === asked.demarche);
+
+/** The same, at the level of the session. */
+const allowedHere = (facts: OpeningFacts, asked: Opening): OpeningFacts['demarches'] =>
+  inMandate(facts, asked).filter((each) => reaches(levelOf(facts, asked), each));
 
 export const createSessions = (parts: {
   transactions: Transactions;
@@ -291,7 +300,7 @@ export const createSessions = (parts: {
       organisationId: asked.organisationId,
       usagerId: facts.usager.id,
       serviceId: asked.serviceId,
-      acr: lowest(proofOf(facts), asked.aidantAcr),
+      acr: levelOf(facts, asked),
       aidantAcr: asked.aidantAcr,
       aidantAmr: asked.aidantAmr,
       authTime: asked.authTime,

@@ -239,8 +239,19 @@ export const KINDS = {
     profile: administration(text),
     hash: administration(text),
   }),
-  'service.approved': kind('staff', NO_USAGER, ADMINISTRATION, { name: administration(text), hash: administration(text) }),
-  'service.disabled': kind('staff', NO_USAGER, ADMINISTRATION, { name: administration(text) }),
+  /** Beside what is in force: `changes` names what would differ. */
+  'service.change-asked': kind('staff', NO_USAGER, ADMINISTRATION, {
+    name: administration(text),
+    hash: administration(text),
+    revision: administration(number),
+    changes: administration(list(text)),
+  }),
+  'service.approved': kind('staff', NO_USAGER, ADMINISTRATION, {
+    name: administration(text),
+    hash: administration(text),
+    revision: optional(administration(number)),
+  }),
+  'service.disabled': kind('staff', NO_USAGER, ADMINISTRATION, { name: administration(text), sessions: optional(administration(number)) }),
   'approval.asked': kind('staff', NO_USAGER, NONE, APPROVAL),
   'approval.given': kind('staff', NO_USAGER, NONE, APPROVAL),
   'approval.refused': kind('staff', NO_USAGER, NONE, { ...APPROVAL, ...REASON }),

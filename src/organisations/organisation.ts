@@ -15,12 +15,12 @@ export interface Organisation {
 }
 
 /**
- * Ends the live delegated sessions of an organisation, of an aidant, or of an aidant in one organisation, in the caller's transaction, and
- * returns how many. The services concerned are told through the deliveries that it writes.
+ * Ends the live delegated sessions of an organisation, of an aidant, of an aidant in one organisation, or at a service, in the caller's
+ * transaction, and returns how many. The services concerned are told through the deliveries that it writes.
  */
 export type EndSessions = (
   tx: Transaction,
-  whose: { readonly organisationId?: OrganisationId; readonly aidantId?: AidantId },
+  whose: { readonly organisationId?: OrganisationId; readonly aidantId?: AidantId; readonly serviceId?: string; readonly theme?: Theme },
   reason: 'suspended',
 ) => Promise<number>;
 

@@ -1,12 +1,11 @@
 import type { ActionStore, Claim, ReportedSession } from '../actions/actions.ts';
-import type { Theme } from '../organisations/theme.ts';
-import type { Effect } from '../services/service.ts';
 import { rows, run } from './database.ts';
+import { type DemarcheJson, readDemarcheJson } from './services.ts';
 import { sql } from './sql.ts';
 
 type SessionRow = Omit<ReportedSession, 'demarches' | 'heldTo'> & {
   held_to: string[] | null;
-  catalogue: { code: string; fr: string; en: string; themes: Theme[]; effect: Effect }[];
+  catalogue: DemarcheJson[] | null;
 };
 
 export const actionStore: ActionStore = {
@@ -24,14 +23,15 @@ export const actionStore: ActionStore = {
         select d.id, d.service_id "serviceId", s.administration_id "administrationId", d.usager_id "usagerId", d.aidant_id "aidantId", d.organisation_id "organisationId",
           d.mandate_id "mandateId", d.theme, d.demarches held_to, d.opened_at "openedAt", d.reported_at is not null reported, least(d.ended_at, d.expires_at) "endsAt", split_part(a.given_name, ' ', 1) "aidantName",
           o.name "organisationName", s.name "serviceName",
-          (select jsonb_agg(jsonb_build_object('code', e.code, 'fr', e.label_fr, 'en', e.label_en, 'themes', e.themes, 'effect', e.effect))
-            from demarche e where e.service_id = s.id) catalogue
+          (select jsonb_agg(jsonb_build_object('code', e.code, 'label_fr', e.label_fr, 'label_en', e.label_en, 'themes', e.themes, 'effect', e.effect,
+              'level', e.level, 'max_age', e.max_age))
+            from demarche e where e.service_id = s.id and (e.until is null or e.until > d.opened_at)) catalogue
         from held d join service s on s.id = d.service_id join staff a on a.id = d.aidant_id join organisation o on o.id = d.organisation_id`,
     );
     return found.map(({ catalogue, held_to, ...session }) => ({
       ...session,
       heldTo: held_to ?? undefined,
-      demarches: (catalogue ?? []).map(({ code, fr, en, themes, effect }) => ({ code, labelFr: fr, labelEn: en, themes, effect })),
+      demarches: (catalogue ?? []).map(readDemarcheJson),
     }));
   },
   async markReported(tx, ids, now) {

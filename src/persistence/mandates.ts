@@ -81,7 +81,7 @@ export const createMandateStore = (): MandateStore => ({
       tx,
       sql`select e.code, e.label_fr fr, e.label_en en, e.themes, e.effect, s.name service
         from demarche e join service s on s.id = e.service_id and s.status = 'approved' and s.delegation_supported
-        where e.themes && ${themes}::text[] and s.themes && ${themes}::text[] order by s.name, e.label_fr, e.code`,
+        where e.until is null and e.themes && ${themes}::text[] and s.themes && ${themes}::text[] order by s.name, e.label_fr, e.code`,
     );
     return found.map((each) => ({
       code: each.code,

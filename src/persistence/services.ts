@@ -4,7 +4,8 @@ import type { Theme } from '../organisations/theme.ts';
 import type { Administration } from '../services/administration.ts';
 import type { AdministrationStore } from '../services/administrations.ts';
 import type { PublicKeySet } from '../services/public-keys.ts';
-import { type Demarche, metadataOf, type Registration, type Service } from '../services/service.ts';
+import type { Revision } from '../services/revision.ts';
+import { type Demarche, metadataOf, type Registration, registrationContent, type Service } from '../services/service.ts';
 import type { ServiceStore } from '../services/services.ts';
 import { row, rows, run } from './database.ts';
 import { sql } from './sql.ts';
@@ -64,9 +65,31 @@ interface ServiceRow {
   metadata: Metadata;
   status: Service['status'];
   version: number;
+  revision: number | null;
   created_at: Date;
-  demarches: { code: string; label_fr: string; label_en: string; themes: Theme[]; effect: Demarche['effect'] }[];
+  demarches: DemarcheJson[];
 }
+
+export interface DemarcheJson {
+  code: string;
+  label_fr: string;
+  label_en: string;
+  themes: Theme[];
+  effect: Demarche['effect'];
+  level?: 'eidas1' | 'eidas2';
+  max_age?: number | null;
+}
+
+/** Reads a démarche as the catalogue and the revisions write it. */
+export const readDemarcheJson = (it: DemarcheJson): Demarche => ({
+  code: it.code,
+  labelFr: it.label_fr,
+  labelEn: it.label_en,
+  themes: it.themes,
+  effect: it.effect,
+  ...(it.level === 'eidas2' ? { level: it.level } : {}),
+  ...(it.max_age === undefined || it.max_age === null ? {} : { maxAge: it.max_age }),
+});
 
 const fromMetadata = (it: Metadata) => ({
   redirectUris: it.redirect_uris,
@@ -91,10 +114,11 @@ const toService = (found: ServiceRow): Service => ({
   themes: found.themes,
   delegationSupported: found.delegation_supported,
   minimumConsent: found.minimum_consent,
-  demarches: found.demarches.map((it) => ({ code: it.code, labelFr: it.label_fr, labelEn: it.label_en, themes: it.themes, effect: it.effect })),
+  demarches: found.demarches.map(readDemarcheJson),
   ...fromMetadata(found.metadata),
   status: found.status,
   version: found.version,
+  revision: found.revision ?? undefined,
   createdAt: found.created_at,
 });
 
@@ -103,23 +127,68 @@ const read = async (tx: Transaction, id: string | null): Promise<Service[]> => {
   const found = await rows<ServiceRow>(
     tx,
     sql`select s.id, s.name, s.administration_id, a.name as administration_name, s.profile, s.sector, s.themes, s.delegation_supported,
-               s.minimum_consent, s.metadata, s.status, s.version, s.created_at,
+               s.minimum_consent, s.metadata, s.status, s.version, s.revision, s.created_at,
                coalesce((select json_agg(json_build_object('code', d.code, 'label_fr', d.label_fr, 'label_en', d.label_en, 'themes', d.themes,
-                   'effect', d.effect) order by d.code) from demarche d where d.service_id = s.id), '[]'::json) as demarches
+                   'effect', d.effect, 'level', d.level, 'max_age', d.max_age) order by d.code)
+                 from demarche d where d.service_id = s.id and d.until is null), '[]'::json) as demarches
         from service s join administration a on a.id = s.administration_id
         where s.id = any(coalesce(${id === null ? null : [id]}::text[], array(select every.id from service every))) order by s.id`,
   );
   return found.map(toService);
 };
 
-const writeDemarches = async (tx: Transaction, serviceId: string, demarches: readonly Demarche[]): Promise<void> => {
+/** Makes the catalogue of a service what its revision says; a démarche that left is kept, and says since when. */
+const writeDemarches = async (tx: Transaction, serviceId: string, demarches: readonly Demarche[], at: Date): Promise<void> => {
+  const codes = demarches.map(({ code }) => code);
+  await run(tx, sql`update demarche set until = ${at} where service_id = ${serviceId} and until is null and not code = any (${codes}::text[])`);
   for (const it of demarches)
     await run(
       tx,
-      sql`insert into demarche (service_id, code, label_fr, label_en, themes, effect)
-          values (${serviceId}, ${it.code}, ${it.labelFr}, ${it.labelEn}, ${[...it.themes]}, ${it.effect})`,
+      sql`insert into demarche (service_id, code, label_fr, label_en, themes, effect, level, max_age)
+          values (${serviceId}, ${it.code}, ${it.labelFr}, ${it.labelEn}, ${[...it.themes]}, ${it.effect}, ${it.level ?? 'eidas1'}, ${it.maxAge ?? null})
+          on conflict (service_id, code) do update set label_fr = excluded.label_fr, label_en = excluded.label_en, themes = excluded.themes,
+            level = excluded.level, max_age = excluded.max_age`,
     );
 };
+
+type Content = Omit<ServiceRow, 'administration_id' | 'administration_name' | 'status' | 'version' | 'revision' | 'created_at'> & {
+  administration: AdministrationId;
+};
+
+interface RevisionRow {
+  number: number;
+  registration: Content;
+  state: Revision['state'];
+  asked_by: string;
+  asked_at: Date;
+  approval_id: string | null;
+}
+
+/** Reads back what `registrationContent` wrote. */
+const fromContent = (it: Content): Registration => ({
+  id: it.id,
+  name: it.name,
+  administrationId: it.administration,
+  profile: it.profile,
+  sector: it.sector,
+  themes: it.themes,
+  delegationSupported: it.delegation_supported,
+  minimumConsent: it.minimum_consent,
+  demarches: it.demarches.map(readDemarcheJson),
+  ...fromMetadata(it.metadata),
+});
+
+const toRevision = (found: RevisionRow): Revision => ({
+  number: found.number,
+  registration: fromContent(found.registration),
+  state: found.state,
+  askedBy: found.asked_by,
+  askedAt: found.asked_at,
+  approvalId: found.approval_id ?? undefined,
+});
+
+const decide = (tx: Transaction, id: string, state: Revision['state'], at: Date): Promise<number> =>
+  run(tx, sql`update service_revision set state = ${state}, decided_at = ${at} where service_id = ${id} and state = 'waiting'`);
 
 const metadataJson = (it: Registration): string => JSON.stringify(metadataOf(it));
 
@@ -132,18 +201,45 @@ export const serviceStore: ServiceStore = {
           values (${it.id}, ${it.name}, ${it.administrationId}, ${it.profile}, ${it.sector}, ${[...it.themes]}, ${it.delegationSupported},
                   ${it.minimumConsent}, ${metadataJson(it)}::jsonb, 'pending', ${createdAt}) on conflict (id) do nothing`,
     );
-    if (made === 1) await writeDemarches(tx, it.id, it.demarches);
     return made === 1;
   },
-  replace: async (tx, it) => {
+  ask: async (tx, { registration, askedBy, at, approvalId }) => {
+    await decide(tx, registration.id, 'replaced', at);
+    const made = await row<{ number: number }>(
+      tx,
+      sql`insert into service_revision (service_id, number, registration, state, asked_by, asked_at, approval_id)
+          select ${registration.id}, coalesce(max(r.number), 0) + 1, ${JSON.stringify(registrationContent(registration))}::jsonb, 'waiting', ${askedBy},
+            ${at}::timestamptz, ${approvalId} from service_revision r where r.service_id = ${registration.id} returning number`,
+    );
+    return made?.number ?? 0;
+  },
+  waiting: async (tx, id) => {
+    const found = await row<RevisionRow>(
+      tx,
+      sql`select number, registration, state, asked_by, asked_at, approval_id from service_revision where service_id = ${id} and state = 'waiting'`,
+    );
+    return found && toRevision(found);
+  },
+  revisions: async (tx, id) =>
+    (
+      await rows<RevisionRow>(
+        tx,
+        sql`select number, registration, state, asked_by, asked_at, approval_id from service_revision where service_id = ${id} order by number desc`,
+      )
+    ).map(toRevision),
+  enforce: async (tx, { number, registration: it }, at) => {
+    await decide(tx, it.id, 'approved', at);
     await run(
       tx,
       sql`update service set name = ${it.name}, themes = ${[...it.themes]}, delegation_supported = ${it.delegationSupported},
-                 metadata = ${metadataJson(it)}::jsonb, status = 'pending', version = version + 1 where id = ${it.id}`,
+                 metadata = ${metadataJson(it)}::jsonb, revision = ${number}, status = 'approved', version = version + 1 where id = ${it.id}`,
     );
-    await run(tx, sql`delete from demarche where service_id = ${it.id}`);
-    await writeDemarches(tx, it.id, it.demarches);
+    await writeDemarches(tx, it.id, it.demarches, at);
   },
+  withdraw: async (tx, id, at) => {
+    await decide(tx, id, 'withdrawn', at);
+  },
+  codes: (tx, id) => rows(tx, sql`select code, effect, until is not null retired from demarche where service_id = ${id}`),
   find: async (tx, id) => (await read(tx, id))[0],
   lock: async (tx, id) => {
     const locked = await row<{ id: string }>(tx, sql`select id from service where id = ${id} for update`);

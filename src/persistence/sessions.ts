@@ -91,7 +91,7 @@ interface OpeningRow extends UsagerColumns, NarrowingColumns {
   minimum_consent: 'eidas1' | 'eidas2';
   used: boolean;
   barred: boolean;
-  catalogue: { code: string; effect: Effect }[] | null;
+  catalogue: { code: string; effect: Effect; level: 'eidas1' | 'eidas2' }[] | null;
 }
 
 const readOpening = (found: OpeningRow): OpeningFacts => ({
@@ -132,7 +132,7 @@ const readOpening = (found: OpeningRow): OpeningFacts => ({
     themes: found.service_themes,
     minimumConsent: found.minimum_consent,
   },
-  demarches: found.catalogue ?? [],
+  demarches: (found.catalogue ?? []).map(({ code, effect, level }) => ({ code, effect, ...(level === 'eidas2' ? { level } : {}) })),
 });
 
 export const createSessionStore = (): SessionStore => ({
@@ -156,7 +156,7 @@ export const createSessionStore = (): SessionStore => ({
             and exists (select 1 from mandate n where n.id = g.mandate_id and not s.administration_id = any (n.barred)
               and not (n.single_use and exists (select 1 from delegated_session d where d.mandate_id = n.id and d.single_use))
               and (n.demarches is null and not n.read_only and ${query.demarche ?? null}::text is null
-                or exists (select 1 from demarche e where e.service_id = s.id and g.theme = any (e.themes)
+                or exists (select 1 from demarche e where e.service_id = s.id and e.until is null and g.theme = any (e.themes)
                   and (${query.demarche ?? null}::text is null or e.code = ${query.demarche ?? null}::text)
                   and (n.demarches is null or n.demarches @> jsonb_build_array(jsonb_build_object('code', e.code)))
                   and (not n.read_only or e.effect = 'read'))))
@@ -189,7 +189,8 @@ export const createSessionStore = (): SessionStore => ({
           s.id service_id, s.name service_name, s.administration_id, s.sector, s.status service_status, s.delegation_supported, s.themes service_themes, s.minimum_consent,
           m.demarches, m.read_only, m.single_use, m.single_use and exists (select 1 from delegated_session d where d.mandate_id = m.id and d.single_use) used,
           s.administration_id = any (m.barred) barred,
-          (select json_agg(json_build_object('code', e.code, 'effect', e.effect)) from demarche e where e.service_id = s.id and ${theme} = any (e.themes)) catalogue
+          (select json_agg(json_build_object('code', e.code, 'effect', e.effect, 'level', e.level)) from demarche e
+            where e.service_id = s.id and e.until is null and ${theme} = any (e.themes)) catalogue
         from w
         join membership b on b.aidant_id = w.holder_id and b.organisation_id = w.organisation_id
         join staff a on a.id = b.aidant_id

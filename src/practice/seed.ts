@@ -200,7 +200,9 @@ export const ensureService = async (
   if (same && knowsSecret) return undefined;
   const registered = must(
     metadata.id,
-    known ? await app.services.change(registration, { askedBy: alice }) : await app.services.add(registration, { askedBy: alice }),
+    known
+      ? await app.services.change(registration, { askedBy: alice, newSecret: !knowsSecret })
+      : await app.services.add(registration, { askedBy: alice }),
   );
   must(metadata.id, await app.services.approve(metadata.id, marc));
   return registered.clientSecret;

@@ -1,4 +1,5 @@
 import type { AdapterPayload, ClientMetadata } from 'oidc-provider';
+import { keysAt } from '../services/public-keys.ts';
 import type { Service } from '../services/service.ts';
 import { ACTIONS_SCOPE, MANDATE_TYPE, scopeOf } from './names.ts';
 
@@ -7,9 +8,9 @@ export const OWN_METADATA = ['delegation_supported', 'relais_profile', 'relais_s
 
 /**
  * Writes a registered service as the library's client metadata. Its profile decides everything that a request could otherwise choose
- * (protocol.md, "Client profiles"). A secret is known by its hash alone, which stands where the library wants a secret.
+ * (protocol.md, "Client profiles"). A key whose end has come is not among its keys. A secret is known by its hash alone, which stands where the library wants a secret.
  */
-export const clientMetadata = (service: Service): AdapterPayload => {
+export const clientMetadata = (service: Service, now: Date): AdapterPayload => {
   const fapi2 = service.profile === 'fapi2';
   const metadata: ClientMetadata = {
     client_id: service.id,
@@ -26,7 +27,7 @@ export const clientMetadata = (service: Service): AdapterPayload => {
     scope: ['openid', ...service.scopes, ...service.themes.map(scopeOf), ...(service.delegationSupported ? [ACTIONS_SCOPE] : [])].join(' '),
     authorization_details_types: [MANDATE_TYPE],
     ...(service.clientSecretHash ? { client_secret: service.clientSecretHash } : {}),
-    ...(service.jwks ? { jwks: service.jwks as NonNullable<ClientMetadata['jwks']> } : {}),
+    ...(service.jwks ? { jwks: keysAt(service.jwks, now) as NonNullable<ClientMetadata['jwks']> } : {}),
     ...(service.backchannelLogoutUri ? { backchannel_logout_uri: service.backchannelLogoutUri, backchannel_logout_session_required: true } : {}),
     ...(fapi2 ? { require_pushed_authorization_requests: true, dpop_bound_access_tokens: true } : {}),
     delegation_supported: service.delegationSupported,

@@ -45,7 +45,7 @@ export const configure = (
     client: async (id) => {
       if (!/^[\w.-]{1,100}$/.test(id)) return undefined; // nobody's id: the database is not asked
       const found = await client(id);
-      return found?.status === 'approved' ? clientMetadata(found) : undefined;
+      return found?.status === 'approved' ? clientMetadata(found, parts.clock.now()) : undefined;
     },
   }),
   jwks: jwks as NonNullable<Configuration['jwks']>,

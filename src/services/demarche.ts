@@ -8,6 +8,8 @@ export type DemarcheFault =
   | 'demarche_label'
   | 'demarche_themes'
   | 'demarche_effect'
+  | 'demarche_level'
+  | 'demarche_max_age'
   | 'demarche_never_delegable'
   | 'demarche_repeated';
 
@@ -50,9 +52,11 @@ const plain = (text: string): string =>
 export const isNeverDelegable = (text: string): boolean => NEVER_DELEGABLE.some((pattern) => pattern.test(plain(text)));
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
-const MEMBERS = ['code', 'labelFr', 'labelEn', 'themes', 'effect'];
+const MEMBERS = ['code', 'labelFr', 'labelEn', 'themes', 'effect', 'level', 'maxAge'];
+const FRESHEST = 60;
+const OLDEST = 86_400;
 
-/** Reads one démarche of a service: `<service>.<word>`, two labels, themes among the service's own, one effect. */
+/** Reads one démarche of a service: `<service>.<word>`, two labels, themes among the service's own, one effect, the sign-in that it asks for. */
 export const readDemarche = (value: unknown, serviceId: string, serviceThemes: readonly Theme[]): Demarche | { readonly fault: DemarcheFault } => {
   if (!isObject(value) || !Object.keys(value).every((member) => MEMBERS.includes(member))) return { fault: 'demarche_malformed' };
   const { code } = value;
@@ -65,5 +69,10 @@ export const readDemarche = (value: unknown, serviceId: string, serviceThemes: r
   const themes = readThemes(value['themes']);
   if (!themes?.length || !themes.every((theme) => serviceThemes.includes(theme))) return { fault: 'demarche_themes' };
   const effect = EFFECTS.find((known) => known === value['effect']);
-  return effect ? { code, labelFr, labelEn, themes, effect } : { fault: 'demarche_effect' };
+  if (!effect) return { fault: 'demarche_effect' };
+  const { level, maxAge } = value;
+  if (level !== undefined && level !== 'eidas1' && level !== 'eidas2') return { fault: 'demarche_level' };
+  const fresh = typeof maxAge === 'number' && Number.isInteger(maxAge) && maxAge >= FRESHEST && maxAge <= OLDEST ? { maxAge } : {};
+  if (maxAge !== undefined && !('maxAge' in fresh)) return { fault: 'demarche_max_age' };
+  return { code, labelFr, labelEn, themes, effect, ...(level === 'eidas2' ? { level } : {}), ...fresh };
 };

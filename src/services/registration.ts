@@ -28,7 +28,9 @@ export type RegistrationFaultCode =
   | 'scope_unknown'
   | 'algorithm_unknown'
   | 'logout_session_required'
-  | 'demarches_without_delegation';
+  | 'demarches_without_delegation'
+  | 'demarche_effect_changed'
+  | 'demarche_code_retired';
 
 /** One thing that is wrong with a registration: which member, and the rule it breaks. */
 export interface RegistrationFault {

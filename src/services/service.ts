@@ -35,6 +35,10 @@ export interface Demarche {
   readonly labelEn: string;
   readonly themes: readonly Theme[];
   readonly effect: Effect;
+  /** The least level of the session; absent: `eidas1`. */
+  readonly level?: 'eidas2';
+  /** How old the aidant's sign-in may be, in seconds; absent: as old as the session. */
+  readonly maxAge?: number;
 }
 
 /** A public service as an administration registered it, before its state. */
@@ -71,10 +75,20 @@ export interface Service extends Registration {
   readonly status: 'pending' | 'approved' | 'disabled';
   /** Goes up with each change of the registration or of the status: a cache key. */
   readonly version: number;
+  /** The revision in force; undefined before the first is approved. */
+  readonly revision: number | undefined;
   readonly createdAt: Date;
 }
 
-const demarcheJson = (it: Demarche): Json => ({ code: it.code, label_fr: it.labelFr, label_en: it.labelEn, themes: it.themes, effect: it.effect });
+const demarcheJson = (it: Demarche): Json => ({
+  code: it.code,
+  label_fr: it.labelFr,
+  label_en: it.labelEn,
+  themes: it.themes,
+  effect: it.effect,
+  ...(it.level ? { level: it.level } : {}),
+  ...(it.maxAge === undefined ? {} : { max_age: it.maxAge }),
+});
 
 /** The part of a registration kept as JSON, under the names of OpenID Connect Registration. */
 export const metadataOf = (it: Registration): { readonly [member: string]: Json | undefined } => ({
@@ -90,23 +104,22 @@ export const metadataOf = (it: Registration): { readonly [member: string]: Json 
   id_token_signed_response_alg: it.idTokenSignedResponseAlg,
 });
 
+/** Everything that was registered, as a revision keeps it. */
+export const registrationContent = (it: Registration) => ({
+  id: it.id,
+  name: it.name,
+  administration: it.administrationId,
+  profile: it.profile,
+  sector: it.sector,
+  themes: it.themes,
+  delegation_supported: it.delegationSupported,
+  minimum_consent: it.minimumConsent,
+  demarches: [...it.demarches].sort((a, b) => (a.code < b.code ? -1 : 1)).map(demarcheJson),
+  metadata: metadataOf(it),
+});
+
 /** The hash that the second person approves: SHA-256 of everything that was registered, in canonical JSON. */
-export const registrationHash = (it: Registration): Buffer =>
-  sha256(
-    'relais/service/v1\n',
-    canonical({
-      id: it.id,
-      name: it.name,
-      administration: it.administrationId,
-      profile: it.profile,
-      sector: it.sector,
-      themes: it.themes,
-      delegation_supported: it.delegationSupported,
-      minimum_consent: it.minimumConsent,
-      demarches: [...it.demarches].sort((a, b) => (a.code < b.code ? -1 : 1)).map(demarcheJson),
-      metadata: metadataOf(it),
-    }),
-  );
+export const registrationHash = (it: Registration): Buffer => sha256('relais/service/v1\n', canonical(registrationContent(it)));
 
 /** The form under which a client secret is kept: it has 256 bits of chance, so one SHA-256 is enough. */
 export const secretHash = (secret: string): string => sha256(secret).toString('hex');

@@ -187,10 +187,12 @@ const BY_HAND = 'shows what is stored';
 const APPROVED: readonly EventType[] = ['approval.given', 'approval.refused'];
 
 export const COMMANDS: Readonly<Record<string, Says>> = {
-  'service add': ['service.added', 'approval.asked'],
-  'service approve': ['service.approved', ...APPROVED],
+  'service add': ['service.added', 'service.change-asked', 'approval.asked'],
+  'service approve': ['service.approved', 'session.ended', ...APPROVED],
   'service list': BY_HAND,
-  'service disable': ['service.disabled'],
+  'service diff': BY_HAND,
+  'service keys': ['service.change-asked', 'approval.asked'],
+  'service disable': ['service.disabled', 'session.ended'],
   'organisation add': ['organisation.habilitated'],
   'organisation list': BY_HAND,
   'organisation suspend': ['organisation.suspended'],
@@ -213,7 +215,7 @@ export const COMMANDS: Readonly<Record<string, Says>> = {
   'usager accept-identity': ['approval.asked', 'usager.identity-accepted', 'message.sent', ...APPROVED],
   'mandates import': ['approval.asked', 'approval.given', 'approval.refused', 'mandate.imported', 'usager.entered'],
   'approvals list': BY_HAND,
-  'approvals approve': ['service.approved', 'erasure.executed', 'erasure.refused', ...APPROVED],
+  'approvals approve': ['service.approved', 'session.ended', 'erasure.executed', 'erasure.refused', ...APPROVED],
   migrate: 'the shape of the tables',
   'db sql': 'the superuser of the demonstration: it exists to tamper, and journal verify finds it',
   'keys list': BY_HAND,

@@ -65,6 +65,7 @@ export const house = async (
       store: serviceStore,
       administrations: administrationStore,
       approvals,
+      endSessions,
       allowLoopback: true,
       refusesAddress: outgoing.refuses,
     }),

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { lowest, pairwise } from '../../delegation/session.ts';
+import { lowest, pairwise, reaches } from '../../delegation/session.ts';
 import type { Candidate } from '../../delegation/sessions.ts';
 import { isId, type MandateId } from '../../kernel/ids.ts';
 import { covered } from '../../mandates/narrowing.ts';
@@ -194,7 +194,12 @@ export const interactions =
       const { interaction } = here;
       const { others } = candidate;
       const inTheme = interaction.service.demarches.filter(({ themes, code }) => themes.includes(theme) && code === (here.request.demarche ?? code));
-      const privileges = [...new Set(covered(candidate.narrowing, inTheme).map((demarche) => demarche.effect))];
+      const level = lowest(
+        candidate.consent.acr === 'eidas2' ? 'eidas2' : 'eidas1',
+        here.session.data.signedIn?.acr === 'eidas2' ? 'eidas2' : 'eidas1',
+      );
+      const within = covered(candidate.narrowing, inTheme).filter((demarche) => reaches(level, demarche));
+      const privileges = [...new Set(within.map((demarche) => demarche.effect))];
       return kit.page(
         reply,
         <ConfirmPage

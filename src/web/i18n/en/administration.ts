@@ -50,6 +50,7 @@ export const administration: Catalogue['administration'] = {
     'administration.added': 'Administration added',
     'agent.added': 'Agent added',
     'service.added': 'Website declared',
+    'service.change-asked': 'Change of website asked',
     'service.approved': 'Website approved',
     'service.disabled': 'Website removed',
   },

@@ -49,6 +49,7 @@ export const administration = {
     'administration.added': 'Administration ajoutée',
     'agent.added': 'Agent ajouté',
     'service.added': 'Site déclaré',
+    'service.change-asked': 'Changement de site demandé',
     'service.approved': 'Site approuvé',
     'service.disabled': 'Site retiré',
   } as Record<string, string>,
