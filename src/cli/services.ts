@@ -41,6 +41,7 @@ const MANY = [
   ['post-logout-uri', 'postLogoutRedirectUris'],
   ['theme', 'themes'],
   ['scope', 'scopes'],
+  ['resource', 'resources'],
 ] as const;
 
 /** Makes a registration of a file and of flags; a flag wins over the file. The rules of `readRegistration` come after. */
@@ -130,6 +131,7 @@ const add: HouseCommand = {
     { name: 'initiate-login-uri', kind: 'text', value: 'URL', help: 'where an aidant may be sent to start' },
     { name: 'theme', kind: 'list', value: 'THEME', help: 'one of the ten themes' },
     { name: 'scope', kind: 'list', value: 'SCOPE', help: 'identity scope: given_name, family_name, birthdate, …' },
+    { name: 'resource', kind: 'list', value: 'URL', help: 'an API that takes tokens of a minute, signed; its démarches only read' },
     { name: 'delegation-supported', kind: 'switch', help: 'it knows what `act` means: without this it never receives a delegated token' },
     { name: 'demarche', kind: 'list', value: 'TEXT', help: '"code;read|declare|change;theme,theme;French label;English label"' },
     { name: 'jwks', kind: 'text', value: 'FILE', help: 'its public keys; without it, profile standard gets a secret, shown once' },

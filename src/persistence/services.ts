@@ -50,6 +50,7 @@ interface Metadata {
   token_endpoint_auth_method: Service['tokenEndpointAuthMethod'];
   scopes: Service['scopes'];
   id_token_signed_response_alg: Service['idTokenSignedResponseAlg'];
+  resources?: string[];
 }
 
 interface ServiceRow {
@@ -102,6 +103,7 @@ const fromMetadata = (it: Metadata) => ({
   tokenEndpointAuthMethod: it.token_endpoint_auth_method,
   scopes: it.scopes,
   idTokenSignedResponseAlg: it.id_token_signed_response_alg,
+  ...(it.resources === undefined ? {} : { resources: it.resources }),
 });
 
 const toService = (found: ServiceRow): Service => ({

@@ -62,6 +62,7 @@ export interface ClientMetadata {
   readonly token_endpoint_auth_method: 'client_secret_basic' | 'private_key_jwt';
   readonly id_token_signed_response_alg: 'ES256';
   readonly jwks?: { readonly keys: readonly Readonly<Record<string, unknown>>[] };
+  readonly resources?: readonly string[];
   readonly scopes: readonly string[];
   readonly themes: readonly string[];
   readonly delegation_supported: true;

@@ -184,6 +184,7 @@ export const ensureService = async (
     idTokenSignedResponseAlg: metadata.id_token_signed_response_alg,
     scopes: [...metadata.scopes],
     ...(metadata.jwks ? { jwks: metadata.jwks } : {}),
+    ...(metadata.resources ? { resources: [...metadata.resources] } : {}),
     demarches: metadata.demarches.map((each) => ({
       code: each.code,
       labelFr: each.label_fr,

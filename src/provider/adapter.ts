@@ -18,7 +18,9 @@ const BEARER = new Set([
   'PushedAuthorizationRequest',
 ]);
 /** Models that stand on a grant, hence on a mandate. */
-const GRANTED = new Set(['Grant', 'AccessToken', 'AuthorizationCode', 'RefreshToken']);
+const GRANTED = new Set(['Grant', 'AccessToken', 'AuthorizationCode', 'RefreshToken', 'SignedAccessToken']);
+/** What a code is redeemed for. The second is the trace of a token that its reader checks alone: its id opens nothing. */
+const REDEEMING = new Set(['AccessToken', 'SignedAccessToken']);
 
 /** The interaction that this request has finished and not yet deleted. */
 const FINISHED = 'finished interaction';
@@ -81,7 +83,7 @@ export const createAdapter = ({ store, clock, client }: AdapterParts) =>
       const onlyIfLive = GRANTED.has(this.model) && isDelegatedAccount(payload.accountId ?? '');
       const finishes = remembered(FINISHED) as string | undefined;
       forget(FINISHED);
-      const redeems = this.model === 'AccessToken' ? (remembered(REDEEMED) as Redemption | undefined) : undefined;
+      const redeems = REDEEMING.has(this.model) ? (remembered(REDEEMED) as Redemption | undefined) : undefined;
       forget(REDEEMED);
       const written = await store
         .write(

@@ -4,7 +4,7 @@ import type { Service } from '../services/service.ts';
 import { ACTIONS_SCOPE, MANDATE_TYPE, scopeOf } from './names.ts';
 
 /** Our own members of a client's metadata. */
-export const OWN_METADATA = ['delegation_supported', 'relais_profile', 'relais_sector'] as const;
+export const OWN_METADATA = ['delegation_supported', 'relais_profile', 'relais_sector', 'relais_resources'] as const;
 
 /**
  * Writes a registered service as the library's client metadata. Its profile decides everything that a request could otherwise choose
@@ -33,6 +33,7 @@ export const clientMetadata = (service: Service, now: Date): AdapterPayload => {
     delegation_supported: service.delegationSupported,
     relais_profile: service.profile,
     relais_sector: service.sector,
+    relais_resources: [...(service.resources ?? [])],
   };
   return metadata as AdapterPayload;
 };

@@ -32,14 +32,9 @@ const policy = () => {
 const details = (found: Found | undefined): { type: string; [member: string]: unknown }[] | undefined =>
   found?.delegated ? [mandateDetail(found.delegated)] : undefined;
 
-/** Every option of the library that is not its default, with its reason where the name does not say it. */
-export const configure = (
-  parts: ProviderParts,
-  jwks: { keys: object[] },
-  client: (id: string) => Promise<Service | undefined>,
-  accounts: ReturnType<typeof createAccounts>,
-): Configuration => ({
-  adapter: createAdapter({
+/** The library's storage, where a service is a client only while it is in force. */
+export const adapterOf = (parts: ProviderParts, client: (id: string) => Promise<Service | undefined>): ReturnType<typeof createAdapter> =>
+  createAdapter({
     store: parts.store,
     clock: parts.clock,
     client: async (id) => {
@@ -47,7 +42,19 @@ export const configure = (
       const found = await client(id);
       return found?.status === 'approved' ? clientMetadata(found, parts.clock.now()) : undefined;
     },
-  }),
+  });
+
+/** How long a token lives that is checked without asking us: it cannot be revoked (protocol.md, "Client profiles"). */
+const JWT_SECONDS = 60;
+
+/** Every option of the library that is not its default, with its reason where the name does not say it. */
+export const configure = (
+  parts: ProviderParts,
+  jwks: { keys: object[] },
+  Adapter: ReturnType<typeof createAdapter>,
+  accounts: ReturnType<typeof createAccounts>,
+): Configuration => ({
+  adapter: Adapter,
   jwks: jwks as NonNullable<Configuration['jwks']>,
   acrValues: [...PLAIN_ACRS, ...DELEGATED_ACRS],
   allowOmittingSingleRegisteredRedirectUri: false, // claim P3: the address is said each time, and compared
@@ -99,9 +106,12 @@ export const configure = (
       useGrantedResource: async () => false,
       defaultResource: async (ctx, _client, oneOf) =>
         oneOf?.[0] ?? (ctx.oidc.params?.['authorization_details'] ? MANDATE_RESOURCE : (undefined as never)),
-      getResourceServerInfo: async (_ctx, resource) => {
-        if (resource !== MANDATE_RESOURCE) throw new errors.InvalidTarget();
-        return { scope: '', accessTokenFormat: 'opaque', audience: resource };
+      getResourceServerInfo: async (ctx, resource, found) => {
+        if (resource === MANDATE_RESOURCE) return { scope: '', accessTokenFormat: 'opaque', audience: resource };
+        const registered = (found['relais_resources'] as readonly string[] | undefined)?.includes(resource);
+        if (!registered || ctx.oidc.params?.['grant_type'] === 'client_credentials') throw new errors.InvalidTarget();
+        const alg = found.idTokenSignedResponseAlg === 'RS256' ? 'RS256' : 'ES256';
+        return { scope: '', accessTokenFormat: 'jwt', accessTokenTTL: JWT_SECONDS, audience: resource, jwt: { sign: { alg } } };
       },
     },
     revocation: { enabled: true },
@@ -171,6 +181,10 @@ export const configure = (
     PushedAuthorizationRequest: 60,
     Session: SESSION_MINUTES * 60 * 2,
     Grant: SESSION_MINUTES * 60,
-    AccessToken: (ctx) => Math.max(1, Math.min(SESSION_MINUTES * 60, (ctx.oidc.entities.Grant?.exp ?? 0) - seconds(parts.clock.now()))),
+    AccessToken: (ctx, token) =>
+      Math.max(
+        1,
+        Math.min(token.resourceServer?.accessTokenTTL ?? SESSION_MINUTES * 60, (ctx.oidc.entities.Grant?.exp ?? 0) - seconds(parts.clock.now())),
+      ),
   },
 });

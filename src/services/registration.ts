@@ -29,6 +29,7 @@ export type RegistrationFaultCode =
   | 'algorithm_unknown'
   | 'logout_session_required'
   | 'demarches_without_delegation'
+  | 'resource_not_read'
   | 'demarche_effect_changed'
   | 'demarche_code_retired';
 
@@ -57,6 +58,7 @@ const MEMBERS = [
   'tokenEndpointAuthMethod',
   'scopes',
   'idTokenSignedResponseAlg',
+  'resources',
 ];
 const ID = /^[a-z0-9][a-z0-9-]{1,62}$/;
 const MOST = 50;
@@ -199,6 +201,10 @@ export const readRegistration = (
   const initiateLoginUri = reader.address('initiateLoginUri');
   const { method, jwks } = readAuthentication(reader, profile);
 
+  const resources = reader.addresses('resources');
+  // A token that its reader checks alone may live on for a minute after the stop: nothing that changes data takes one.
+  if (resources.length && demarches.some(({ effect }) => effect !== 'read')) reader.fault('resources', 'resource_not_read');
+
   const registration: Registration = {
     id,
     name,
@@ -218,6 +224,7 @@ export const readRegistration = (
     tokenEndpointAuthMethod: method,
     scopes: readScopes(reader),
     idTokenSignedResponseAlg: readAlgorithm(reader, profile),
+    ...(resources.length ? { resources } : {}),
   };
   return reader.faults.length ? { faults: reader.faults } : registration;
 };

@@ -67,6 +67,8 @@ export interface Registration {
   /** Identity scopes, `openid` not among them. */
   readonly scopes: readonly IdentityScope[];
   readonly idTokenSignedResponseAlg: 'ES256' | 'RS256';
+  /** APIs that take an access token readable without asking Relais, for a minute (RFC 8707, RFC 9068). Its démarches only read. */
+  readonly resources?: readonly string[];
 }
 
 export interface Service extends Registration {
@@ -102,6 +104,7 @@ export const metadataOf = (it: Registration): { readonly [member: string]: Json 
   token_endpoint_auth_method: it.tokenEndpointAuthMethod,
   scopes: it.scopes,
   id_token_signed_response_alg: it.idTokenSignedResponseAlg,
+  resources: it.resources,
 });
 
 /** Everything that was registered, as a revision keeps it. */

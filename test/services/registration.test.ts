@@ -155,6 +155,9 @@ test('each rule of a registration refuses what breaks it', () => {
     [{ ...standard, redirectUris: 'https://a.example/' }, 'redirectUris list_malformed'],
     [{ ...standard, scopes: ['openid', 'profile'] }, 'scopes[0] scope_unknown'],
     [{ ...standard, themes: ['tout'] }, 'themes themes_malformed'],
+    [{ ...standard, resources: ['https://api.caf.example/v1'] }, 'resources resource_not_read'],
+    [{ ...standard, demarches: [], resources: ['http://api.caf.example'] }, 'resources[0] address_not_https'],
+    [{ ...standard, jwks: { keys: [{ kty: 'RSA', n: 'x', e: 'AQAB', alg: 'RS256' }] } }, 'jwks keys_algorithm'],
     [{ ...standard, minimumConsent: 'eidas3' }, 'minimumConsent consent_unknown'],
   ];
   for (const [input, expected] of cases) assert.ok(faults(input).includes(expected), `${expected} in ${faults(input).join(', ')}`);

@@ -48,6 +48,8 @@ interface ServiceWish {
   readonly delegation: boolean;
   readonly redirectUris: readonly string[];
   readonly backchannelLogoutUri: string;
+  readonly resources?: readonly string[];
+  readonly effect?: 'read' | 'declare' | 'change';
   /** Beside one of each theme that declares. */
   readonly demarches?: readonly { code: string; label_fr: string; label_en: string; themes: string[]; effect: 'read' | 'declare' | 'change' }[];
 }
@@ -181,6 +183,7 @@ const openOn = async (fresh: FreshDatabase, kind: DatabaseKind, options: WorldOp
           token_endpoint_auth_method: 'client_secret_basic',
           id_token_signed_response_alg: 'ES256',
           scopes: wish.scopes,
+          ...(wish.resources ? { resources: wish.resources } : {}),
           themes: wish.themes,
           delegation_supported: wish.delegation as true,
           demarches: wish.delegation
@@ -190,7 +193,7 @@ const openOn = async (fresh: FreshDatabase, kind: DatabaseKind, options: WorldOp
                   label_fr: `votre demande ${theme}`,
                   label_en: `your ${theme} request`,
                   themes: [theme],
-                  effect: 'declare' as const,
+                  effect: wish.effect ?? ('declare' as const),
                 })),
                 ...(wish.demarches ?? []),
               ]
