@@ -23,6 +23,7 @@ export const joinSignals = ({
   logoutToken,
   sendMessage,
   notice,
+  log,
   ...common
 }: {
   readonly transactions: Database;
@@ -32,6 +33,7 @@ export const joinSignals = ({
   readonly logoutToken: Parameters<typeof sendLogout>[0]['token'];
   readonly sendMessage: (kind: 'mail' | 'sms', message: Message) => Promise<void>;
   readonly notice: (event: SecurityEvent) => void;
+  readonly log: (level: 'warn', line: Readonly<Record<string, unknown>>) => void;
 }) => {
   const { clock } = common;
   const { keys } = config;
@@ -70,6 +72,25 @@ export const joinSignals = ({
     texts: texting.texts,
   });
   /** What runs to carry the outbox, each nudged when something is put in it. */
-  const tasks: readonly Task[] = [{ name: 'deliver', everyMs: 500, work: deliveries.work }];
-  return { deliveries, texting, smsKey, endTelling, identityTelling, reminders, tasks };
+  const known = new Set<string>();
+  /** One line for an endpoint that falls silent, and another if it does again. */
+  const lookForDeaf = async (): Promise<number> => {
+    const found = await deliveries.deaf();
+    for (const { target, since, waiting } of found)
+      if (!known.has(target)) log('warn', { event: 'deaf', service: target, since: since.toISOString(), waiting });
+    known.clear();
+    for (const { target } of found) known.add(target);
+    return 0;
+  };
+  const tasks: readonly Task[] = [{ name: 'deliver', everyMs: 500, work: deliveries.begin }];
+  const watches: readonly Task[] = [{ name: 'deaf', everyMs: 5_000, work: lookForDeaf }];
+  /** Wakes at once whatever another process wrote. */
+  const listen = (wake: () => void): (() => Promise<void>) => {
+    const ended = common.transactions.listen('relais_delivery', wake);
+    return async () => {
+      await ended();
+      await deliveries.stop();
+    };
+  };
+  return { deliveries, texting, smsKey, endTelling, identityTelling, reminders, tasks, watches, listen };
 };

@@ -296,18 +296,23 @@ export const createApp = async (parts: AppParts): Promise<App> => {
       pages: createProviderPages(config),
       passes: (error) => error instanceof Error && statusOf(codeOf(error)) === 503,
       notice,
+      tellLogout: async (serviceId, session) => {
+        await database.run((tx) => deliveries.queueLogout(tx, serviceId, session));
+        nudgeDeliveries();
+      },
       endSession: async (id) => {
         await sessions.end({ id }, 'signed_out');
       },
     },
     () => origin,
   );
-  const { deliveries, texting, smsKey, endTelling, identityTelling, reminders, tasks } = joinSignals({
+  const { deliveries, texting, smsKey, endTelling, identityTelling, reminders, tasks, watches, listen } = joinSignals({
     ...common,
     config,
     logoutToken: provider.logoutToken,
     sendMessage: parts.sendMessage,
     notice,
+    log,
   });
   const stopping = createStopping({ ...common, store: createStoppingStore(), endings: mandates });
   const consents = createRemoteConsents({ ...texting, store: remoteConsentStore, mandateStore: createMandateStore(), channelStore, mandates });
@@ -351,6 +356,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
   const jobs = startJobs(
     [
       ...tasks,
+      ...watches,
       ...periodic({
         ...{ config, clock, log, watchEveryMs, domain, sessions, heartbeat, clockWatch, scrub, losses, mandates, consents, stopping, reminders },
         stamping: stamping || undefined,
@@ -359,6 +365,10 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     ],
     (name, error) => log('error', { event: 'job', name, fault: error instanceof Error ? error.name : 'error' }),
   );
+  const nudgeDeliveries = (): void => {
+    for (const { name } of tasks) jobs.nudge(name);
+  };
+  const closeSignals = listen(nudgeDeliveries);
   const connector = (name: 'proconnect' | 'franceconnect') =>
     createConnector(
       {
@@ -441,9 +451,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     colleagues: (organisation) => colleaguesOf(database.auto, organisation),
     withoutReport: (ids) => unreportedAmong(database.auto, ids),
     notice,
-    nudgeDeliveries: () => {
-      for (const { name } of tasks) jobs.nudge(name);
-    },
+    nudgeDeliveries,
     health: async () => {
       const reachable = await lastSigned(database.auto).then(
         () => true,
@@ -471,6 +479,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
       draining = true;
       await http.close();
       await jobs.stop();
+      await closeSignals();
       await sequencer.flush().catch(() => undefined);
       await sealing.seal().catch(() => undefined);
       await witnessing?.stop();

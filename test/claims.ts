@@ -104,6 +104,7 @@ const PROMISES = {
   K3: 'When a service changes its keys, both are accepted during the time that was agreed, and then the new ones alone.',
   C1: 'Cut anywhere, a step is whole or not there, and the person goes on.',
   C5: 'A missing, weak or demonstration setting refuses to start, and all of them are named at once.',
+  C6: 'Whoever tells a service and dies before the answer is followed by somebody who tells it again, under the same identifier.',
   V1: 'No personal data in logs, addresses or errors.',
   V2: 'No secret in logs.',
   V3: 'An error says a code and what to do, and nothing of the inside.',

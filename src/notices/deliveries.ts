@@ -7,6 +7,7 @@ import { Failure } from '../kernel/failure.ts';
 import { newId } from '../kernel/ids.ts';
 import type { Secret } from '../kernel/secret.ts';
 import type { Transaction, Transactions } from '../kernel/transaction.ts';
+import { createPool } from './pool.ts';
 
 /** What a message is about, for the journal: never its words, nor where it goes. */
 export interface About extends Pick<Parties, 'usager' | 'aidant' | 'organisation' | 'mandate' | 'actor'> {
@@ -35,7 +36,9 @@ export interface Delivery {
   readonly attempts: number;
   readonly createdAt: Date;
   readonly bodyBox: Buffer | undefined;
-  /** For a logout: the session that ended, and whose it was. */
+  /** For a logout: where the service wants it now; undefined when it no longer says. */
+  readonly logoutUri: string | undefined;
+  /** For a logout: why, and the delegated session that it is about. Undefined for a person's own session. */
   readonly session:
     | {
         readonly id: string;
@@ -47,23 +50,55 @@ export interface Delivery {
         readonly administrationId: string;
         readonly theme: string;
         readonly serviceName: string;
-        readonly logoutUri: string;
       }
     | undefined;
 }
 
+/**
+ * Which deliveries a pool of workers takes: messages to people; what is told to endpoints that answer, so far as is known; what is told to those that
+ * did not. The last have workers of their own: they delay nobody else.
+ */
+export type Lane = 'messages' | 'first' | 'again';
+
+export interface Endpoint {
+  readonly target: string;
+  /** Since when something waits there. */
+  readonly since: Date;
+  readonly waiting: number;
+}
+
 export interface DeliveryStore {
-  add(tx: Transaction, delivery: { id: string; kind: 'mail' | 'sms'; target: string; bodyBox: Buffer; now: Date }): Promise<void>;
-  /** Takes up to `limit` that are due, leased to this worker; the first of a session before the next of it. */
-  claim(tx: Transaction, now: Date, leaseMs: number, limit: number): Promise<Delivery[]>;
-  /** Ends one; false when it had ended already (a slow worker whose lease was over). */
-  done(tx: Transaction, id: string, now: Date): Promise<boolean>;
-  failed(tx: Transaction, id: string, error: string, nextAt: Date | undefined, now: Date): Promise<void>;
+  add(
+    tx: Transaction,
+    delivery: { id: string; kind: Delivery['kind']; target: string; bodyBox: Buffer; reason?: SessionEnd; now: Date },
+  ): Promise<void>;
+  /**
+   * Takes up to `limit` that are due, leased to this worker: the oldest of an endpoint first, at most `each` at a time for one endpoint among all
+   * instances, and nothing of a session while something earlier of it waits.
+   */
+  claim(tx: Transaction, asked: { lane: Lane; now: Date; leaseMs: number; limit: number; each: number }): Promise<Delivery[]>;
+  /** Ends one, and wakes what waited for its endpoint to answer; false when it had ended already (a slow worker whose lease was over). */
+  done(tx: Transaction, delivery: Pick<Delivery, 'id' | 'kind' | 'target'>, now: Date): Promise<boolean>;
+  /** `nextAt` undefined: given up. `silent`: the endpoint itself did not answer, so that all it is still to be told waits as long. */
+  failed(
+    tx: Transaction,
+    delivery: Pick<Delivery, 'id' | 'target'>,
+    failure: { error: string; nextAt: Date | undefined; silent: boolean; now: Date },
+  ): Promise<void>;
+  /** Endpoints that something was tried at `attempts` times or more, in vain. */
+  deaf(tx: Transaction, attempts: number): Promise<Endpoint[]>;
 }
 
 /** How each kind leaves. It resolves when the other side has acknowledged, and rejects otherwise. */
 export interface Transports {
-  logout(target: { readonly serviceId: string; readonly uri: string; readonly sid: string }): Promise<void>;
+  /** `id` becomes the token's `jti`: a receiver can tell a second try from a second logout (claim C6). `sub` is for a person's own session alone. */
+  logout(target: {
+    readonly id: string;
+    readonly serviceId: string;
+    readonly uri: string;
+    readonly sid: string;
+    readonly sub?: string;
+  }): Promise<void>;
   /** `id` is the same at each try: whoever takes messages can tell a second try from a second message. */
   message(kind: 'mail' | 'sms', message: Message, id: string): Promise<void>;
 }
@@ -71,13 +106,32 @@ export interface Transports {
 export interface Deliveries {
   /** Queues a message in the caller's transaction, and returns the delivery's id. It is sealed until it leaves. */
   queue(tx: Transaction, kind: 'mail' | 'sms', message: Message): Promise<string>;
-  /** Delivers what is due now; returns how many were tried. */
+  /** Queues the logout of a person's own session at a service (OIDC Back-Channel Logout 1.0), by what its token will name. */
+  queueLogout(tx: Transaction, serviceId: string, session: { readonly sub: string; readonly sid: string }): Promise<void>;
+  /** Begins to deliver what is due now, as far as there are workers, and waits for none; returns how many were begun. */
+  begin(): Promise<number>;
+  /** Delivers what is due now, and waits; returns how many were tried. */
   work(): Promise<number>;
+  /** Begins nothing more, and waits for what was begun. */
+  stop(): Promise<void>;
+  /** Endpoints that have been silent for minutes while something waits to be told there. */
+  deaf(): Promise<Endpoint[]>;
 }
 
 const GIVE_UP_MS = 7 * 86_400_000;
 const LEASE_MS = 15_000;
 const TOO_LATE = 'too_late';
+/** The service answered, and refused this one: others may pass. */
+export const REFUSED = 'delivery_refused';
+const NO_ADDRESS = 'no_address';
+/** About two minutes of back-off. */
+const DEAF_ATTEMPTS = 8;
+/** Workers, and how many of them one endpoint may hold. */
+const LANES: Readonly<Record<Lane, { readonly workers: number; readonly each: number }>> = {
+  messages: { workers: 8, each: 8 },
+  first: { workers: 64, each: 2 },
+  again: { workers: 16, each: 1 },
+};
 /** Reasons for which the usager reads when the service knew (Code civil, art. 2005). */
 const MANDATE_ENDS: readonly SessionEnd[] = ['revoked', 'renounced', 'replaced', 'expired'];
 
@@ -85,17 +139,29 @@ const MANDATE_ENDS: readonly SessionEnd[] = ['revoked', 'renounced', 'replaced',
 export const backOff = (attempts: number): number => Math.min(3600, 2 ** Math.max(0, attempts - 1));
 
 /** Queues messages, for a process that delivers none: the instances do. */
-export const createOutbox = (parts: { store: DeliveryStore; journal: Journal; clock: Clock; kek: Secret<Buffer> }): Pick<Deliveries, 'queue'> => ({
-  async queue(tx, kind, message) {
-    const { store, journal, clock, kek } = parts;
-    const id = newId('dlv');
-    // The address is in the box with the rest: the row outlives the message (claim V1).
-    await store.add(tx, { id, kind, target: kind, bodyBox: seal(kek.reveal(), JSON.stringify(message), id), now: clock.now() });
-    const { template, ...parties } = message.about;
-    await journal.record(tx, { type: 'message.sent', ...parties, detail: { channel: kind, template } });
-    return id;
-  },
-});
+export const createOutbox = (parts: {
+  store: DeliveryStore;
+  journal: Journal;
+  clock: Clock;
+  kek: Secret<Buffer>;
+}): Pick<Deliveries, 'queue' | 'queueLogout'> => {
+  const { store, journal, clock, kek } = parts;
+  // The address is in the box with the rest: the row outlives the message (claim V1).
+  const boxed = (id: string, content: object): Buffer => seal(kek.reveal(), JSON.stringify(content), id);
+  return {
+    async queue(tx, kind, message) {
+      const id = newId('dlv');
+      await store.add(tx, { id, kind, target: kind, bodyBox: boxed(id, message), now: clock.now() });
+      const { template, ...parties } = message.about;
+      await journal.record(tx, { type: 'message.sent', ...parties, detail: { channel: kind, template } });
+      return id;
+    },
+    async queueLogout(tx, serviceId, session) {
+      const id = newId('dlv');
+      await store.add(tx, { id, kind: 'logout', target: serviceId, bodyBox: boxed(id, session), reason: 'signed_out', now: clock.now() });
+    },
+  };
+};
 
 export const createDeliveries = (parts: {
   transactions: Transactions;
@@ -107,10 +173,11 @@ export const createDeliveries = (parts: {
 }): Deliveries => {
   const { transactions, store, journal, clock, kek, transports } = parts;
 
-  const messageOf = ({ bodyBox, id }: Delivery): Message => {
+  const contentOf = ({ bodyBox, id }: Delivery): unknown => {
     if (!bodyBox) throw new Error('the message is gone');
-    return JSON.parse(open(kek.reveal(), bodyBox, id).toString()) as Message; // sealed by `queue`, hence its shape
+    return JSON.parse(open(kek.reveal(), bodyBox, id).toString());
   };
+  const messageOf = (delivery: Delivery): Message => contentOf(delivery) as Message; // sealed by `queue`, hence its shape
 
   /** What the journal says of a message: one that was queued before messages said what they are about says nothing but its channel. */
   const told = (delivery: Delivery, channel: 'mail' | 'sms') => {
@@ -119,19 +186,21 @@ export const createDeliveries = (parts: {
   };
 
   const send = async (delivery: Delivery): Promise<void> => {
-    if (delivery.kind === 'logout') {
-      if (!delivery.session) throw new Error('the session is gone');
-      return transports.logout({ serviceId: delivery.target, uri: delivery.session.logoutUri, sid: delivery.session.id });
+    const { id, kind, target: serviceId, logoutUri: uri, session } = delivery;
+    if (kind === 'logout') {
+      if (uri === undefined) throw new Failure(NO_ADDRESS);
+      const named = session ? { sid: session.id } : (contentOf(delivery) as { sub: string; sid: string }); // sealed by `queueLogout`
+      return transports.logout({ id, serviceId, uri, ...named });
     }
     const message = messageOf(delivery);
     if (message.until && Date.parse(message.until) <= clock.now().getTime()) throw new Failure(TOO_LATE);
-    return transports.message(delivery.kind, message, delivery.id);
+    return transports.message(kind, message, id);
   };
 
   const acknowledge = async (delivery: Delivery): Promise<void> => {
     const now = clock.now();
     await transactions.run(async (tx) => {
-      if (!(await store.done(tx, delivery.id, now))) return;
+      if (!(await store.done(tx, delivery, now))) return;
       const { session, kind } = delivery;
       if (kind !== 'logout') await journal.record(tx, { type: 'message.delivered', ...told(delivery, kind) });
       if (session && MANDATE_ENDS.includes(session.reason))
@@ -151,29 +220,51 @@ export const createDeliveries = (parts: {
     journal.nudge();
   };
 
+  const notSent = async (delivery: Delivery, error: unknown): Promise<void> => {
+    const now = clock.now();
+    const code = error instanceof Failure ? error.code : undefined;
+    const over = now.getTime() - delivery.createdAt.getTime() > GIVE_UP_MS || code === TOO_LATE || code === NO_ADDRESS;
+    const why = code ?? (error instanceof Error ? error.name : 'error');
+    const { kind } = delivery;
+    await transactions.run(async (tx) => {
+      const nextAt = over ? undefined : new Date(now.getTime() + backOff(delivery.attempts) * 1000);
+      await store.failed(tx, delivery, { error: why, nextAt, silent: kind === 'logout' && code !== REFUSED && code !== NO_ADDRESS, now });
+      if (over && kind !== 'logout' && delivery.bodyBox) await journal.record(tx, { type: 'message.failed', ...told(delivery, kind) });
+    });
+  };
+
   const one = async (delivery: Delivery): Promise<void> => {
     try {
       await send(delivery);
     } catch (error) {
-      const now = clock.now();
-      const over = now.getTime() - delivery.createdAt.getTime() > GIVE_UP_MS || (error instanceof Failure && error.code === TOO_LATE);
-      const why = error instanceof Error ? error.name : 'error';
-      const { kind } = delivery;
-      await transactions.run(async (tx) => {
-        await store.failed(tx, delivery.id, why, over ? undefined : new Date(now.getTime() + backOff(delivery.attempts) * 1000), now);
-        if (over && kind !== 'logout' && delivery.bodyBox) await journal.record(tx, { type: 'message.failed', ...told(delivery, kind) });
-      });
-      return;
+      return notSent(delivery, error);
     }
     await acknowledge(delivery); // a fault here leaves the lease to run out: told twice rather than never (claim C6)
   };
 
+  const pools = (Object.keys(LANES) as Lane[]).map((lane) =>
+    createPool({
+      workers: LANES[lane].workers,
+      take: (limit) => store.claim(transactions.auto, { lane, now: clock.now(), leaseMs: LEASE_MS, limit, each: LANES[lane].each }),
+      one,
+    }),
+  );
+  const begin = async (): Promise<number> => (await Promise.all(pools.map((pool) => pool.begin()))).reduce((sum, n) => sum + n, 0);
+
   return {
     ...createOutbox(parts),
+    begin,
     async work() {
-      const due = await store.claim(transactions.auto, clock.now(), LEASE_MS, 50);
-      await Promise.all(due.map(one));
-      return due.length;
+      let tried = 0;
+      for (let n = await begin(); n > 0; n = await begin()) {
+        tried += n;
+        await Promise.all(pools.map((pool) => pool.idle()));
+      }
+      return tried;
     },
+    async stop() {
+      await Promise.all(pools.map((pool) => pool.stop()));
+    },
+    deaf: () => store.deaf(transactions.auto, DEAF_ATTEMPTS),
   };
 };

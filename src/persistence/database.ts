@@ -28,6 +28,8 @@ export interface Database extends Transactions {
   readonly kind: 'postgres' | 'pglite';
   readonly statistics: Statistics;
   dedicated(role: Role): Promise<Dedicated>;
+  /** Calls back at each NOTIFY of a channel, until it is ended; the embedded database has nobody else who could notify. */
+  listen(channel: string, heard: () => void): () => Promise<void>;
   /** Runs SQL text as the connection's own user, outside every role: migrations, and `relais db sql` in the demonstration. */
   asOwner<T>(work: (query: (text: string, values?: unknown[]) => Promise<Record<string, unknown>[]>) => Promise<T>): Promise<T>;
   close(): Promise<void>;
@@ -124,6 +126,7 @@ const open = (
   pool: pg.Pool,
   closeAll: () => Promise<void>,
   dedicated: Database['dedicated'],
+  listen: Database['listen'],
   asOwner: Database['asOwner'],
   statistics: Statistics,
 ): Database => {
@@ -159,10 +162,50 @@ const open = (
       }
     },
     dedicated,
+    listen,
     asOwner,
     close: closeAll,
   };
 };
+
+const LISTEN_AGAIN_MS = 1000;
+
+/** A connection of its own that listens, and comes back when it is lost; meanwhile whoever listens looks by itself from time to time. */
+const listenWith =
+  (connect: () => Promise<pg.Client>): Database['listen'] =>
+  (channel, heard) => {
+    let ended = false;
+    let client: pg.Client | undefined;
+    let timer: NodeJS.Timeout | undefined;
+    const later = (): void => {
+      client = undefined;
+      if (ended) return;
+      clearTimeout(timer);
+      timer = setTimeout(() => void start(), LISTEN_AGAIN_MS).unref();
+    };
+    const start = async (): Promise<void> => {
+      try {
+        const made = await connect();
+        if (ended) return void (await made.end());
+        client = made;
+        made.on('notification', heard);
+        made.once('end', later);
+        await made.query(`listen ${channel}`);
+        heard(); // what was notified while nobody listened
+      } catch {
+        const failed = client;
+        later();
+        await failed?.end().catch(() => undefined);
+      }
+    };
+    const started = start();
+    return async () => {
+      ended = true;
+      clearTimeout(timer);
+      await started;
+      await client?.end().catch(() => undefined);
+    };
+  };
 
 /** Opens PostgreSQL. Each connection starts in the role `relais_app`; `max` is the size of the pool. */
 export const openPostgres = async (connectionString: string, options: { max?: number } = {}): Promise<Database> => {
@@ -204,6 +247,7 @@ export const openPostgres = async (connectionString: string, options: { max?: nu
         release: () => client.end(),
       };
     },
+    listenWith(async () => (await connect('relais_app')).client),
     async (work) => {
       const { client } = await connect(undefined);
       try {
@@ -303,6 +347,7 @@ export const openPglite = async (folder: string | undefined, dump?: Blob): Promi
       const auto = { query: (statement: Statement) => runAs((tx) => (tx as Handle).query(statement)) } as unknown as Handle;
       return { auto, run: runAs, alive: () => true, release: async () => undefined };
     },
+    () => async () => undefined,
     (work) =>
       borrow(async (client) => {
         await client.query('reset role');

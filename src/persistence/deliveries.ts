@@ -1,7 +1,7 @@
 import type { SessionEnd } from '../delegation/session.ts';
 import type { MandateId } from '../kernel/ids.ts';
 import type { Transaction } from '../kernel/transaction.ts';
-import type { Delivery, DeliveryStore } from '../notices/deliveries.ts';
+import { type Delivery, type DeliveryStore, type Lane, REFUSED } from '../notices/deliveries.ts';
 import { rows, run } from './database.ts';
 import { sql } from './sql.ts';
 
@@ -13,7 +13,7 @@ interface DueRow {
   created_at: Date;
   body_box: Buffer | null;
   session_id: string | null;
-  end_reason: SessionEnd | null;
+  reason: SessionEnd;
   usager_id: string;
   organisation_id: string;
   aidant_id: string;
@@ -24,67 +24,103 @@ interface DueRow {
   uri: string | null;
 }
 
+const readDue = (each: DueRow): Delivery => ({
+  id: each.id,
+  kind: each.kind,
+  target: each.target,
+  attempts: each.attempts,
+  createdAt: each.created_at,
+  bodyBox: each.body_box ?? undefined,
+  logoutUri: each.uri ?? undefined,
+  session: each.session_id
+    ? {
+        id: each.session_id,
+        reason: each.reason,
+        usagerId: each.usager_id,
+        organisationId: each.organisation_id,
+        aidantId: each.aidant_id,
+        mandateId: each.mandate_id,
+        administrationId: each.administration_id,
+        theme: each.theme,
+        serviceName: each.service_name,
+      }
+    : undefined,
+});
+
+const KINDS: Readonly<Record<Lane, readonly Delivery['kind'][]>> = { messages: ['mail', 'sms'], first: ['logout'], again: ['logout'] };
+
 export const deliveryStore: DeliveryStore = {
-  async add(tx, { id, kind, target, bodyBox, now }) {
+  async add(tx, { id, kind, target, bodyBox, reason, now }) {
     await run(
       tx,
-      sql`insert into delivery (id, kind, target, body_box, created_at, next_at) values (${id}, ${kind}, ${target}, ${bodyBox}, ${now}, ${now})`,
+      sql`insert into delivery (id, kind, target, body_box, reason, created_at, next_at) values (${id}, ${kind}, ${target}, ${bodyBox}, ${reason ?? null}, ${now}, ${now})`,
     );
   },
-  async claim(tx, now, leaseMs, limit) {
+  async claim(tx, { lane, now, leaseMs, limit, each }) {
+    // An endpoint is silent when what was tried there failed: one that is being tried for the first time is not.
     const found = await rows<DueRow>(
       tx,
-      sql`with due as (
+      sql`with endpoint as (
+          select t.target,
+            (select count(*) from delivery b where b.target = t.target and b.done_at is null and b.attempts > 0 and b.locked_until >= ${now}) busy,
+            exists (select 1 from delivery f where f.target = t.target and f.done_at is null and f.attempts > 0 and (f.attempts > 1 or f.locked_until is null)) silent
+          from (select distinct target from delivery where done_at is null and next_at <= ${now} and kind = any(${KINDS[lane]}::text[])) t),
+        chosen as (
+          select d.id from endpoint e cross join lateral (
+            select w.id, w.seq from delivery w
+            where w.target = e.target and w.done_at is null and w.kind = any(${KINDS[lane]}::text[]) and w.next_at <= ${now}
+              and (w.locked_until is null or w.locked_until < ${now})
+              and not exists (select 1 from delivery p where p.session_id = w.session_id and p.target = w.target and p.done_at is null and p.seq < w.seq)
+            order by w.seq limit greatest(${each}::int - e.busy, 0)) d
+          where ${lane}::text = 'messages' or e.silent = (${lane}::text = 'again')
+          order by d.seq limit ${limit}),
+        due as (
           select id from delivery
-          where done_at is null and next_at <= ${now} and (locked_until is null or locked_until < ${now})
-          order by next_at, id limit ${limit} for update skip locked),
+          where id in (select id from chosen) and done_at is null and next_at <= ${now} and (locked_until is null or locked_until < ${now})
+          for update skip locked),
         taken as (
           update delivery d set attempts = attempts + 1, locked_until = ${new Date(now.getTime() + leaseMs)} from due where d.id = due.id
-          returning d.id, d.kind, d.target, d.attempts, d.created_at, d.body_box, d.session_id)
-        select t.id, t.kind, t.target, t.attempts, t.created_at, t.body_box, d.id session_id, d.end_reason, d.usager_id, d.organisation_id, d.aidant_id, d.mandate_id,
+          returning d.id, d.kind, d.target, d.attempts, d.created_at, d.body_box, d.session_id, d.reason, d.seq)
+        select t.id, t.kind, t.target, t.attempts, t.created_at, t.body_box, t.session_id, t.reason, d.usager_id, d.organisation_id, d.aidant_id, d.mandate_id,
           s.administration_id, d.theme, s.name service_name, s.metadata->>'backchannel_logout_uri' uri
-        from taken t left join delegated_session d on d.id = t.session_id left join service s on s.id = d.service_id
-        order by t.created_at, t.id`,
+        from taken t left join delegated_session d on d.id = t.session_id left join service s on t.kind = 'logout' and s.id = t.target
+        order by t.seq`,
     );
-    return found.map((each) => ({
-      id: each.id,
-      kind: each.kind,
-      target: each.target,
-      attempts: each.attempts,
-      createdAt: each.created_at,
-      bodyBox: each.body_box ?? undefined,
-      session:
-        each.session_id && each.end_reason && each.uri
-          ? {
-              id: each.session_id,
-              reason: each.end_reason,
-              usagerId: each.usager_id,
-              organisationId: each.organisation_id,
-              aidantId: each.aidant_id,
-              mandateId: each.mandate_id,
-              administrationId: each.administration_id,
-              theme: each.theme,
-              serviceName: each.service_name,
-              logoutUri: each.uri,
-            }
-          : undefined,
-    }));
+    return found.map(readDue);
   },
-  async done(tx, id, now) {
-    return (
-      (await run(
+  async done(tx, { id, kind, target }, now) {
+    const ended = await run(
+      tx,
+      sql`update delivery set done_at = ${now}, acknowledged_at = ${now}, locked_until = null, body_box = null, last_error = null where id = ${id} and done_at is null`,
+    );
+    if (ended && kind === 'logout')
+      await run(
         tx,
-        sql`update delivery set done_at = ${now}, acknowledged_at = ${now}, locked_until = null, body_box = null, last_error = null where id = ${id} and done_at is null`,
-      )) > 0
-    );
+        sql`update delivery set next_at = ${now}
+          where target = ${target} and done_at is null and next_at > ${now} and locked_until is null and last_error is distinct from ${REFUSED}`,
+      );
+    return ended > 0;
   },
-  async failed(tx, id, error, nextAt, now) {
+  async failed(tx, { id, target }, { error, nextAt, silent, now }) {
     await run(
       tx,
       sql`update delivery set last_error = ${error}, locked_until = null, next_at = coalesce(${nextAt ?? null}::timestamptz, next_at),
         done_at = case when ${nextAt ?? null}::timestamptz is null then ${now}::timestamptz end where id = ${id} and done_at is null`,
     );
+    if (silent && nextAt)
+      await run(
+        tx,
+        sql`update delivery set next_at = ${nextAt}
+          where id in (select id from delivery where target = ${target} and done_at is null and locked_until is null and next_at < ${nextAt} order by seq for update skip locked)`,
+      );
   },
+  deaf: (tx, attempts) =>
+    rows(
+      tx,
+      sql`select target, min(created_at) since, count(*)::int waiting from delivery
+        where done_at is null and kind = 'logout' and target in (select target from delivery where done_at is null and kind = 'logout' and attempts >= ${attempts})
+        group by target order by target`,
+    ),
 };
 
 /** What each service was told of a mandate's end, for the usager's page. */
@@ -96,6 +132,6 @@ export const tellings = async (
     tx,
     sql`select s.name "serviceName", max(d.acknowledged_at) "acknowledgedAt", max(d.attempts) attempts
       from delivery d join delegated_session e on e.id = d.session_id join service s on s.id = e.service_id
-      where d.mandate_id = ${mandateId} and e.end_reason in ('revoked', 'renounced', 'replaced', 'expired')
+      where d.mandate_id = ${mandateId} and d.reason in ('revoked', 'renounced', 'replaced', 'expired')
       group by s.name order by s.name`,
   );

@@ -1,3 +1,4 @@
+import type { SessionEnd } from '../delegation/session.ts';
 import type { Candidate, EndedSession, LiveSession, OpeningFacts, SessionStore } from '../delegation/sessions.ts';
 import type { AidantId, MandateId, OrganisationId, SessionId, UsagerId } from '../kernel/ids.ts';
 import type { ConsentMethod } from '../mandates/mandate.ts';
@@ -135,6 +136,9 @@ const readOpening = (found: OpeningRow): OpeningFacts => ({
   demarches: (found.catalogue ?? []).map(({ code, effect, level }) => ({ code, effect, ...(level === 'eidas2' ? { level } : {}) })),
 });
 
+/** Ends of a mandate that no service could foresee: one whose session is over already is told as well (Code civil, art. 2005). */
+const LATE: readonly SessionEnd[] = ['revoked', 'renounced', 'replaced'];
+
 export const createSessionStore = (): SessionStore => ({
   async candidates(tx, query) {
     const like = query.name ? `%${query.name.replace(/[\\%_]/g, '\\$&')}%` : null;
@@ -249,10 +253,20 @@ export const createSessionStore = (): SessionStore => ({
           where id in (select id from due)
           returning id, end_reason, grant_id, usager_id, aidant_id, organisation_id, mandate_id, service_id, theme, reported_at, ended_event),
         gone as (delete from oidc_artefact where grant_id in (select grant_id from d)),
+        late as (
+          select distinct on (x.service_id) x.id, x.service_id, x.mandate_id from delegated_session x
+          where ${LATE.includes(reason)} and x.mandate_id = ${which.mandateId ?? null}::text
+            and x.usager_id = (select m.usager_id from mandate m where m.id = ${which.mandateId ?? null}::text)
+            and (${which.theme ?? null}::text is null or x.theme = ${which.theme ?? null}::text)
+            and (${which.administrationId ?? null}::text is null
+              or x.service_id in (select y.id from service y where y.administration_id = ${which.administrationId ?? null}::text))
+            and not exists (select 1 from d where d.service_id = x.service_id)
+          order by x.service_id, x.opened_at desc),
         told as (
-          insert into delivery (id, kind, target, session_id, mandate_id, created_at, next_at)
-          select 'dlv_' || replace(gen_random_uuid()::text, '-', ''), 'logout', d.service_id, d.id, d.mandate_id, ${now}, ${now}
-          from d join service s on s.id = d.service_id where s.metadata ? 'backchannel_logout_uri')
+          insert into delivery (id, kind, target, session_id, mandate_id, reason, created_at, next_at)
+          select 'dlv_' || replace(gen_random_uuid()::text, '-', ''), 'logout', d.service_id, d.id, d.mandate_id, d.end_reason, ${now}, ${now}
+          from (select id, service_id, mandate_id, end_reason from d union all select id, service_id, mandate_id, ${reason} from late) d
+          join service s on s.id = d.service_id where s.metadata ? 'backchannel_logout_uri')
         select d.id, d.usager_id "usagerId", d.aidant_id "aidantId", d.organisation_id "organisationId", d.mandate_id "mandateId", d.service_id "serviceId", d.theme,
           s.administration_id "administrationId", d.ended_event event, d.end_reason reason, d.reported_at is not null reported, split_part(a.given_name, ' ', 1) "aidantName", o.name "organisationName", s.name "serviceName"
         from d join service s on s.id = d.service_id join staff a on a.id = d.aidant_id join organisation o on o.id = d.organisation_id

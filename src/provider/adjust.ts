@@ -69,14 +69,18 @@ export const adjust = (provider: Provider, parts: ProviderParts): void => {
   provider.ReplayDetection.unique = async (issuer, jti, exp) =>
     parts.store.unique(sha256(`op\0${issuer}\0${jti}`), new Date((exp ?? seconds(parts.clock.now()) + 300) * 1000), parts.clock.now());
   const { prototype } = provider.Client as unknown as {
-    prototype: { clientSecret: string; compareClientSecret(actual: string): boolean; backchannelLogout(account: string, sid: string): Promise<void> };
+    prototype: {
+      clientId: string;
+      clientSecret: string;
+      compareClientSecret(actual: string): boolean;
+      backchannelLogout(account: string, sid: string): Promise<void>;
+    };
   };
   prototype.compareClientSecret = function compare(actual) {
     return equal(this.clientSecret, secretHash(actual)); // the table keeps the secret's hash in the secret's place
   };
-  const library = prototype.backchannelLogout;
   prototype.backchannelLogout = async function logout(account, sid) {
-    if (!isDelegatedAccount(account)) await library.call(this, account, sid); // a delegated session's notice is ours: `sid` alone, kept until it is acknowledged
+    if (!isDelegatedAccount(account)) await parts.tellLogout(this.clientId, { sub: account, sid }); // a delegated session's notice goes with its end
   };
   for (const event of NOTICES)
     provider.on(event as never, (ctx: KoaContextWithOIDC, error: Error & { error?: string; error_detail?: string }) => {

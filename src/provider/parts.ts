@@ -37,6 +37,8 @@ export interface ProviderParts {
   readonly passes: (error: unknown) => boolean;
   /** Ends one delegated session because its service signs it out. */
   readonly endSession: (id: SessionId) => Promise<void>;
+  /** Queues the notice that a person's own session at a service is over; it is kept until the service acknowledges it. */
+  readonly tellLogout: (serviceId: string, session: { readonly sub: string; readonly sid: string }) => Promise<void>;
   /** One line to the security log: a code, never a value of the request. */
   readonly notice: (event: { code: string; service?: string | undefined; detail?: string | undefined; fault?: unknown }) => void;
 }
@@ -76,7 +78,10 @@ export interface OpenIdProvider {
     method: string;
     url: string;
   }): Promise<Bearer | { refused: string; scheme: 'Bearer' | 'DPoP' }>;
-  /** A logout token for one delegated session (OIDC Back-Channel Logout 1.0 §2.4), with `sid` alone: `sub` would end the usager's own session too. */
-  logoutToken(serviceId: string, sid: string): Promise<string | undefined>;
+  /**
+   * A logout token (OIDC Back-Channel Logout 1.0 §2.4): for a delegated session with `sid` alone, because `sub` would end the usager's own session too;
+   * for a person's own session, `sub` is the account. A service that is out of use is told what it was.
+   */
+  logoutToken(serviceId: string, session: { readonly sid: string; readonly sub?: string; readonly jti: string }): Promise<string | undefined>;
   readonly jwks: { keys: readonly object[] };
 }

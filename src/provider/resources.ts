@@ -1,9 +1,21 @@
 import type Provider from 'oidc-provider';
-import { randomUuid } from '../kernel/crypto.ts';
+import type { AdapterPayload } from 'oidc-provider';
 import { rememberedGrant } from './adapter.ts';
+import { clientMetadata } from './clients.ts';
 import { checkProof } from './dpop.ts';
 import { LOGOUT_EVENT } from './names.ts';
 import type { OpenIdProvider, ProviderParts } from './parts.ts';
+
+type Client = NonNullable<Awaited<ReturnType<Provider['Client']['find']>>>;
+
+/** A service that is out of use, as the client that it was: it is still told of what ended. */
+const createFormer = (provider: Provider, parts: ProviderParts) => {
+  const Made = provider.Client as unknown as new (metadata: AdapterPayload) => Client;
+  return async (id: string): Promise<Client | undefined> => {
+    const service = await parts.services(id);
+    return service && new Made(clientMetadata(service));
+  };
+};
 
 /** What our own APIs and signals need of the provider. */
 export const createResources = (provider: Provider, parts: ProviderParts): Pick<OpenIdProvider, 'bearer' | 'logoutToken'> => ({
@@ -27,13 +39,13 @@ export const createResources = (provider: Provider, parts: ProviderParts): Pick<
     } else if (spoken === 'DPoP') return { refused: 'this access token is not bound to a key', scheme: 'DPoP' };
     return { clientId: access.clientId, scopes: [...access.scopes], found };
   },
-  async logoutToken(serviceId, sid) {
-    const client = await provider.Client.find(serviceId);
+  async logoutToken(serviceId, { sid, sub, jti }) {
+    const client = (await provider.Client.find(serviceId)) ?? (await createFormer(provider, parts)(serviceId));
     if (!client) return undefined;
-    const token = new provider.IdToken({}, { client, ctx: undefined as never });
-    (token as unknown as { mask: object }).mask = {};
+    const token = new provider.IdToken(sub === undefined ? {} : { sub }, { client, ctx: undefined as never });
+    (token as unknown as { mask: object }).mask = sub === undefined ? {} : { sub: null };
     token.set('events', { [LOGOUT_EVENT]: {} });
-    token.set('jti', randomUuid());
+    token.set('jti', jti);
     token.set('sid', sid);
     return token.issue({ use: 'logout' });
   },

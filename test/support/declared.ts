@@ -245,6 +245,7 @@ export const COMMANDS: Readonly<Record<string, Says>> = {
 export const JOBS: Readonly<Record<string, Says>> = {
   losses: ['loss.reported', 'message.sent'],
   deliver: ['revocation.delivered', 'message.delivered', 'message.failed'],
+  deaf: 'looks for services that do not answer, and raises an alarm',
   'expire-sessions': ['session.ended'],
   'expire-mandates': ['mandate.ended', 'session.ended', 'message.sent'],
   'expire-questions': ['consent.answered'],
