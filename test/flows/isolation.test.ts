@@ -37,7 +37,7 @@ test('P23 nothing that the practice house gives counts in another house, nor the
       const { tokens, claims } = await delegatedTokens(world, karim, service, 'Colette Martin');
       const request = await authorize(service, 'openid dlg:logement');
       const { url: callback } = await actFor(karim, service, request, 'Colette Martin');
-      const logout = await world.app.site.provider.logoutToken(service.id, sessionOf(claims));
+      const logout = await world.app.site.provider.logoutToken(service.id, { sid: sessionOf(claims), jti: 'dlv_x' });
       const code = String((await world.sql('select code from attestation where mandate_id = $1', [mandate.id]))[0]?.['code']);
       return { world, service, karim, tokens, claims, request, callback, logout: logout ?? '', code };
     }),
