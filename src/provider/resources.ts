@@ -13,7 +13,7 @@ const createFormer = (provider: Provider, parts: ProviderParts) => {
   const Made = provider.Client as unknown as new (metadata: AdapterPayload) => Client;
   return async (id: string): Promise<Client | undefined> => {
     const service = await parts.services(id);
-    return service && new Made(clientMetadata(service));
+    return service && new Made(clientMetadata(service, parts.clock.now()));
   };
 };
 
