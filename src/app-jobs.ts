@@ -15,6 +15,7 @@ interface Periodic {
   readonly domain: Domain;
   readonly sessions: Sessions;
   readonly stamping: Stamping | undefined;
+  readonly refreshKeys: () => Promise<boolean>;
   readonly heartbeat: { beat: Work };
   readonly clockWatch: { look(): Promise<unknown> };
   readonly scrub: Work;
@@ -49,6 +50,14 @@ export const periodic = (parts: Periodic): readonly Task[] => {
   return [
     { name: 'losses', everyMs: 500, work: losses.work },
     ...(stamping ? [{ name: 'timestamp', everyMs: 60_000, work: () => stamping.stamp().then(() => 0) }] : []),
+    {
+      name: 'keys',
+      everyMs: 5_000,
+      work: async () => {
+        if (await parts.refreshKeys()) log('info', { event: 'signing-keys' });
+        return 0;
+      },
+    },
     { name: 'heartbeat', everyMs: 5_000, work: heartbeat.beat },
     { name: 'clock', everyMs: watchEveryMs, work: () => clockWatch.look().then(() => 0) },
     { name: 'scrub', everyMs: watchEveryMs, work: scrub },

@@ -73,6 +73,7 @@ import { remoteConsentStore } from './persistence/remote-consents.ts';
 import { scanStore } from './persistence/scans.ts';
 import { createSessionStore } from './persistence/sessions.ts';
 import { noteSettings } from './persistence/settings.ts';
+import { signingKeyStore } from './persistence/signing-keys.ts';
 import { createStoppingStore, referentsOf } from './persistence/stopping.ts';
 import { createUsagerStore } from './persistence/usagers.ts';
 import { aidantNamesOf, colleaguesOf, helpedNamesOf, lastSigned, referencesOf, runningUnder, unreportedAmong } from './persistence/views.ts';
@@ -279,11 +280,14 @@ export const createApp = async (parts: AppParts): Promise<App> => {
       secure: config.publicUrl.startsWith('https:'),
       allowLoopback: config.allowLoopback,
       keys: {
-        es256: keys.pem('op-es256'),
-        rs256: keys.pem('op-rs256'),
         pairwise: keys.raw('pairwise'),
         cookies: keys.raw('cookies'),
         dpopNonce: keys.raw('dpop-nonce'),
+      },
+      signing: {
+        keys: () => keys.signing(),
+        times: () => signingKeyStore.all(database.auto),
+        publish: (published) => signingKeyStore.publish(database.auto, published, clock.now()),
       },
       store,
       services: (id) => domain.services.find(id),
@@ -360,6 +364,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
       ...periodic({
         ...{ config, clock, log, watchEveryMs, domain, sessions, heartbeat, clockWatch, scrub, losses, mandates, consents, stopping, reminders },
         stamping: stamping || undefined,
+        refreshKeys: provider.refreshKeys,
         purges: [() => store.purge(clock.now()), webSessions.purge, passkeys.purge, losses.purge, domain.reviews.purge],
       }),
     ],

@@ -119,6 +119,8 @@ const PROMISES = {
   T6: 'The date that is printed is today’s, however long the process has run.',
   B3: 'When the answer of the database is lost, the same request again has one effect.',
   B7: 'A deadlock is tried again, a bounded number of times, and doubles nothing.',
+  K1: 'The key that signs changes without a failure: published a day before it signs, and a day after.',
+  K2: 'A key declared stolen signs nothing more and is published no more within five minutes, and what was open has ended.',
   K6: 'Whoever steals the journal’s key cannot change the past that was witnessed; a change of key is signed by both.',
   L6: 'An erasure reaches the copies: what was erased opens nowhere once the keys’ own copies are too old.',
   D5: 'Many sign-ins at once neither starve the process nor escape the limit.',

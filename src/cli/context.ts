@@ -32,7 +32,9 @@ import { organisationStore } from '../persistence/organisations.ts';
 import { createRetentionStore } from '../persistence/retention.ts';
 import { reviewStore } from '../persistence/reviews.ts';
 import { administrationStore, serviceStore } from '../persistence/services.ts';
+import { signingKeyStore } from '../persistence/signing-keys.ts';
 import { createUsagerStore } from '../persistence/usagers.ts';
+import { createSigningKeys, type SigningKeys } from '../provider/signing.ts';
 import { type Administrations, createAdministrations } from '../services/administrations.ts';
 import { createServices, type Services } from '../services/services.ts';
 import { createOutgoing } from '../signals/outgoing.ts';
@@ -54,6 +56,7 @@ export interface Domain {
   readonly reviews: Reviews;
   readonly retention: Retention;
   readonly holds: Holds;
+  readonly signingKeys: SigningKeys;
 }
 
 /** Everything a command may use, made by the process that holds the database. */
@@ -159,6 +162,7 @@ export const createDomain = (parts: {
     }),
     retention: createRetention({ ...common, store: createRetentionStore(database), keys: keyEraser }),
     holds: createHolds({ ...common, store: holdStore }),
+    signingKeys: createSigningKeys({ ...common, store: signingKeyStore, endSessions }),
     organisations: createOrganisations({ ...common, store: organisationStore, endSessions, endMandates: endings.endOfOrganisation }),
     aidants,
     means: createMeans({ ...common, store: meansStore, kek, ...(parts.told ? { told: parts.told } : {}) }),

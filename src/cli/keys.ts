@@ -2,6 +2,7 @@ import { makeMissingKeys, makeNextJournalKey, readKeys } from '../config/keys.ts
 import { isRemembered, readFingerprints } from '../persistence/inspection.ts';
 import { EXIT, type HouseCommand, JSON_FLAG, type LocalCommand, table } from './command.ts';
 import { readFolders } from './settings.ts';
+import { signingStates } from './signing-keys.ts';
 
 /** Keys whose fingerprint the database keeps: another one under the same database would break what was written with it. */
 export const REMEMBERED = ['journal-ed25519', 'pairwise', 'payload-kek'] as const;
@@ -60,11 +61,15 @@ const list: HouseCommand = {
   run: async (input, context, io) => {
     const keys = context.keys();
     const known = await readFingerprints(context.database.auto);
-    const found = NAMES.map((name) => {
+    const signing = await signingStates(context);
+    const found: { name: string; fingerprint: string; database: string }[] = NAMES.map((name) => {
       if (!keys.has(name)) return { name, fingerprint: '', database: 'held by the signer' };
       const fingerprint = keys.fingerprint(name);
+      const state = signing.get(name);
+      if (state !== undefined) return { name, fingerprint, database: state };
       return { name, fingerprint, database: !known.has(name) ? 'not kept' : isRemembered(known, name, fingerprint) ? 'same' : 'DIFFERENT' };
     });
+    for (const [name, state] of signing) if (name.endsWith('-next')) found.push({ name, fingerprint: '', database: state });
     io.out(
       input.on('json')
         ? JSON.stringify(found)

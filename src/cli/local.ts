@@ -14,6 +14,7 @@ import { checkProof } from './journal-proof.ts';
 import { keysMake } from './keys.ts';
 import { mirror, mirrorToken } from './mirror.ts';
 import { readFolders } from './settings.ts';
+import { keysNext } from './signing-keys.ts';
 import { checkStatement } from './statement.ts';
 import { untilStopped, witness } from './witness.ts';
 
@@ -64,4 +65,15 @@ const demo: LocalCommand = {
   },
 };
 
-export const localCommands: readonly LocalCommand[] = [keysMake, sign, checkProof, compare, witness, mirror, mirrorToken, checkStatement, demo];
+export const localCommands: readonly LocalCommand[] = [
+  keysMake,
+  keysNext,
+  sign,
+  checkProof,
+  compare,
+  witness,
+  mirror,
+  mirrorToken,
+  checkStatement,
+  demo,
+];

@@ -41,6 +41,13 @@ const SENTENCES: Readonly<Record<string, string>> = {
   already_disabled: 'the service is disabled already',
   nothing_to_approve: 'nothing waits for approval here',
   immutable: 'profile, sector, administration and least consent never change: register another service',
+  unknown_signing_key: 'say which key signs tokens with --key: op-es256 or op-rs256',
+  next_signing_key_missing:
+    'there is no key to sign in its place: make one (relais keys next), bring it to every instance, and wait until `relais keys list` says that it is published',
+  key_not_published: 'no instance has published this key yet: bring it to the keys folder of each, and wait ten seconds',
+  key_too_new: 'it was published less than 24 hours ago: services may not know it yet; wait, or give --now if that is worth it',
+  key_revoked: 'this key was declared stolen: it never comes back',
+  key_still_needed: 'the key before it signed less than 24 hours ago: services may still check what it signed; wait',
   unknown_approval: 'no approval has this id: see `relais approvals list`',
   already_approved: 'it was approved already',
   same_person: 'whoever asked cannot approve: another opérateur must',

@@ -20,6 +20,7 @@ import { peopleCommands } from './people.ts';
 import { retentionCommands } from './retention.ts';
 import { serviceChangeCommands } from './service-changes.ts';
 import { serviceCommands } from './services.ts';
+import { signingKeyCommands } from './signing-keys.ts';
 
 export const houseCommands: readonly HouseCommand[] = [
   ...serviceCommands,
@@ -33,6 +34,7 @@ export const houseCommands: readonly HouseCommand[] = [
   ...approvalCommands,
   ...databaseCommands,
   ...keyCommands,
+  ...signingKeyCommands,
   ...journalCommands,
   ...erasureCommands,
   rotateKey,

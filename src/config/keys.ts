@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fingerprintOf } from '../journal/log-keys.ts';
 import { ed25519FromRaw, makePrivateKeyPem, type PublicKey, publicKeyOf, randomToken, readPrivateKey, sha256 } from '../kernel/crypto.ts';
@@ -24,6 +24,11 @@ export interface Keys {
   has(name: PemName | RawName): boolean;
   /** Fails as `keys_missing` for a key that is not here. */
   pem(name: PemName): Secret<string>;
+  /**
+   * The keys that sign tokens, each algorithm's own and the one that follows it, if it is there: `op-es256.pem`, `op-es256-next.pem`. Read at each call:
+   * a key is brought while the process runs. Fails as `keys_missing`.
+   */
+  signing(): readonly { readonly alg: 'ES256' | 'RS256'; readonly pem: Secret }[];
   /** 32 bytes. */
   raw(name: RawName): Secret<Buffer>;
   /** Public keys of attestations sealed with an earlier `attestation-ed25519`: the optional file `attestation-former.json`. */
@@ -36,6 +41,33 @@ const path = (folder: string, name: PemName | RawName): string => join(folder, n
 
 /** Where the journal's key that follows is looked for, beside the one that signs. */
 export const nextJournalKey = (folder: string): string => join(folder, 'journal-ed25519-next.pem');
+
+/** Private keys that sign tokens, by the algorithm. */
+const SIGNING = { 'op-es256': 'ES256', 'op-rs256': 'RS256' } as const;
+export type SigningName = keyof typeof SIGNING;
+export const SIGNING_NAMES = Object.keys(SIGNING) as SigningName[];
+
+const nextSigningKey = (folder: string, name: SigningName): string => join(folder, `${name}-next.pem`);
+
+/** Makes the key that follows one that signs tokens, unless it is there. */
+export const makeNextSigningKey = (folder: string, name: SigningName): boolean => {
+  const file = nextSigningKey(folder, name);
+  if (existsSync(file)) return false;
+  writeFileSync(file, makePrivateKeyPem(PEM[name]), { mode: 0o600, flag: 'wx' });
+  return true;
+};
+
+/** The PEM text of the key that follows, or undefined. */
+export const readNextSigningKey = (folder: string, name: SigningName): Secret<string> | undefined => {
+  const file = nextSigningKey(folder, name);
+  if (!existsSync(file)) return undefined;
+  const text = readFileSync(file, 'utf8').trim();
+  if (!isPem(text)) throw new Failure('keys_missing', `${file}: not a PKCS #8 PEM key`);
+  return new Secret(text);
+};
+
+/** Puts the key that follows in the place of the one before, which is gone then. */
+export const settleSigningKey = (folder: string, name: SigningName): void => renameSync(nextSigningKey(folder, name), path(folder, name));
 
 /** Makes `journal-ed25519-next.pem`, the key that `relais journal rotate-key` puts in place, unless there is one. Gives its fingerprint. */
 export const makeNextJournalKey = (folder: string): { readonly made: boolean; readonly fingerprint: string } => {
@@ -92,6 +124,14 @@ export const readKeys = (folder: string, options: { readonly signerApart?: boole
     formerAttestation,
     has: (name) => values.has(name),
     pem: (name) => new Secret(text(name)),
+    signing: () =>
+      SIGNING_NAMES.flatMap((name) => {
+        // The file rather than what was read at the start: a key is replaced while the process runs.
+        const own = readFileSync(path(folder, name), 'utf8').trim();
+        return [new Secret(isPem(own) ? own : text(name)), readNextSigningKey(folder, name)].flatMap((pem) =>
+          pem ? [{ alg: SIGNING[name], pem }] : [],
+        );
+      }),
     raw: (name) => new Secret(Buffer.from(text(name), 'base64url')),
     fingerprint: (name) =>
       name in PEM

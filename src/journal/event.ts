@@ -271,6 +271,9 @@ export const KINDS = {
   'keys.made': kind('log', NO_USAGER, NONE, { names: list(text) }),
   /** The journal's signing key was replaced: `vkey` is the new one's, `former` the one that it follows; both signed it (log-keys.ts). */
   'key.rotated': kind('log', NO_USAGER, NONE, { name: text, vkey: text, former: text, byFormer: text, byNext: text }),
+  /** Another key signs tokens from now on, or one was declared stolen: it is published no more, and what was open has ended. */
+  'signing-key.promoted': kind('log', NO_USAGER, NONE, { kid: text, alg: text }),
+  'signing-key.revoked': kind('log', NO_USAGER, NONE, { kid: text, alg: text, sessions: number }),
   /** The signer answered no; one a kind of refusal and hour. */
   'checkpoint.refused': kind('log', NO_USAGER, NONE, { refused: text, size: number }),
   /** The process started with other settings than the last one that said so: `hash` of what counts, names of the settings, never a value. */

@@ -1,15 +1,62 @@
 import { calculateJwkThumbprint, type JWK } from 'jose';
 import { equal, hmacSha256, readPrivateKey, toJwk } from '../kernel/crypto.ts';
+import { Failure } from '../kernel/failure.ts';
 import type { Secret } from '../kernel/secret.ts';
+import type { Transaction } from '../kernel/transaction.ts';
 
-/** The provider's signing keys as private JWKs, ES256 first: it is the default of id_tokens (protocol.md, "Signing"). */
-export const keySet = async (pems: { es256: Secret; rs256: Secret }): Promise<{ keys: JWK[] }> => {
-  const read = async (pem: Secret, alg: string): Promise<JWK> => {
-    const jwk = toJwk(readPrivateKey(pem.reveal())) as JWK;
-    return { ...jwk, alg, use: 'sig', kid: (await calculateJwkThumbprint(jwk)).slice(0, 16) };
-  };
-  return { keys: [await read(pems.es256, 'ES256'), await read(pems.rs256, 'RS256')] };
+/** Algorithms that the provider signs with, ES256 first: it is the default of id_tokens (protocol.md, "Signing"). */
+export const SIGNING_ALGS = ['ES256', 'RS256'] as const;
+export type SigningAlg = (typeof SIGNING_ALGS)[number];
+
+/** What the database says of a key that an instance published. */
+export interface KeyTimes {
+  readonly kid: string;
+  readonly alg: SigningAlg;
+  readonly publishedAt: Date;
+  readonly promotedAt: Date | undefined;
+  readonly revokedAt: Date | undefined;
+}
+
+export interface SigningKeyStore {
+  all(tx: Transaction): Promise<readonly KeyTimes[]>;
+  /** Writes when a key was first published, once. */
+  publish(tx: Transaction, keys: readonly { readonly kid: string; readonly alg: SigningAlg }[], now: Date): Promise<void>;
+  /** Puts a key in force if it was published at `since` or before, and is not revoked. */
+  promote(tx: Transaction, kid: string, now: Date, since: Date): Promise<boolean>;
+  revoke(tx: Transaction, kid: string, now: Date): Promise<boolean>;
+  /** Makes whoever decides of a key wait until the transaction ends. */
+  lock(tx: Transaction): Promise<void>;
+  /** Ends what the provider gave or holds: sign-ins, grants, codes, tokens. */
+  dropTokens(tx: Transaction): Promise<void>;
+}
+
+/** A private key as a JWK (RFC 7517), with its `kid`: the first 16 characters of its thumbprint (RFC 7638). */
+export type SigningKey = JWK & { readonly kid: string; readonly alg: SigningAlg };
+
+export const signingKey = async (pem: Secret, alg: SigningAlg): Promise<SigningKey> => {
+  const jwk = toJwk(readPrivateKey(pem.reveal())) as JWK;
+  return { ...jwk, alg, use: 'sig', kid: (await calculateJwkThumbprint(jwk)).slice(0, 16) };
 };
+
+/**
+ * The keys to publish, in the order in which they sign: of each algorithm the one put in force last, then the others as given; never one that was
+ * revoked. Fails as `signing_key_missing` when an algorithm has none left.
+ */
+export const inForceFirst = (keys: readonly SigningKey[], times: readonly KeyTimes[]): readonly SigningKey[] => {
+  const of = new Map(times.map((each) => [each.kid, each]));
+  const promoted = ({ kid }: SigningKey): number => of.get(kid)?.promotedAt?.getTime() ?? Number.NEGATIVE_INFINITY;
+  const later = (a: SigningKey, b: SigningKey): number => (promoted(a) === promoted(b) ? 0 : promoted(b) - promoted(a));
+  return SIGNING_ALGS.flatMap((alg) => {
+    const usable = keys.filter((key) => key.alg === alg && !of.get(key.kid)?.revokedAt).sort(later);
+    if (!usable.length) throw new Failure('signing_key_missing', `every ${alg} key that is here was revoked: make another (relais keys next)`);
+    return usable;
+  });
+};
+
+/** The same without what is private. */
+export const publicSet = (keys: readonly SigningKey[]): { keys: object[] } => ({
+  keys: keys.map(({ d: _d, p: _p, q: _q, dp: _dp, dq: _dq, qi: _qi, ...open }) => open),
+});
 
 /** Signs the library's cookies with one key, in place of the list of keys that it would sign them with itself. */
 export const cookieKeys = (key: Buffer) => {

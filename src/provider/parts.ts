@@ -9,6 +9,7 @@ import type { Transaction } from '../kernel/transaction.ts';
 import type { Service } from '../services/service.ts';
 import type { ArtefactStore, Found } from './artefacts.ts';
 import type { Parameters } from './interaction.ts';
+import type { KeyTimes, SigningAlg } from './key-set.ts';
 
 /** The pages that the library shows by itself, made by `web`. Each returns a whole HTML document. */
 export interface ProviderPages {
@@ -25,7 +26,13 @@ export interface ProviderParts {
   readonly publicUrl: string;
   readonly secure: boolean;
   readonly allowLoopback: boolean;
-  readonly keys: { es256: Secret; rs256: Secret; pairwise: Secret<Buffer>; cookies: Secret<Buffer>; dpopNonce: Secret<Buffer> };
+  readonly keys: { pairwise: Secret<Buffer>; cookies: Secret<Buffer>; dpopNonce: Secret<Buffer> };
+  /** The keys that sign, as they are on this machine now, and what the database says of them. */
+  readonly signing: {
+    keys(): readonly { readonly alg: SigningAlg; readonly pem: Secret }[];
+    times(): Promise<readonly KeyTimes[]>;
+    publish(keys: readonly { readonly kid: string; readonly alg: SigningAlg }[]): Promise<void>;
+  };
   readonly store: ArtefactStore;
   readonly services: (id: string) => Promise<Service | undefined>;
   readonly journal: Journal;
@@ -83,5 +90,11 @@ export interface OpenIdProvider {
    * for a person's own session, `sub` is the account. A service that is out of use is told what it was.
    */
   logoutToken(serviceId: string, session: { readonly sid: string; readonly sub?: string; readonly jti: string }): Promise<string | undefined>;
-  readonly jwks: { keys: readonly object[] };
+  /** The public keys in force and to come. */
+  jwks(): { keys: readonly object[] };
+  /**
+   * Reads the keys and their times again; true when what is published or what signs has changed. Fails as `signing_key_missing` when every key of an
+   * algorithm was revoked: nothing is signed until another is there.
+   */
+  refreshKeys(): Promise<boolean>;
 }

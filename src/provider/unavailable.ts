@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { errors } from 'oidc-provider';
 
 /** What a service is told when Relais cannot answer now: 503, and to try again (RFC 6749 §4.1.2.1). Nothing was written. */
@@ -19,3 +20,21 @@ export const sayingUnavailable = <T extends object>(port: T, passes: (error: unk
       };
     },
   });
+
+const answerClosed = (_request: unknown, response: ServerResponse): void => {
+  response.writeHead(503, { 'content-type': 'application/json', 'retry-after': '60', 'cache-control': 'no-store' });
+  response.end(JSON.stringify({ error: 'temporarily_unavailable', error_description: 'nothing is signed now: try again later' }));
+};
+
+/** The same functions, of which none does anything any more: `error` is why, and requests of services are told to try again. */
+export const closed = <T extends { handler: unknown }>(provider: T, error: unknown): T =>
+  Object.fromEntries(
+    Object.keys(provider).map((name) => [
+      name,
+      name === 'handler'
+        ? answerClosed
+        : () => {
+            throw error;
+          },
+    ]),
+  ) as unknown as T;

@@ -91,6 +91,7 @@ const FAILURES: Readonly<Record<string, string>> = {
   journal_unwitnessed: 'journal_unconfirmed',
   log_busy: 'too_many_requests',
   outcome_unknown: 'outcome_unknown',
+  signing_key_missing: 'unavailable',
   unstorable_text: 'invalid_request',
 };
 

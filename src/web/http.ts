@@ -213,6 +213,8 @@ const mountProvider =
         raw.headers['x-forwarded-proto'] = issuer.protocol.slice(0, -1);
         delete raw.headers['x-forwarded-host'];
         raw.url = path(raw.url ?? '/');
+        // Public, and short: a key that was revoked must be forgotten within five minutes (claim K2).
+        if (/^\/jwks(?:\?|$)/.test(raw.url)) reply.raw.setHeader('cache-control', 'public, max-age=300');
         site.provider.handler(raw, reply.raw);
       };
     const provider = serve((url) => url.slice('/oidc'.length));
