@@ -65,6 +65,7 @@ const PROMISES = {
   M17: 'No act is accepted after the commit of the stop, whatever the interleaving and the instance.',
   M18: 'The person stops alone, by any channel, without a reason and without the aidant, with a receipt.',
   M19: 'One theme can be stopped alone; the last one ends the mandate.',
+  M24: 'A service under test shows who acts, stores it, reports, believes no wrong answer and stops when it is told; one that does not is named.',
   M20: 'An ended mandate never lives again, neither through the API nor through SQL in the application’s role.',
   M21: 'Only those who are entitled end a mandate, and the person reads why.',
   M22: 'When two structures would act for the same theme, the person is asked, and nothing is silent.',

@@ -7,6 +7,7 @@ import { openSigner } from '../journal/signer.ts';
 import { serveSigner } from '../journal/signer-server.ts';
 import { readIfThere } from '../journal/signer-state.ts';
 import { Failure } from '../kernel/failure.ts';
+import { checkService } from './check-service.ts';
 import { EXIT, type LocalCommand } from './command.ts';
 import { signerFolder } from './journal.ts';
 import { compare } from './journal-compare.ts';
@@ -75,5 +76,6 @@ export const localCommands: readonly LocalCommand[] = [
   mirror,
   mirrorToken,
   checkStatement,
+  checkService,
   demo,
 ];

@@ -15,6 +15,7 @@ export const ALLOWANCES: MirrorService = {
     { code: 'logement', label: 'Logement' },
     { code: 'social', label: 'Santé, social' },
   ],
+  example: { slug: 'aide-logement', values: { adresse: '3 rue des Tilleuls, 17460 Thénac', loyer: '420', personnes: '1' } },
   programme: {
     name: 'Allocations de démonstration',
     line: 'Aides aux familles et au logement',

@@ -40,6 +40,8 @@ const send = async (
   const dossier = shop.dossier(session);
   demarche.apply?.(dossier, values);
   dossier.sent.push({ title: demarche.title, reference, at });
+  const { acting } = session;
+  if (acting) shop.acts.push({ session: acting.session, act: { sub: acting.aidant }, identifier: acting.identifier });
   const verb = demarche.effect === 'change' ? 'change' : 'send';
   return { kind: 'done', reference, at, report: await reporter.report(session, { id: form, keep: true, verb, demarche: demarche.code, reference }) };
 };

@@ -43,6 +43,8 @@ export interface MirrorService {
   readonly welcome: string;
   readonly themes: readonly { readonly code: string; readonly label: string }[];
   readonly demarches: readonly Demarche[];
+  /** An act that a check may do (docs/check-service.md), filled as a person would. */
+  readonly example: { readonly slug: string; readonly values: Readonly<Record<string, string>> };
   readonly programme: Programme;
 }
 

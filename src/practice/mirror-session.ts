@@ -9,6 +9,8 @@ export interface Acting {
   readonly organisation: string;
   /** Identifier of the delegated session, which each report names. */
   readonly session: string;
+  /** Of the mandate, at this service. */
+  readonly identifier: string;
   readonly themes: readonly string[];
   readonly privileges: readonly string[];
   /** Codes of the catalogue that it is held to; undefined: no such limit. */
@@ -101,12 +103,14 @@ export const readActing = (claims: JWTPayload, asked: readonly string[]): Acting
   const detail = record(details.find((one) => record(one)['type'] === 'urn:relais:mandate:1'));
   const name = record(detail['organisation'])['name'];
   const themes = texts(detail['actions']);
-  if (typeof detail['session'] !== 'string' || typeof name !== 'string') return { refused: 'mandate_missing' };
+  if (typeof detail['session'] !== 'string' || typeof detail['identifier'] !== 'string' || typeof name !== 'string')
+    return { refused: 'mandate_missing' };
   if (!themes.length || !themes.every((theme) => asked.includes(theme))) return { refused: 'theme_not_asked' };
   return {
     aidant: act['sub'],
     organisation: name,
     session: detail['session'],
+    identifier: detail['identifier'],
     themes,
     privileges: texts(detail['privileges']),
     demarches: detail['demarches'] === undefined ? undefined : texts(detail['demarches']),

@@ -1,6 +1,7 @@
 import './guard.ts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { equal } from '../kernel/crypto.ts';
+import type { StoredAct } from './check/contract.ts';
 import type { RelyingParty } from './mirror-client.ts';
 import { StoppedPage } from './mirror-pages.tsx';
 import type { Dossier, MirrorService } from './mirror-service.ts';
@@ -14,6 +15,8 @@ export interface Shop {
   readonly issuer: string;
   readonly relyingParty: RelyingParty;
   readonly sessions: Sessions;
+  /** What is kept of each act that an aidant did, oldest first. */
+  readonly acts: StoredAct[];
   /** Cookies carry the service's name: all the programs of the demonstration share a host. */
   readonly cookies: { readonly session: string; readonly browser: string };
   page(reply: FastifyReply, status: number, page: Parameters<typeof render>[0]): FastifyReply;
@@ -32,7 +35,7 @@ const texts = (body: unknown): Readonly<Record<string, string>> =>
     : {};
 
 /** Makes what the pages of a mirror service share. */
-export const createShop = (given: Pick<Shop, 'service' | 'origin' | 'issuer' | 'relyingParty'>): Shop => {
+export const createShop = (given: Pick<Shop, 'service' | 'origin' | 'issuer' | 'relyingParty' | 'acts'>): Shop => {
   const sessions = createSessions();
   const dossiers = new Map<string, Dossier>();
   const cookies = { session: `${given.service.id}_session`, browser: `${given.service.id}_browser` };

@@ -2,13 +2,14 @@ import './guard.ts';
 import cookie from '@fastify/cookie';
 import type { FastifyInstance } from 'fastify';
 import { randomToken } from '../kernel/crypto.ts';
-import { type Credentials, createRelyingParty } from './mirror-client.ts';
+import { type Contract, type StoredAct, WELL_KNOWN } from './check/contract.ts';
+import { type Credentials, createRelyingParty, type RelyingParty } from './mirror-client.ts';
 import { DemarchesPage } from './mirror-demarche-pages.tsx';
 import { addDemarches } from './mirror-demarches.ts';
 import { createLogoutCheck, type LogoutToken } from './mirror-logout.ts';
 import { ByePage, WelcomePage } from './mirror-pages.tsx';
-import { createReporter } from './mirror-report.ts';
-import { type ClientMetadata, type MirrorService, registration } from './mirror-service.ts';
+import { createReporter, type Reporter } from './mirror-report.ts';
+import { type ClientMetadata, IDENTITY_SCOPES, type MirrorService, registration } from './mirror-service.ts';
 import { createShop, type Shop } from './mirror-shop.ts';
 import { addSignIn } from './mirror-sign-in.ts';
 import { OTHER_TAB } from './mirror-troubles.ts';
@@ -22,7 +23,20 @@ export interface MirrorOptions {
   readonly credentials?: Credentials;
   /** How often a report that Relais did not answer is said again; every five seconds by default. */
   readonly retryEveryMs?: number;
+  /** Publishes what `relais check-service` reads: a contract, and what is stored with each act. */
+  readonly checked?: boolean;
+  /** Puts other parts in the place of the mirror's own: how a check is seen to find faults. */
+  readonly variant?: Variant;
 }
+
+/** Each takes the right part and gives the one to use. */
+export interface Variant {
+  relyingParty?(right: RelyingParty): RelyingParty;
+  reporter?(right: Reporter): Reporter;
+  logoutCheck?(right: LogoutCheck): LogoutCheck;
+  acts?: StoredAct[];
+}
+type LogoutCheck = ReturnType<typeof createLogoutCheck>;
 
 /** A running mirror service. */
 export interface Mirror {
@@ -59,8 +73,9 @@ const addSignOut = (app: FastifyInstance, shop: Shop): void => {
 };
 
 /** Adds the back channel: Relais says here that a delegated session is over (OpenID Connect Back-Channel Logout 1.0). */
-const addBackChannel = (app: FastifyInstance, shop: Shop, received: LogoutToken[]): void => {
-  const check = createLogoutCheck({ issuer: shop.issuer, clientId: shop.service.id, keys: () => shop.relyingParty.keys() });
+const addBackChannel = (app: FastifyInstance, shop: Shop, received: LogoutToken[], variant: Variant): void => {
+  const right = createLogoutCheck({ issuer: shop.issuer, clientId: shop.service.id, keys: () => shop.relyingParty.keys() });
+  const check = variant.logoutCheck?.(right) ?? right;
   app.post('/deconnexion/relais', async (request, reply) => {
     const body: unknown = request.body;
     const token = typeof body === 'object' && body !== null && 'logout_token' in body ? body.logout_token : undefined;
@@ -87,24 +102,53 @@ const addHome = (app: FastifyInstance, shop: Shop): void => {
   });
 };
 
+/** Adds what a check reads. A real service would publish it where it is tested, and nowhere else. */
+const addContract = (app: FastifyInstance, shop: Shop, metadata: ClientMetadata): void => {
+  const { service, origin } = shop;
+  const demarche = service.demarches.find(({ slug }) => slug === service.example.slug);
+  const theme = demarche?.themes[0] ?? '';
+  const path = `/demarches/${service.example.slug}`;
+  const contract: Contract = {
+    client_id: service.id,
+    profile: service.profile,
+    redirect_uri: `${origin}/retour`,
+    post_logout_redirect_uri: `${origin}/au-revoir`,
+    backchannel_logout_uri: metadata.backchannel_logout_uri,
+    ...(metadata.jwks ? { jwks: metadata.jwks } : {}),
+    scopes: IDENTITY_SCOPES,
+    theme,
+    sign_in: `/connexion/aidant?theme=${theme}`,
+    pages: ['/', path],
+    write: { page: path, action: path, fields: service.example.values, demarche: demarche?.code ?? '', verb: 'send' },
+    acts: '/actes.json',
+  };
+  app.get(WELL_KNOWN, async (_request, reply) => reply.send(contract));
+  app.get('/actes.json', async (_request, reply) => reply.send(shop.acts));
+};
+
 /** Starts a mirror public service. It finds Relais at the first sign-in: it may be started before it. */
 export const startMirror = async (service: MirrorService, options: MirrorOptions): Promise<Mirror> => {
   const app = await practiceServer(service.programme, [options.relaisOrigin]);
   await app.register(cookie);
   const origin = await originFor(options.port);
-  const relyingParty = await createRelyingParty({ service, issuer: options.relaisIssuer, origin, credentials: options.credentials ?? {} });
-  const shop = createShop({ service, origin, issuer: options.relaisIssuer, relyingParty });
-  const reporter = createReporter({ relyingParty, relaisOrigin: options.relaisOrigin, source: origin, retryEveryMs: options.retryEveryMs });
+  const variant = options.variant ?? {};
+  const client = await createRelyingParty({ service, issuer: options.relaisIssuer, origin, credentials: options.credentials ?? {} });
+  const relyingParty = variant.relyingParty?.(client) ?? client;
+  const shop = createShop({ service, origin, issuer: options.relaisIssuer, relyingParty, acts: variant.acts ?? [] });
+  const right = createReporter({ relyingParty, relaisOrigin: options.relaisOrigin, source: origin, retryEveryMs: options.retryEveryMs });
+  const reporter = variant.reporter?.(right) ?? right;
   const received: LogoutToken[] = [];
+  const metadata = registration(service, origin, relyingParty.publicJwk);
   addHome(app, shop);
   addSignIn(app, shop);
   addSignOut(app, shop);
   addDemarches(app, shop, reporter);
-  addBackChannel(app, shop, received);
+  addBackChannel(app, shop, received, variant);
+  if (options.checked) addContract(app, shop, metadata);
   await listen(app, origin);
   return {
     origin,
-    clientMetadata: registration(service, origin, relyingParty.publicJwk),
+    clientMetadata: metadata,
     received,
     useSecret: (secret) => relyingParty.useSecret(secret),
     close: async () => {

@@ -11,6 +11,7 @@ export const TAXES: MirrorService = {
   to: 'aux Impôts de démonstration',
   welcome: 'Déclarer ses revenus, retrouver son avis, demander un délai pour payer.',
   themes: [{ code: 'argent', label: 'Argent, impôts' }],
+  example: { slug: 'declaration', values: { pensions: '14200', autres: '0' } },
   programme: {
     name: 'Impôts de démonstration',
     line: 'Impôts des particuliers',

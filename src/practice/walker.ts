@@ -19,20 +19,34 @@ const attribute = (tag: string, name: string): string | undefined => {
   return found === undefined ? undefined : decode(found);
 };
 
-/** The form of this id: where it goes, and the hidden fields that go with it: the last of each name, and all of them. */
-export const formOf = (page: Page, id: string): { action: URL; fields: Record<string, string>; all: Record<string, string[]> } => {
-  for (const [whole, open = '', inside = ''] of page.html.matchAll(/<form([^>]*)>([\s\S]*?)<\/form>/g)) {
-    if (attribute(open, 'id') !== id) continue;
+interface Form {
+  readonly action: URL;
+  readonly fields: Record<string, string>;
+  readonly all: Record<string, string[]>;
+}
+
+const findForm = (page: Page, wanted: (open: string, action: URL) => boolean): Form | undefined => {
+  for (const [, open = '', inside = ''] of page.html.matchAll(/<form([^>]*)>([\s\S]*?)<\/form>/g)) {
+    const action = new URL(attribute(open, 'action') || page.url.href, page.url);
+    if (!wanted(open, action)) continue;
     const all: Record<string, string[]> = {};
     for (const [tag] of inside.matchAll(/<input[^>]*>/g))
       if (attribute(tag, 'type') === 'hidden')
         all[attribute(tag, 'name') ?? ''] = [...(all[attribute(tag, 'name') ?? ''] ?? []), attribute(tag, 'value') ?? ''];
-    void whole;
-    const fields = Object.fromEntries(Object.entries(all).map(([name, values]) => [name, values.at(-1) ?? '']));
-    return { action: new URL(attribute(open, 'action') || page.url.href, page.url), fields, all };
+    return { action, fields: Object.fromEntries(Object.entries(all).map(([name, values]) => [name, values.at(-1) ?? ''])), all };
   }
-  throw new Error(`no form "${id}" on ${page.url.pathname} (${page.status}): ${textOf(page).slice(0, 300)}`);
+  return undefined;
 };
+
+/** The form of this id: where it goes, and the hidden fields that go with it: the last of each name, and all of them. */
+export const formOf = (page: Page, id: string): Form => {
+  const found = findForm(page, (open) => attribute(open, 'id') === id);
+  if (!found) throw new Error(`no form "${id}" on ${page.url.pathname} (${page.status}): ${textOf(page).slice(0, 300)}`);
+  return found;
+};
+
+/** The first form that goes to this path; undefined when the page has none. */
+export const formTo = (page: Page, path: string): Form | undefined => findForm(page, (_open, action) => action.pathname === path);
 
 /** The words of a page, without its tags. */
 export const textOf = (page: Page): string =>

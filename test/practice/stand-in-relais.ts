@@ -30,6 +30,7 @@ export const startStandIn = async () => {
   const clients: ClientMetadata[] = [];
   const detail = (session: string) => ({
     type: 'urn:relais:mandate:1',
+    identifier: 'urn:uuid:00000000-0000-4000-8000-000000000001',
     session,
     actions: state.themes,
     privileges: state.privileges,

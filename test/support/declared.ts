@@ -225,6 +225,7 @@ export const COMMANDS: Readonly<Record<string, Says>> = {
   'keys settle': 'files of one machine',
   'keys make': 'files; configuration.changed names them when the application starts with them',
   doctor: BY_HAND,
+  'check-service': 'another program, with an authority of its own: it knows no database',
   demo: 'starts the demonstration, whose decisions are written like any other',
   mirror: 'another program: it keeps its own state',
   'journal mirror-token': 'a token on the screen; configuration.changed says that mirrors did when the application starts with it',

@@ -35,7 +35,7 @@ const portOf = (server: ReturnType<typeof createServer>): number => {
   return typeof address === 'object' && address ? address.port : 0;
 };
 
-const freePort = (): Promise<number> =>
+export const freePort = (): Promise<number> =>
   new Promise((found) => {
     const server = createServer().listen(0, 'localhost', () => {
       const port = portOf(server);
@@ -43,7 +43,7 @@ const freePort = (): Promise<number> =>
     });
   });
 
-const answers = (port: number): Promise<boolean> =>
+export const answers = (port: number): Promise<boolean> =>
   new Promise((said) => {
     const socket = connect(port, 'localhost');
     socket.once('connect', () => said(true)).once('error', () => said(false));
