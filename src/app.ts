@@ -34,6 +34,7 @@ import { createPhoneLinks } from './mandates/phone-links.ts';
 import { createRemoteConsents } from './mandates/remote-consents.ts';
 import { createScans } from './mandates/scans.ts';
 import { createStopping } from './mandates/stopping.ts';
+import { createValidities } from './mandates/validity.ts';
 import type { Deliveries, Message } from './notices/deliveries.ts';
 import { createBarTelling } from './notices/ends.ts';
 import { lossMail, meansMail, referentMail, suspendedMail } from './notices/means.ts';
@@ -76,6 +77,7 @@ import { noteSettings } from './persistence/settings.ts';
 import { signingKeyStore } from './persistence/signing-keys.ts';
 import { createStoppingStore, referentsOf } from './persistence/stopping.ts';
 import { createUsagerStore } from './persistence/usagers.ts';
+import { validityStore } from './persistence/validity.ts';
 import { aidantNamesOf, colleaguesOf, helpedNamesOf, lastSigned, referencesOf, runningUnder, unreportedAmong } from './persistence/views.ts';
 import { webSessionStore } from './persistence/web-sessions.ts';
 import { createOpenIdProvider } from './provider/provider.ts';
@@ -424,6 +426,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
       endSessions: endMandateSessions,
       tell: createBarTelling({ deliveries, referents: referentsOf }),
     }),
+    validities: createValidities({ ...common, store: validityStore }),
     attestations,
     exports: createExports({ ...common, store: exportStore, approvals: domain.approvals, fresh: recoveryStore }),
     statements: createStatements({ key: readPrivateKey(keys.pem('attestation-ed25519').reveal()), former: keys.formerAttestation }),

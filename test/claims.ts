@@ -119,6 +119,7 @@ const PROMISES = {
   T5: 'At the exact instant of an end there is one answer, everywhere.',
   T6: 'The date that is printed is today’s, however long the process has run.',
   B3: 'When the answer of the database is lost, the same request again has one effect.',
+  B6: 'A server of the database that only repeats another is asked nothing: what it says may be old.',
   B7: 'A deadlock is tried again, a bounded number of times, and doubles nothing.',
   K1: 'The key that signs changes without a failure: published a day before it signs, and a day after.',
   K2: 'A key declared stolen signs nothing more and is published no more within five minutes, and what was open has ended.',

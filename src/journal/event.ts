@@ -202,6 +202,8 @@ export const KINDS = {
     receivedAt: optional(text),
   }),
   /** An administration stopped it at its own services, where `sessions` were open. */
+  /** A service asked whether it held at an instant. */
+  'mandate.checked': kind('access', true, BOTH, { ...NAMES, at: everybody(instant), valid: everybody(flag) }),
   'mandate.barred': kind('mandate', true, BOTH, { ...NAMES, reason: everybody(text), sessions: everybody(number) }),
   'mandate.renounced': kind('mandate', true, ORGANISATION, STOPPED),
   'mandate.ended': kind('mandate', true, ORGANISATION, { ...NAMES, ...THEMES, reason: organisation(text) }),

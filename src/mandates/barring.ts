@@ -19,7 +19,7 @@ export interface BarStore {
   /** Undefined for one that was never used at its services, known to others or not. */
   met(tx: Transaction, id: MandateId, administrationId: string): Promise<MetMandate | undefined>;
   /** Stops it there, holding the mandate until the transaction ends: whoever opens a session waits and reads it. False when it was stopped before. */
-  bar(tx: Transaction, id: MandateId, administrationId: string): Promise<boolean>;
+  bar(tx: Transaction, id: MandateId, administrationId: string, now: Date): Promise<boolean>;
 }
 
 /** Tells those who lead the organisation, in the transaction that stops. */
@@ -54,8 +54,9 @@ export const createBarring = (parts: {
         const mandate = await store.met(tx, id, administration.id);
         if (!mandate) return { refused: 'not_found' as const };
         if (reason === undefined) return { refused: 'reason_malformed' as const };
-        if (!(await store.bar(tx, id, administration.id))) return { again: true };
-        const { ended } = await endSessions(tx, { mandateId: id, administrationId: administration.id }, 'revoked', clock.now());
+        const now = clock.now();
+        if (!(await store.bar(tx, id, administration.id, now))) return { again: true };
+        const { ended } = await endSessions(tx, { mandateId: id, administrationId: administration.id }, 'revoked', now);
         await journal.record(tx, {
           type: 'mandate.barred',
           usager: mandate.usagerId,

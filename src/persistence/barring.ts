@@ -11,10 +11,11 @@ export const barStore: BarStore = {
         where m.id = ${id} and exists (select 1 from delegated_session d join service s on s.id = d.service_id
           where d.mandate_id = m.id and s.administration_id = ${administrationId})`,
     ),
-  async bar(tx, id, administrationId) {
+  async bar(tx, id, administrationId, now) {
     const added = await run(
       tx,
-      sql`update mandate set barred = array_append(barred, ${administrationId}::text) where id = ${id} and not ${administrationId}::text = any (barred)`,
+      sql`update mandate set barred = array_append(barred, ${administrationId}::text), barred_at = array_append(barred_at, ${now}::timestamptz)
+        where id = ${id} and not ${administrationId}::text = any (barred)`,
     );
     return added > 0;
   },

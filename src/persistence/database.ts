@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
@@ -207,6 +208,26 @@ const listenWith =
     };
   };
 
+/**
+ * A client that the server told, with its first words, whether it only repeats another (`in_hot_standby`). What a standby says of a mandate may be old:
+ * nothing is asked of one (claim B6).
+ */
+class PrimaryClient extends pg.Client {
+  standby = false;
+  constructor(config?: string | pg.ClientConfig) {
+    super(config);
+    const { connection } = this as unknown as { connection: EventEmitter };
+    connection.on('parameterStatus', (said: { parameterName: string; parameterValue: string }) => {
+      if (said.parameterName === 'in_hot_standby') this.standby = said.parameterValue === 'on';
+    });
+  }
+}
+
+const notPrimary = (client: unknown): Failure | undefined =>
+  client instanceof PrimaryClient && client.standby
+    ? new Failure('database_standby', 'this server only repeats another: its answers may be old')
+    : undefined;
+
 /** Opens PostgreSQL. Each connection starts in the role `relais_app`; `max` is the size of the pool. */
 export const openPostgres = async (connectionString: string, options: { max?: number } = {}): Promise<Database> => {
   const statistics: Statistics = { statements: 0, commits: 0, background: 0 };
@@ -216,12 +237,18 @@ export const openPostgres = async (connectionString: string, options: { max?: nu
     // Statements are short: compiling one costs more than running it.
     options: `-c timezone=UTC -c jit=off${role ? ` -c role=${role}` : ''}${role === 'relais_sequencer' ? BY_KEY_ALONE : ''}`,
   });
-  const pool = new pg.Pool({ ...withRole('relais_app'), max: options.max ?? 10, statement_timeout: 15_000 });
+  const pool = new pg.Pool({
+    ...withRole('relais_app'),
+    max: options.max ?? 10,
+    statement_timeout: 15_000,
+    Client: PrimaryClient,
+    verify: (client, done) => done(notPrimary(client)),
+  });
   pool.on('error', () => undefined);
   // A connection that breaks while it is lent fails its query; without a listener the event would end the process as well.
   pool.on('connect', (client) => void client.on('error', () => undefined));
   const connect = async (role: Role | undefined): Promise<{ client: pg.Client; lost: () => boolean }> => {
-    const client = new pg.Client(withRole(role));
+    const client = new PrimaryClient(withRole(role));
     let gone = false;
     client.on('error', () => {
       gone = true;
@@ -230,6 +257,11 @@ export const openPostgres = async (connectionString: string, options: { max?: nu
       gone = true;
     });
     await client.connect();
+    const standby = notPrimary(client);
+    if (standby) {
+      await client.end();
+      throw standby;
+    }
     return { client, lost: () => gone };
   };
   return open(

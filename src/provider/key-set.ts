@@ -1,4 +1,4 @@
-import { calculateJwkThumbprint, type JWK } from 'jose';
+import { calculateJwkThumbprint, importJWK, type JWK, SignJWT } from 'jose';
 import { equal, hmacSha256, readPrivateKey, toJwk } from '../kernel/crypto.ts';
 import { Failure } from '../kernel/failure.ts';
 import type { Secret } from '../kernel/secret.ts';
@@ -57,6 +57,15 @@ export const inForceFirst = (keys: readonly SigningKey[], times: readonly KeyTim
 export const publicSet = (keys: readonly SigningKey[]): { keys: object[] } => ({
   keys: keys.map(({ d: _d, p: _p, q: _q, dp: _dp, dq: _dq, qi: _qi, ...open }) => open),
 });
+
+/** Signs claims with the first ES256 key of a set. */
+export const signerOf =
+  (keys: readonly SigningKey[]) =>
+  async (claims: Readonly<Record<string, unknown>>, typ: string): Promise<string> => {
+    const key = keys.find(({ alg }) => alg === 'ES256');
+    if (!key) throw new Error('no ES256 key');
+    return new SignJWT(claims).setProtectedHeader({ alg: 'ES256', typ, kid: key.kid }).sign(await importJWK(key));
+  };
 
 /** Signs the library's cookies with one key, in place of the list of keys that it would sign them with itself. */
 export const cookieKeys = (key: Buffer) => {

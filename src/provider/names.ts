@@ -33,6 +33,9 @@ export const IDENTITY_SCOPES = {
 export const OWN_CLAIMS = ['act', 'authorization_details', 'journal'] as const;
 
 export const ACTIONS_SCOPE = 'actions:write';
+/** Asks whether a mandate held (`/api/v1/mandates/{ref}/validity`). */
+export const MANDATES_SCOPE = 'mandates:check';
+export const VALIDITY_TYPE = 'mandate-validity+jwt';
 
 export const delegatedAcr = (level: 'eidas1' | 'eidas2'): string => `urn:relais:acr:delegated:${level}`;
 export const DELEGATED_ACRS = [delegatedAcr('eidas1'), delegatedAcr('eidas2')] as const;

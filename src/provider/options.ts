@@ -11,7 +11,17 @@ import { clientMetadata, OWN_METADATA } from './clients.ts';
 import { allowFormTo } from './form-action.ts';
 import { faultOfDetail } from './interaction.ts';
 import { cookieKeys } from './key-set.ts';
-import { ACTIONS_SCOPE, DELEGATED_ACRS, DELEGATED_SCOPES, IDENTITY_SCOPES, MANDATE_RESOURCE, MANDATE_TYPE, OWN_CLAIMS, PLAIN_ACRS } from './names.ts';
+import {
+  ACTIONS_SCOPE,
+  DELEGATED_ACRS,
+  DELEGATED_SCOPES,
+  IDENTITY_SCOPES,
+  MANDATE_RESOURCE,
+  MANDATE_TYPE,
+  MANDATES_SCOPE,
+  OWN_CLAIMS,
+  PLAIN_ACRS,
+} from './names.ts';
 import type { ProviderParts } from './parts.ts';
 
 const { Check, base } = interactionPolicy;
@@ -171,7 +181,7 @@ export const configure = (
     pushed_authorization_request: '/par',
     end_session: '/session/end',
   },
-  scopes: ['openid', ACTIONS_SCOPE, ...DELEGATED_SCOPES],
+  scopes: ['openid', ACTIONS_SCOPE, MANDATES_SCOPE, ...DELEGATED_SCOPES],
   subjectTypes: ['pairwise'],
   ttl: {
     AuthorizationCode: 60,

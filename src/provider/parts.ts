@@ -85,6 +85,8 @@ export interface OpenIdProvider {
     method: string;
     url: string;
   }): Promise<Bearer | { refused: string; scheme: 'Bearer' | 'DPoP' }>;
+  /** Signs what Relais says to a service outside a sign-in, as a JWS of this `typ` with the key of its ID tokens (ES256). */
+  sign(claims: Readonly<Record<string, unknown>>, typ: string): Promise<string>;
   /**
    * A logout token (OIDC Back-Channel Logout 1.0 §2.4): for a delegated session with `sid` alone, because `sub` would end the usager's own session too;
    * for a person's own session, `sub` is the account. A service that is out of use is told what it was.

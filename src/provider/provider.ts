@@ -3,7 +3,7 @@ import { createAccounts } from './accounts.ts';
 import { adjust } from './adjust.ts';
 import { cachedClients } from './clients.ts';
 import { createInteractions } from './interactions.ts';
-import { inForceFirst, publicSet, type SigningKey, signingKey } from './key-set.ts';
+import { inForceFirst, publicSet, type SigningKey, signerOf, signingKey } from './key-set.ts';
 import { adapterOf, configure } from './options.ts';
 import type { OpenIdProvider, ProviderParts } from './parts.ts';
 import { createResources } from './resources.ts';
@@ -39,6 +39,7 @@ export const createOpenIdProvider = async (given: ProviderParts, origin: () => s
       ...createInteractions(provider, parts, client),
       ...createResources(provider, parts),
       handler: provider.callback() as OpenIdProvider['handler'],
+      sign: signerOf(keys),
       jwks: () => publicSet(keys),
     };
   };

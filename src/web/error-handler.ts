@@ -4,6 +4,7 @@ import { Failure } from '../kernel/failure.ts';
 /** The one place where a code becomes an HTTP status. A code that is not here is a refusal of what was asked: 400. */
 const STATUS: Readonly<Record<string, number>> = {
   not_found: 404,
+  mandate_unknown: 404,
   session_unknown: 404,
   request_unknown: 404,
   csrf: 403,
@@ -85,6 +86,7 @@ export const statusOf = (code: string): number => STATUS[code] ?? 400;
 
 /** The failures that are not a fault of ours, or that pass. */
 const FAILURES: Readonly<Record<string, string>> = {
+  database_standby: 'unavailable',
   journal_full: 'journal_unavailable',
   journal_key_unreadable: 'journal_unavailable',
   journal_unsealed: 'journal_unconfirmed',

@@ -8,6 +8,7 @@ import { checkpointApi } from './api/checkpoint.ts';
 import { erasuresApi } from './api/erasures.ts';
 import { journalApi } from './api/journal.ts';
 import { logApi } from './api/log.ts';
+import { mandatesApi } from './api/mandates.ts';
 import { smsApi } from './api/sms.ts';
 import { codeOf, statusOf } from './error-handler.ts';
 import { createFlowLimits } from './flow-limits.ts';
@@ -112,6 +113,7 @@ export const createHttp = async (site: Site, options: HttpOptions): Promise<Fast
       return sendProblem(reply, code);
     });
     await api.register(actionsApi(site));
+    await api.register(mandatesApi(site));
     await api.register(smsApi(site));
     await api.register(journalApi(kit));
     await api.register(logApi(site));

@@ -24,6 +24,7 @@ import type { PhoneLinks } from '../mandates/phone-links.ts';
 import type { RemoteConsents } from '../mandates/remote-consents.ts';
 import type { Scans } from '../mandates/scans.ts';
 import type { Stopping } from '../mandates/stopping.ts';
+import type { Validities } from '../mandates/validity.ts';
 import type { OpenIdProvider } from '../provider/parts.ts';
 import type { Services } from '../services/services.ts';
 import type { Connector } from '../upstream/connector.ts';
@@ -72,6 +73,7 @@ export interface Site {
   readonly scans: Scans;
   readonly stopping: Stopping;
   readonly barring: Barring;
+  readonly validities: Validities;
   readonly phoneLinks: PhoneLinks;
   readonly attestations: Attestations;
   readonly statements: Statements;

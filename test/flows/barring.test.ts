@@ -155,7 +155,7 @@ if (kind)
       const begun = await begin(karim, service);
       let answer: Promise<Response> | undefined;
       const stopping = async (tx: Transaction): Promise<void> => {
-        assert.equal(await barStore.bar(tx, mandate.id, by.administration.id), true);
+        assert.equal(await barStore.bar(tx, mandate.id, by.administration.id, it.app.site.clock.now()), true);
         answer = confirm(it, karim, begun, confirmation(mandate, 'logement', csrf));
         await wait(400);
       };

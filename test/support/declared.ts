@@ -34,6 +34,7 @@ export const ROUTES: Readonly<Record<string, Says>> = {
   'POST /oidc/auth': 'asked again as a GET',
   'POST /oidc/session/end': 'asked again as a GET',
   'POST /api/v1/actions': ['action.reported', 'action.refused'],
+  'GET /api/v1/mandates/:ref/validity': ['mandate.checked'],
   'POST /api/v1/sms/replies': ['consent.answered', 'mandate.consented', 'mandate.refused', ...STOP],
   'POST /api/v1/sms/receipts': ['message.received'],
   'GET /api/v1/journal/me': OWN,

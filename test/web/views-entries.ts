@@ -125,6 +125,8 @@ export const sampleEntries = (text: Text): StoredEntry[] => {
       reason: text('usage suspect, dossier 2026-118'),
       sessions: 1,
     }),
+    entry('mandate.checked', '2026-02-20T08:25:05Z', { ...caf, at: '2026-02-19T08:25:05Z', valid: true }),
+    entry('mandate.checked', '2026-02-20T08:25:03Z', { ...caf, at: '2026-02-20T08:25:03Z', valid: false }),
     entry('mandate.renounced', '2026-02-20T08:25:00Z', { ...karim, themes: ['famille'], left: [], sessions: 0 }),
     entry('mandate.ended', '2026-02-20T08:24:00Z', { ...karim, reason: 'expired', themes: ['papiers'] }),
     entry('usager.linked', '2026-02-20T08:23:00Z', { acr: 'eidas1' }),

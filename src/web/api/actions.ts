@@ -34,6 +34,12 @@ const PROBLEMS: Readonly<Record<string, readonly [title: string, remedy: string]
     'More than 1,000 people in a day: take a file in the space, with the approval of another agent.',
   ],
   session_expired: ['Nobody is signed in', 'Sign in, then ask again in the same browser.'],
+  validity_malformed: [
+    'The question is malformed',
+    'Send the identifier of the mandate, or its printed reference, one of your themes as theme, and an RFC 3339 instant with its zone as at.',
+  ],
+  time_in_future: ['The instant is in the future', 'Ask about now, or about the past.'],
+  mandate_unknown: ['No such mandate', 'Only a mandate that was used at your service can be asked about, for a theme of yours.'],
   not_found: ['No such resource', 'Read the documentation of the API.'],
 };
 

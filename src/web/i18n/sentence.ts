@@ -1,6 +1,6 @@
 import type { Details, EventType } from '../../journal/event.ts';
 import type { StoredEntry } from '../../journal/journal.ts';
-import { birthday, exactTime, until } from './dates.ts';
+import { birthday, dayAndTime, exactTime, until } from './dates.ts';
 import type { Line } from './fr/journal.ts';
 import { type Lang, t } from './language.ts';
 import { lookUp } from './look-up.ts';
@@ -47,6 +47,7 @@ type Shown =
   | 'mandate.replaced'
   | 'mandate.revoked'
   | 'mandate.barred'
+  | 'mandate.checked'
   | 'mandate.renounced'
   | 'mandate.ended'
   | 'session.opened'
@@ -219,6 +220,8 @@ const WRITERS: { readonly [T in Shown]: Detail<T> } = {
     ),
     badge: { tone: 'warning', word: t(lang).journal.badges.stoppedThere },
   }),
+  'mandate.checked': (detail, _, lang) =>
+    t(lang).journal.lines.checked(capital(site(detail, lang)), organisation(detail, lang), dayAndTime(new Date(detail.at), lang), detail.valid),
   'mandate.renounced': (detail, _, lang) =>
     goesOn(t(lang).journal.lines.renounced(actor(detail, lang), themeList(detail.themes, lang)), detail, lang),
   'mandate.ended': (detail, _, lang) =>

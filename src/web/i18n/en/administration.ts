@@ -36,6 +36,7 @@ export const administration: Catalogue['administration'] = {
     'action.contested': 'Disagreement of the person',
     'action.error-declared': 'Error declared by the helper',
     'mandate.barred': 'Mandate stopped on your websites',
+    'mandate.checked': 'Mandate checked',
     'session.opened': 'Session opened',
     'session.ended': 'Session ended',
     'session.refused': 'Session refused',

@@ -86,6 +86,8 @@ export const journal: Catalogue['journal'] = {
     renounced: (actor, themes) => line(`${actor} gave up`, `your mandate, for: ${themes}.`),
     barred: (administration, organisation) =>
       line(`${administration} stopped`, `the use of your mandate with ${organisation} on its websites. Elsewhere, it goes on.`),
+    checked: (service, organisation, at, valid) =>
+      line(`${service} checked`, `your mandate with ${organisation}. It ${valid ? 'was valid' : 'was not valid'} on ${at}.`),
     goesOn: (themes) => `The mandate goes on for: ${themes}.`,
     motive: (reason) => `Reason given: “${reason}”.`,
     ended: (organisation, themes, why) => line('Mandate ended', `with ${organisation}, for: ${themes}. ${why}`),

@@ -46,6 +46,7 @@ export const structure: Catalogue['structure'] = {
     'mandate.replaced': 'Mandate replaced',
     'mandate.revoked': 'Mandate stopped',
     'mandate.barred': 'Mandate stopped by an administration on its sites',
+    'mandate.checked': 'Mandate checked by a website',
     'mandate.renounced': 'Mandate given up',
     'mandate.ended': 'Mandate ended',
     'session.opened': 'Session opened',

@@ -35,6 +35,7 @@ export const administration = {
     'action.contested': 'Désaccord de la personne',
     'action.error-declared': 'Erreur déclarée par l’aidant',
     'mandate.barred': 'Mandat arrêté sur vos sites',
+    'mandate.checked': 'Mandat vérifié',
     'session.opened': 'Session ouverte',
     'session.ended': 'Session terminée',
     'session.refused': 'Session refusée',

@@ -94,6 +94,8 @@ export const journal = {
     renounced: (actor: string, themes: string) => line(`${actor} a renoncé`, `à votre mandat, pour : ${themes}.`),
     barred: (administration: string, organisation: string) =>
       line(`${administration} a arrêté`, `l’usage de votre mandat avec ${organisation} sur ses sites. Ailleurs, il continue.`),
+    checked: (service: string, organisation: string, at: string, valid: boolean) =>
+      line(`${service} a vérifié`, `votre mandat avec ${organisation}. ${valid ? 'Il était valable' : 'Il n’était pas valable'} le ${at}.`),
     goesOn: (themes: string) => `Le mandat continue pour : ${themes}.`,
     motive: (reason: string) => `Motif : « ${reason} ».`,
     ended: (organisation: string, themes: string, why: string) => line('Mandat terminé', `avec ${organisation}, pour : ${themes}. ${why}`),

@@ -45,6 +45,7 @@ export const structure = {
     'mandate.replaced': 'Mandat remplacé',
     'mandate.revoked': 'Mandat arrêté',
     'mandate.barred': 'Mandat arrêté par une administration sur ses sites',
+    'mandate.checked': 'Mandat vérifié par un site',
     'mandate.renounced': 'Renoncement au mandat',
     'mandate.ended': 'Mandat terminé',
     'session.opened': 'Session ouverte',
