@@ -1,6 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import express from 'express';
 import connect from 'express-openid-connect';
+import { decodeJwt } from 'jose';
 
 /** The service of docs/integrate.md with express-openid-connect, which has its own routes for signing in and out and for the back channel. */
 
@@ -16,6 +17,7 @@ const store = {
   destroy: (id, done) => done(null, void rows.delete(id)),
 };
 
+const acts = [];
 const app = express();
 app.use(
   auth({
@@ -31,6 +33,12 @@ app.use(
     session: { store },
     backchannelLogout: true,
     idpLogout: true,
+    // A mandate was asked: without one, this is an aidant who must not be taken for the person.
+    afterCallback: (_request, _response, session) => {
+      const claims = decodeJwt(session.id_token);
+      if (!claims.act || !String(claims.acr).startsWith('urn:relais:acr:delegated:')) throw new Error('no mandate');
+      return session;
+    },
     routes: { callback: '/retour', logout: '/sortir', postLogoutRedirect: '/au-revoir', backchannelLogout: '/deconnexion' },
   }),
 );
@@ -65,7 +73,7 @@ const report = async (request, verb, more = {}) => {
 };
 
 app.get('/', requiresAuth(), async (request, response) => {
-  if (request.oidc.idTokenClaims.act) await report(request, 'open');
+  await report(request, 'open');
   response.redirect(303, '/moi');
 });
 app.get('/moi', async (request, response) => {
@@ -73,7 +81,6 @@ app.get('/moi', async (request, response) => {
   const person = await request.oidc.fetchUserInfo();
   const { act, authorization_details: details } = request.oidc.idTokenClaims;
   const name = `${person.given_name} ${person.family_name}`;
-  if (!act) return text(response, name);
   const [mandate] = details;
   return text(
     response,
@@ -82,9 +89,12 @@ app.get('/moi', async (request, response) => {
 });
 app.post('/envoyer', async (request, response) => {
   if (!request.oidc.isAuthenticated() || !(await active(request))) return text(response, 'Ce mandat a été arrêté. Rien n’a été transmis.', 403);
+  const { act, authorization_details: details } = request.oidc.idTokenClaims;
+  acts.push({ act, identifier: details[0].identifier, session: details[0].session });
   const receipt = await report(request, 'send', { reference: '2026-11893' });
   return text(response, `Envoyé, numéro 2026-11893, inscrit au journal à la ligne ${receipt.index}`);
 });
+app.get('/actes.json', (_request, response) => response.json(acts));
 app.get('/au-revoir', (_request, response) => text(response, 'C’est terminé.'));
 
 app.listen(Number(PORT), 'localhost');

@@ -23,6 +23,7 @@ const withNonce = (ask) => ask().catch((error) => (oauth.isDPoPNonceError(error)
 
 const asked = new Map();
 const sessions = new Map();
+const acts = [];
 
 const report = async (session, verb, more = {}) => {
   const event = {
@@ -76,18 +77,18 @@ const pages = {
       return given;
     });
     const claims = oauth.getValidatedIdTokenClaims(result);
+    if (!claims.act || !claims.acr?.startsWith('urn:relais:acr:delegated:')) return { status: 403, text: 'Aucun mandat\n' };
     const person = await withNonce(async () =>
       oauth.processUserInfoResponse(as, client, claims.sub, await oauth.userInfoRequest(as, client, result.access_token, options)),
     );
     sessions.set(id, { claims, person, token: result.access_token, idToken: result.id_token });
-    if (claims.act) await report(sessions.get(id), 'open');
+    await report(sessions.get(id), 'open');
     return { to: '/moi' };
   },
   'GET /moi': async ({ id }) => {
     const session = sessions.get(id);
     if (!session) return { status: 401, text: 'Personne n’est connecté.\n' };
     const name = `${session.person.given_name} ${session.person.family_name}`;
-    if (!session.claims.act) return { text: `${name}\n` };
     const [mandate] = session.claims.authorization_details;
     return {
       text: `Un aidant de ${mandate.organisation.name} agit pour ${name}
@@ -100,6 +101,8 @@ aidant ${session.claims.act.sub}, mandat ${mandate.identifier}, session ${mandat
       (await oauth.processIntrospectionResponse(as, client, await oauth.introspectionRequest(as, client, authentication, session.token, plain)))
         .active;
     if (!session || !(await active())) return { status: 403, text: 'Ce mandat a été arrêté. Rien n’a été transmis.\n' };
+    const [mandate] = session.claims.authorization_details;
+    acts.push({ act: session.claims.act, identifier: mandate.identifier, session: mandate.session });
     const receipt = await report(session, 'send', { reference: '2026-11893' });
     return { text: `Envoyé, numéro 2026-11893, inscrit au journal à la ligne ${receipt.index}\n` };
   },
@@ -111,6 +114,7 @@ aidant ${session.claims.act.sub}, mandat ${mandate.identifier}, session ${mandat
     to.search = new URLSearchParams({ id_token_hint: session.idToken, post_logout_redirect_uri: `${here}/au-revoir` }).toString();
     return { to: to.href };
   },
+  'GET /actes.json': async () => ({ text: JSON.stringify(acts) }),
   'GET /au-revoir': async () => ({ text: 'C’est terminé.\n' }),
   'POST /deconnexion': async ({ body }) => {
     const { payload } = await jwtVerify(new URLSearchParams(body).get('logout_token') ?? '', keys, {

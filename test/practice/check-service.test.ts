@@ -1,8 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after } from 'node:test';
 import { decodeJwt } from 'jose';
 import type * as client from 'openid-client';
 import { ALLOWANCES } from '../../src/practice/allowances.ts';
@@ -13,17 +10,10 @@ import { badge, type CheckReport, textReport } from '../../src/practice/check/re
 import { startMirror, type Variant } from '../../src/practice/mirror.ts';
 import type { MirrorService } from '../../src/practice/mirror-service.ts';
 import { TAXES } from '../../src/practice/taxes.ts';
-import { until } from '../support/acting.ts';
 import { assert, test } from '../support/check.ts';
-import { answers, freePort, printed, ROOT } from '../support/integration.ts';
+import { freePort, printedContract, ROOT } from '../support/integration.ts';
 
 const SECRET = 'a-secret-of-the-check-a-secret-of-the-check';
-const folder = mkdtempSync(join(tmpdir(), 'relais-check-'));
-const children: ChildProcess[] = [];
-after(() => {
-  for (const child of children) child.kill();
-  rmSync(folder, { recursive: true, force: true });
-});
 
 const checkMirror = async (service: MirrorService, variant: Variant = {}): Promise<CheckReport> => {
   const port = await freePort();
@@ -114,52 +104,10 @@ test('M24 a mirror that checks nothing, and one that names and tells nobody, fai
   assert.match(badge(quiet), /4 contrôles en échec/);
 });
 
-test('M24 the service that docs/integrate.md prints passes, by the command, with the contract that docs/check-service.md prints', async () => {
-  const [port, authority] = [await freePort(), await freePort()];
-  writeFileSync(join(folder, 'service.mjs'), printed('js'));
-  symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
-  const [, json = ''] = /```json\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, 'docs/check-service.md'), 'utf8')) ?? [];
-  writeFileSync(join(folder, 'contract.json'), json.replaceAll('localhost:3000', `localhost:${port}`));
-  writeFileSync(join(folder, 'secret'), `${SECRET}\n`);
-  const service = `http://localhost:${port}`;
-  const command = async (...more: string[]): Promise<{ code: number | null; out: string; err: string }> => {
-    const args = ['--import', 'tsx', 'src/cli/main.ts', 'check-service', service, '--port', String(authority), ...more];
-    const child = spawn(process.execPath, args, { cwd: ROOT });
-    children.push(child);
-    let [out, err] = ['', ''];
-    child.stdout.on('data', (part: Buffer) => (out += part.toString()));
-    child.stderr.on('data', (part: Buffer) => (err += part.toString()));
-    const code = await new Promise<number | null>((ended) => child.once('close', ended));
-    return { code, out, err };
-  };
-  const nobody = await command();
-  assert.equal(nobody.code, 3, nobody.err);
-  assert.match(nobody.err, /configuration: .* does not answer/);
-
-  const checking = command(
-    '--contract',
-    join(folder, 'contract.json'),
-    '--secret-file',
-    join(folder, 'secret'),
-    '--badge',
-    join(folder, 'b.svg'),
-    '--json',
-  );
-  assert.ok(await until(() => answers(authority), 10_000), 'the authority is there before the service');
-  const env = { PATH: process.env['PATH'] ?? '', ISSUER: `http://localhost:${authority}/oidc`, CLIENT_ID: 'mon-service', CLIENT_SECRET: SECRET };
-  children.push(spawn(process.execPath, ['service.mjs'], { cwd: folder, env: { ...env, PORT: String(port), CHECKED: '1' }, stdio: 'ignore' }));
-  const done = await checking;
-  const report = JSON.parse(done.out) as CheckReport;
-  assert.equal(findings(report), '');
-  assert.deepEqual([done.code, report.passed, report.failed], [0, CASES.length, 0]);
-  assert.match(readFileSync(join(folder, 'b.svg'), 'utf8'), new RegExp(`conforme, ${CASES.length} contrôles`));
-});
-
 test('docs/check-service.md names every case, and a contract that is not one is refused by the name of its member', () => {
   const page = readFileSync(join(ROOT, 'docs/check-service.md'), 'utf8');
   for (const { id } of CASES) assert.ok(page.includes(`\`${id}\``), id);
-  const [, json = ''] = /```json\n([\s\S]*?)```/.exec(page) ?? [];
-  const right = readContract(json);
+  const right = printedContract(3000);
   for (const member of Object.keys(right).filter((name) => name !== 'post_logout_redirect_uri'))
     assert.throws(() => readContract(JSON.stringify({ ...right, [member]: undefined })), new RegExp(`"${member}" must be`), member);
   for (const wrong of ['', '[]', 'null', '"x"']) assert.throws(() => readContract(wrong), /contract is not/, wrong);

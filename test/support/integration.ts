@@ -6,6 +6,9 @@ import { join, resolve } from 'node:path';
 import { after, before } from 'node:test';
 import type { JWK } from 'jose';
 import { pairwise } from '../../src/delegation/session.ts';
+import { CASES } from '../../src/practice/check/cases.ts';
+import { checkService } from '../../src/practice/check/check.ts';
+import { type Contract, readContract } from '../../src/practice/check/contract.ts';
 import { ensureService } from '../../src/practice/seed.ts';
 import { confirmDelegation } from '../../src/practice/story.ts';
 import { type Page, textOf, type Walker } from '../../src/practice/walker.ts';
@@ -28,6 +31,12 @@ export const printed = (language: string): string => {
   const [only] = blocks;
   if (blocks.length !== 1 || !only?.[1]) throw new Error(`docs/integrate.md holds ${blocks.length} blocks of ${language}`);
   return only[1];
+};
+
+/** The contract that docs/check-service.md prints, for a service on another port. */
+export const printedContract = (port: number): Contract => {
+  const [, json = ''] = /```json\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, 'docs/check-service.md'), 'utf8')) ?? [];
+  return readContract(json.replaceAll('localhost:3000', `localhost:${port}`));
 };
 
 const portOf = (server: ReturnType<typeof createServer>): number => {
@@ -68,6 +77,8 @@ export interface Program {
   readonly backChannel?: string;
   /** Of a service that has a key instead of a secret (profile `fapi2`). */
   readonly jwk?: JWK;
+  /** Cases of `relais check-service` that the library does not pass, by their names. */
+  readonly fails?: readonly string[];
 }
 
 const ID = 'mon-service';
@@ -218,5 +229,29 @@ export const playProgram = (program: Program): void => {
     const refused = await ask('/envoyer', {});
     assert.ok([401, 403].includes(refused.status), `${refused.status}`);
     assert.deepEqual(await reported(), before, 'no act after the stop');
+  });
+
+  test(`M24 ${program.name}: the service ${program.fails ? 'is named for what the library lets pass' : 'passes every case of check-service'}`, async () => {
+    const [port, authority] = [await freePort(), await freePort()];
+    const secret = 'a-secret-of-the-check-a-secret-of-the-check';
+    const { jwk, backChannel } = program;
+    const contract: Contract = {
+      ...printedContract(port),
+      backchannel_logout_uri: `http://localhost:${port}${backChannel ?? '/deconnexion'}`,
+      ...(jwk ? { profile: 'fapi2', jwks: { keys: [jwk as Readonly<Record<string, unknown>>] } } : {}),
+    };
+    const checking = checkService({ service: new URL(`http://localhost:${port}/au-revoir`), contract, port: authority, secret });
+    assert.ok(await until(() => answers(authority), 60_000));
+    const env = { PATH: process.env['PATH'] ?? '', ISSUER: `http://localhost:${authority}/oidc`, CLIENT_ID: ID, CLIENT_SECRET: secret };
+    const own = mkdtempSync(join(folder, 'check-'));
+    await program.start({ env: { ...env, PORT: String(port), CHECKED: '1' }, folder: own, freePort, run: starter(running, own) });
+    const report = await checking;
+    const failed = report.cases.filter(({ passed }) => !passed);
+    assert.deepEqual(
+      failed.map(({ id }) => id),
+      program.fails ?? [],
+      failed.map(({ id, finding }) => `${id}: ${finding}`).join('\n'),
+    );
+    assert.equal(report.cases.length, CASES.length);
   });
 };
