@@ -12,7 +12,7 @@ const PROMISES = {
   P1: 'An authorization code is redeemed once, whatever the number of instances asked at once; a second try ends everything the first gave.',
   P2: 'A code is worth nothing after 60 seconds.',
   P3: 'Only the exact registered redirect URI is followed; anything else is a page of ours, without redirect.',
-  P4: 'PKCE with S256 is mandatory, and its verifier is checked.',
+  P4: 'PKCE with S256 is mandatory, and its verifier is checked; FranceConnect alone, which sends none, does without.',
   P5: 'A service of profile fapi2 asks by a pushed request alone, which serves its owner once.',
   P6: 'State and nonce come back exactly as they were sent.',
   P7: 'Every authorization response names its issuer, and a client that finds another one stops.',

@@ -34,7 +34,7 @@ const GUARDS: readonly Guard[] = [
     claim: 'P4',
     what: 'PKCE required of every client',
     file: 'src/provider/options.ts',
-    from: 'pkce: { required: () => true }',
+    from: "pkce: { required: (_ctx, found) => !isFront(found['relais_profile']) }",
     to: 'pkce: { required: () => false }',
   },
   {

@@ -124,7 +124,7 @@ const add: HouseCommand = {
     { name: 'id', kind: 'text', value: 'ID', help: 'client_id: small letters, digits, hyphens' },
     { name: 'name', kind: 'text', value: 'NAME', help: 'its name, as usagers will read it' },
     { name: 'administration', kind: 'text', value: 'ID|NAME', help: 'the administration that owns it' },
-    { name: 'profile', kind: 'text', value: 'PROFILE', help: 'fapi2 (default) or standard' },
+    { name: 'profile', kind: 'text', value: 'PROFILE', help: 'fapi2 (default), standard, or franceconnect for FranceConnect itself' },
     { name: 'redirect-uri', kind: 'list', value: 'URL', help: 'exact redirect address' },
     { name: 'post-logout-uri', kind: 'list', value: 'URL', help: 'exact address after logout' },
     { name: 'backchannel-logout-uri', kind: 'text', value: 'URL', help: 'where logout tokens are posted' },

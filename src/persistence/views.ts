@@ -56,14 +56,15 @@ export const colleaguesOf = async (tx: Transaction, organisationId: string): Pro
     )
   ).map(({ id, name }) => [id, name]);
 
-/** Sessions, among these, that are over and of which the service said nothing. */
+/** Sessions, among these, that are over and of which the service said nothing. FranceConnect, which reports nothing, is not among them. */
 export const unreportedAmong = async (tx: Transaction, ids: readonly string[]): Promise<Set<string>> =>
   ids.length
     ? new Set(
         (
           await rows<{ id: string }>(
             tx,
-            sql`select id from delegated_session where id = any (${[...new Set(ids)]}::text[]) and ended_at is not null and reported_at is null`,
+            sql`select d.id from delegated_session d join service s on s.id = d.service_id
+              where d.id = any (${[...new Set(ids)]}::text[]) and d.ended_at is not null and d.reported_at is null and s.profile <> 'franceconnect'`,
           )
         ).map((each) => each.id),
       )

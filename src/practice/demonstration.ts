@@ -23,6 +23,7 @@ import { migrate } from '../persistence/migrate.ts';
 import { readTranslations } from '../web/translations.ts';
 import { ALLOWANCES } from './allowances.ts';
 import { startFranceConnect } from './franceconnect.ts';
+import { startFrontFranceConnect } from './front-franceconnect.ts';
 import { franceConnectSub } from './identities.ts';
 import { practiceSecrets } from './keep.ts';
 import { type Code, type Message, startMessages } from './messages.ts';
@@ -55,6 +56,8 @@ export interface DemonstrationOptions {
   readonly unwitnessed?: boolean;
   /** Seconds after which the mandate of the person "arrêté pendant la démarche" is stopped. */
   readonly stopAfterSeconds?: number;
+  /** With FranceConnect in front, as a client of Relais. */
+  readonly front?: boolean;
   /** See `AppParts.watchEveryMs`. */
   readonly watchEveryMs?: number;
 }
@@ -72,6 +75,7 @@ export interface Demonstration {
     readonly messages: string;
     readonly sms: string;
     readonly witnesses: readonly string[];
+    readonly front: string | undefined;
   };
   readonly sms: SmsGateway;
   readonly witnesses: PracticeWitnesses | undefined;
@@ -257,6 +261,11 @@ const start = async (
     allowances.useSecret(drawn);
   }
   await ensureService(app, taxes.clientMetadata, 'Impôts de démonstration', true);
+  const front = options.front ? await startFrontFranceConnect({ port: ports.front, relaisIssuer: config.issuer }) : undefined;
+  if (front) {
+    closers.push(() => front.close());
+    front.useSecret((await ensureService(app, front.metadata, 'Impôts de démonstration', false)) ?? '');
+  }
   const codeOf = createNextUnusedCode({ transactions: database, store: meansStore, clock, kek: config.keys.raw('totp-kek') });
   const codes = async (): Promise<Code[]> =>
     (await Promise.all((await staffIds(app)).map(async ({ id, who }) => ({ who, next: await codeOf(id) })))).flatMap(({ who, next }) =>
@@ -304,6 +313,7 @@ const start = async (
       messages: messages.origin,
       sms: sms.origin,
       witnesses: witnesses?.origins ?? [],
+      front: front?.origin,
     },
     nextCode: async (email) => {
       for (const kind of ['aidant', 'agent', 'operateur'] as const) {

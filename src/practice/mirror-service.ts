@@ -55,13 +55,13 @@ export const IDENTITY_SCOPES = ['given_name', 'family_name', 'birthdate'] as con
 export interface ClientMetadata {
   readonly id: string;
   readonly name: string;
-  readonly profile: 'standard' | 'fapi2';
+  readonly profile: 'standard' | 'fapi2' | 'franceconnect';
   readonly redirect_uris: readonly string[];
   readonly post_logout_redirect_uris: readonly string[];
-  readonly backchannel_logout_uri: string;
+  readonly backchannel_logout_uri?: string;
   readonly backchannel_logout_session_required: true;
-  readonly initiate_login_uri: string;
-  readonly token_endpoint_auth_method: 'client_secret_basic' | 'private_key_jwt';
+  readonly initiate_login_uri?: string;
+  readonly token_endpoint_auth_method: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt';
   readonly id_token_signed_response_alg: 'ES256';
   readonly jwks?: { readonly keys: readonly Readonly<Record<string, unknown>>[] };
   readonly resources?: readonly string[];

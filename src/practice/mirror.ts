@@ -113,7 +113,7 @@ const addContract = (app: FastifyInstance, shop: Shop, metadata: ClientMetadata)
     profile: service.profile,
     redirect_uri: `${origin}/retour`,
     post_logout_redirect_uri: `${origin}/au-revoir`,
-    backchannel_logout_uri: metadata.backchannel_logout_uri,
+    backchannel_logout_uri: metadata.backchannel_logout_uri ?? '',
     ...(metadata.jwks ? { jwks: metadata.jwks } : {}),
     scopes: IDENTITY_SCOPES,
     theme,

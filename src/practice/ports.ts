@@ -13,5 +13,6 @@ export const practicePorts = (base = 8400) => {
     sms: at(6),
     witness1: at(7),
     witness2: at(8),
+    front: at(9),
   };
 };

@@ -178,7 +178,7 @@ export const ensureService = async (
     redirectUris: [...metadata.redirect_uris],
     postLogoutRedirectUris: [...metadata.post_logout_redirect_uris],
     backchannelLogoutUri: metadata.backchannel_logout_uri,
-    backchannelLogoutSessionRequired: true,
+    backchannelLogoutSessionRequired: metadata.backchannel_logout_uri !== undefined,
     initiateLoginUri: metadata.initiate_login_uri,
     tokenEndpointAuthMethod: metadata.token_endpoint_auth_method,
     idTokenSignedResponseAlg: metadata.id_token_signed_response_alg,

@@ -8,7 +8,7 @@ const line = (left: string, right: string): string => `  ${left.padEnd(26)} ${ri
 
 /** What a newcomer needs to read: where, who, and the story in five steps. */
 const welcome = ({ addresses }: Demonstration, seconds: string, database: string): string => {
-  const { relais, proconnect, franceconnect, allowances, taxes, messages, sms, witnesses } = addresses;
+  const { relais, proconnect, franceconnect, allowances, taxes, messages, sms, witnesses, front } = addresses;
   return [
     `\nRelais, démonstration prête en ${seconds} s (${database})\n\nAdresses\n`,
     line('Relais', relais),
@@ -16,6 +16,7 @@ const welcome = ({ addresses }: Demonstration, seconds: string, database: string
     line('Impôts (profil fapi2)', taxes),
     line('Messages et codes', messages),
     line('Téléphones (SMS)', sms),
+    ...(front ? [line('FranceConnect, devant', front)] : []),
     line('Témoins du journal', witnesses.join('  ')),
     line('ProConnect simulé', proconnect),
     line('FranceConnect simulé', franceconnect),
@@ -38,6 +39,7 @@ const settings = demonstrationSettings();
 try {
   const demonstration = await startDemonstration({
     ...settings,
+    front: true,
     log: (level, entry) => {
       if (level === 'error') process.stderr.write(`${JSON.stringify({ level, ...entry })}\n`);
     },

@@ -3,6 +3,7 @@ import { isDelegatedAccount } from '../delegation/session.ts';
 import { rememberedGrant } from './adapter.ts';
 import type { Found } from './artefacts.ts';
 import { delegatedClaims, identityClaims, type Naming, tokenClaims } from './claims.ts';
+import { FRONT_ACR, isFront, REP_SCOPE } from './front.ts';
 import type { ProviderParts } from './parts.ts';
 import { unavailable } from './unavailable.ts';
 
@@ -38,7 +39,12 @@ export const createAccounts = (parts: ProviderParts, origin: () => string) => {
     }
     const claims = async (): Promise<{ sub: string; [claim: string]: unknown }> => {
       const found = await factsOf((token as { grantId?: string } | undefined)?.grantId ?? ctx.oidc.entities.Grant?.jti);
-      if (found?.delegated) return { sub: accountId, ...delegatedClaims(found.delegated, sectorOf(ctx)) };
+      if (found?.delegated)
+        return {
+          sub: accountId,
+          ...delegatedClaims(found.delegated, sectorOf(ctx)),
+          ...(isFront(ctx.oidc.client?.['relais_profile']) ? { [REP_SCOPE]: [found.delegated.theme] } : {}),
+        };
       return { sub: accountId, ...(found?.usager ? identityClaims(found.usager) : {}) };
     };
     return { accountId, claims };
@@ -47,7 +53,8 @@ export const createAccounts = (parts: ProviderParts, origin: () => string) => {
   const extra: NonNullable<Configuration['extraTokenClaims']> = async (ctx, token) => {
     if (token.kind !== 'AccessToken') return undefined;
     const found = await factsOf((token as { grantId?: string }).grantId);
-    return found?.delegated ? (tokenClaims(found.delegated, sectorOf(ctx)) as never) : undefined;
+    if (!found?.delegated) return undefined;
+    return { ...tokenClaims(found.delegated, sectorOf(ctx)), ...(isFront(ctx.oidc.client?.['relais_profile']) ? { acr: FRONT_ACR } : {}) } as never;
   };
 
   return { find, extra, factsOf };

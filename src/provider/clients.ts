@@ -1,6 +1,7 @@
 import type { AdapterPayload, ClientMetadata } from 'oidc-provider';
 import { keysAt } from '../services/public-keys.ts';
 import type { Service } from '../services/service.ts';
+import { isFront } from './front.ts';
 import { ACTIONS_SCOPE, MANDATE_TYPE, MANDATES_SCOPE, scopeOf } from './names.ts';
 
 /** Our own members of a client's metadata. */
@@ -12,6 +13,8 @@ export const OWN_METADATA = ['delegation_supported', 'relais_profile', 'relais_s
  */
 export const clientMetadata = (service: Service, now: Date): AdapterPayload => {
   const fapi2 = service.profile === 'fapi2';
+  const front = isFront(service.profile);
+  const reports = service.delegationSupported && !front;
   const metadata: ClientMetadata = {
     client_id: service.id,
     client_name: service.name,
@@ -19,18 +22,15 @@ export const clientMetadata = (service: Service, now: Date): AdapterPayload => {
     post_logout_redirect_uris: [...service.postLogoutRedirectUris],
     response_types: ['code'],
     // No refresh token, ever (claim P17): the access token lives as long as the session.
-    grant_types: ['authorization_code', ...(service.delegationSupported ? ['client_credentials'] : [])],
+    grant_types: ['authorization_code', ...(reports ? ['client_credentials'] : [])],
     subject_type: 'pairwise',
     id_token_signed_response_alg: service.idTokenSignedResponseAlg,
     introspection_signed_response_alg: service.idTokenSignedResponseAlg, // given to whoever accepts it (RFC 9701 §4)
     token_endpoint_auth_method: service.tokenEndpointAuthMethod,
-    scope: [
-      'openid',
-      ...service.scopes,
-      ...service.themes.map(scopeOf),
-      ...(service.delegationSupported ? [ACTIONS_SCOPE, MANDATES_SCOPE] : []),
-    ].join(' '),
-    authorization_details_types: [MANDATE_TYPE],
+    scope: ['openid', ...service.scopes, ...(front ? [] : service.themes.map(scopeOf)), ...(reports ? [ACTIONS_SCOPE, MANDATES_SCOPE] : [])].join(
+      ' ',
+    ),
+    authorization_details_types: front ? [] : [MANDATE_TYPE],
     ...(service.clientSecretHash ? { client_secret: service.clientSecretHash } : {}),
     ...(service.jwks ? { jwks: keysAt(service.jwks, now) as NonNullable<ClientMetadata['jwks']> } : {}),
     ...(service.backchannelLogoutUri ? { backchannel_logout_uri: service.backchannelLogoutUri, backchannel_logout_session_required: true } : {}),

@@ -1,4 +1,6 @@
 import { isTheme, type Theme } from '../organisations/theme.ts';
+import type { Profile } from '../services/service.ts';
+import { isFront, REP_SCOPE } from './front.ts';
 import { DELEGATED_ACRS, MANDATE_TYPE, PLAIN_ACRS, themesOfScopes } from './names.ts';
 
 /** The parameters of an authorization request that decide which path it takes. They come from the browser: nothing is assumed of them. */
@@ -29,17 +31,32 @@ const parse = (value: unknown): unknown => {
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** What a request asks of the id_token by the parameter `claims`. */
+const idTokenClaims = (params: Parameters): Readonly<Record<string, unknown>> => {
+  const claims = parse(params['claims']);
+  return isRecord(claims) && isRecord(claims['id_token']) ? claims['id_token'] : {};
+};
+
 /** The mandate details of a request, as the library has let them through. */
 const mandateDetails = (params: Parameters): Readonly<Record<string, unknown>>[] => {
   const details = parse(params['authorization_details']);
   return Array.isArray(details) ? details.filter(isRecord).filter((detail) => detail['type'] === MANDATE_TYPE) : [];
 };
 
+/** The themes that FranceConnect asks for (`claims.id_token.rep_scope`), or undefined when it names none. A value that is no theme grants nothing. */
+const represented = (params: Parameters): readonly Theme[] | undefined => {
+  const asked = idTokenClaims(params)[REP_SCOPE];
+  const { value, values } = isRecord(asked) ? asked : {};
+  if (value === undefined && values === undefined) return undefined;
+  return [...new Set([value, ...(Array.isArray(values) ? values : [])].filter(isTheme))];
+};
+
 /**
  * Decides the path of a request (protocol.md, "Identity in a delegated session"): delegated when it carries a `dlg:` scope or a mandate
- * detail, plain otherwise. Nothing else decides.
+ * detail, or comes from FranceConnect; plain otherwise. Nothing else decides.
  */
-export const readRequest = (params: Parameters): DelegatedRequest | PlainRequest => {
+export const readRequest = (params: Parameters, profile: Profile): DelegatedRequest | PlainRequest => {
+  if (isFront(profile)) return { path: 'delegated', asked: represented(params), demarche: undefined };
   const scopes = words(params['scope']);
   const details = mandateDetails(params);
   if (!details.length && !scopes.some((scope) => scope.startsWith('dlg:'))) return { path: 'plain' };
@@ -62,8 +79,7 @@ export const faultOfDetail = (detail: Readonly<Record<string, unknown>>): string
 
 /** The `acr` values that a request accepts, and whether it can do without. Both ways of asking go through here. */
 const askedAcrs = (params: Parameters): { values: string[]; essential: boolean } => {
-  const claims = parse(params['claims']);
-  const idToken = isRecord(claims) && isRecord(claims['id_token']) ? claims['id_token'] : {};
+  const idToken = idTokenClaims(params);
   const acr = isRecord(idToken['acr']) ? idToken['acr'] : {};
   const listed = Array.isArray(acr['values']) ? acr['values'].filter((value): value is string => typeof value === 'string') : [];
   const one = typeof acr['value'] === 'string' ? [acr['value']] : [];
@@ -96,8 +112,7 @@ export const signInIsFresh = (params: Parameters, signedInAt: Date, requestedAt:
  * Undefined when anybody may be chosen.
  */
 export const askedSubject = (params: Parameters): string | undefined => {
-  const claims = parse(params['claims']);
-  const idToken = isRecord(claims) && isRecord(claims['id_token']) ? claims['id_token'] : {};
+  const idToken = idTokenClaims(params);
   const sub = isRecord(idToken['sub']) ? idToken['sub']['value'] : undefined;
   if (typeof sub === 'string') return sub;
   const payload = parse(Buffer.from(text(params['id_token_hint']).split('.')[1] ?? '', 'base64url').toString());

@@ -5,6 +5,7 @@ import { accountOf, SESSION_MINUTES } from '../delegation/session.ts';
 import { seconds } from '../kernel/clock.ts';
 import type { Service } from '../services/service.ts';
 import { writingIn } from './adapter.ts';
+import { FRONT_ACR, isFront, REP_SCOPE } from './front.ts';
 import type { Parameters } from './interaction.ts';
 import { delegatedAcr, IDENTITY_SCOPES, MANDATE_TYPE, OWN_CLAIMS, scopeOf } from './names.ts';
 import type { OpenIdProvider, ProviderParts } from './parts.ts';
@@ -83,6 +84,7 @@ export const createInteractions = (
     if (refused.length) grant.rejectOIDCScope(refused.join(' '));
     const allowed = new Set([
       ...OWN_CLAIMS,
+      ...(isFront(service.profile) ? [REP_SCOPE] : []),
       ...service.scopes.flatMap((scope) => [...((IDENTITY_SCOPES as Record<string, readonly string[]>)[scope] ?? [])]),
     ]);
     const asked = askedClaims(interaction.params);
@@ -114,18 +116,26 @@ export const createInteractions = (
       if (!interaction || service?.id !== session.serviceId) throw new errors.SessionNotFound('interaction not found');
       const accountId = accountOf(session.usagerId, session.aidantId, session.organisationId);
       const theme = scopeOf(session.theme);
-      const granted = new Set(['openid', ...service.scopes, theme]);
+      const front = isFront(service.profile);
+      const granted = new Set(['openid', ...service.scopes, ...(front ? [] : [theme])]);
       const scopes = String(interaction.params['scope'] ?? '')
         .split(' ')
         .filter(Boolean);
-      if (!scopes.includes(theme)) interaction.params['scope'] = [...scopes, theme].join(' '); // both ways of asking end with the same scope
+      // Both ways of asking end with the same scope; FranceConnect has none of ours.
+      if (!front && !scopes.includes(theme)) interaction.params['scope'] = [...scopes, theme].join(' ');
       const lifetime = Math.max(1, seconds(session.expiresAt) - seconds(parts.clock.now()));
       const grant = grantFor(interaction, accountId, service, lifetime, (scope) => granted.has(scope));
       grant.jti = session.grantId;
       grant.addRar({ type: MANDATE_TYPE, session: session.id });
       if (await holdsOther(req, res, accountId)) interaction.session = undefined as never;
       const result = {
-        login: { accountId, acr: delegatedAcr(session.acr), amr: [...session.aidantAmr], ts: seconds(session.authTime), remember: false },
+        login: {
+          accountId,
+          acr: front ? FRONT_ACR : delegatedAcr(session.acr),
+          amr: [...session.aidantAmr],
+          ts: seconds(session.authTime),
+          remember: false,
+        },
         consent: { grantId: session.grantId },
       };
       await writingIn(tx, () => Promise.all([finish(interaction, result), grant.save()]));

@@ -9,6 +9,7 @@ import type { Found } from './artefacts.ts';
 import { mandateDetail } from './claims.ts';
 import { clientMetadata, OWN_METADATA } from './clients.ts';
 import { allowFormTo } from './form-action.ts';
+import { FRONT_SECONDS, isFront, REP_SCOPE } from './front.ts';
 import { faultOfDetail } from './interaction.ts';
 import { cookieKeys } from './key-set.ts';
 import {
@@ -69,7 +70,7 @@ export const configure = (
   acrValues: [...PLAIN_ACRS, ...DELEGATED_ACRS],
   allowOmittingSingleRegisteredRedirectUri: false, // claim P3: the address is said each time, and compared
   claims: {
-    openid: ['sub', 'acr', 'auth_time', 'sid', ...OWN_CLAIMS],
+    openid: ['sub', 'acr', 'auth_time', 'sid', ...OWN_CLAIMS, REP_SCOPE],
     ...Object.fromEntries(Object.entries(IDENTITY_SCOPES).map(([scope, claims]) => [scope, [...claims]])),
   },
   clientDefaults: { id_token_signed_response_alg: 'ES256', response_types: ['code'], grant_types: ['authorization_code'] },
@@ -165,7 +166,7 @@ export const configure = (
   },
   pairwiseIdentifier: (_ctx, accountId, found) =>
     pairwise(parts.keys.pairwise.reveal(), 'sub', String(found['relais_sector']), usagerOfAccount(accountId)),
-  pkce: { required: () => true },
+  pkce: { required: (_ctx, found) => !isFront(found['relais_profile']) }, // FranceConnect sends none (federations.md §2.3)
   renderError: async (ctx, out, error) => {
     ctx.type = 'html';
     ctx.body = await parts.pages.error({ error: out.error, description: out.error_description, known: !(error instanceof errors.SessionNotFound) });
@@ -191,10 +192,13 @@ export const configure = (
     PushedAuthorizationRequest: 60,
     Session: SESSION_MINUTES * 60 * 2,
     Grant: SESSION_MINUTES * 60,
-    AccessToken: (ctx, token) =>
+    AccessToken: (ctx, token, found) =>
       Math.max(
         1,
-        Math.min(token.resourceServer?.accessTokenTTL ?? SESSION_MINUTES * 60, (ctx.oidc.entities.Grant?.exp ?? 0) - seconds(parts.clock.now())),
+        Math.min(
+          token.resourceServer?.accessTokenTTL ?? (isFront(found?.['relais_profile']) ? FRONT_SECONDS : SESSION_MINUTES * 60),
+          (ctx.oidc.entities.Grant?.exp ?? 0) - seconds(parts.clock.now()),
+        ),
       ),
   },
 });

@@ -2,6 +2,7 @@ import Provider from 'oidc-provider';
 import { createAccounts } from './accounts.ts';
 import { adjust } from './adjust.ts';
 import { cachedClients } from './clients.ts';
+import { readFrontScopes } from './front.ts';
 import { createInteractions } from './interactions.ts';
 import { inForceFirst, publicSet, type SigningKey, signerOf, signingKey } from './key-set.ts';
 import { adapterOf, configure } from './options.ts';
@@ -33,6 +34,7 @@ export const createOpenIdProvider = async (given: ProviderParts, origin: () => s
   const build = (keys: readonly SigningKey[]) => {
     const provider = new Provider(parts.issuer, configure(parts, { keys: [...keys] }, Adapter, accounts));
     provider.proxy = true; // `http` sets host and protocol from the issuer before the library looks (the Host header never decides a URL)
+    readFrontScopes(provider, client);
     adjust(provider, parts);
     writeSignedTokens(provider, new Adapter('SignedAccessToken'));
     return {

@@ -30,6 +30,7 @@ export type RegistrationFaultCode =
   | 'logout_session_required'
   | 'demarches_without_delegation'
   | 'resource_not_read'
+  | 'not_of_profile'
   | 'demarche_effect_changed'
   | 'demarche_code_retired';
 
@@ -111,13 +112,15 @@ class Reader {
   }
 }
 
-/** The way of authenticating that the profile allows: keys only for fapi2 (FAPI 2.0 §5.3.3.1); keys or a secret that we draw for standard. */
+/** The way of authenticating that the profile allows: keys only for fapi2 (FAPI 2.0 §5.3.3.1); keys or a secret that we draw for standard; the secret in the form for FranceConnect. */
 const readAuthentication = (reader: Reader, profile: Profile): { method: AuthMethod; jwks: PublicKeySet | undefined } => {
   const given = reader.given('jwks');
   const asked = reader.given('tokenEndpointAuthMethod');
-  const usual: AuthMethod = profile === 'fapi2' || given !== undefined ? 'private_key_jwt' : 'client_secret_basic';
+  const secret = profile === 'franceconnect' ? 'client_secret_post' : 'client_secret_basic';
+  const usual: AuthMethod = profile === 'fapi2' || given !== undefined ? 'private_key_jwt' : secret;
   const method = asked === undefined ? usual : reader.take('tokenEndpointAuthMethod', oneOf(AUTH_METHODS, asked), 'auth_method_unknown', usual);
-  if (profile === 'fapi2' && method !== 'private_key_jwt') reader.fault('tokenEndpointAuthMethod', 'auth_method_of_profile');
+  if ((profile === 'fapi2' && method !== 'private_key_jwt') || (profile === 'franceconnect' && method !== 'client_secret_post'))
+    reader.fault('tokenEndpointAuthMethod', 'auth_method_of_profile');
   if (given === undefined) {
     if (method === 'private_key_jwt') reader.fault('jwks', 'keys_missing');
     return { method, jwks: undefined };
@@ -142,7 +145,8 @@ const readDemarches = (reader: Reader, id: string, themes: readonly Theme[], del
   return demarches;
 };
 
-const readScopes = (reader: Reader): Registration['scopes'] => {
+const readScopes = (reader: Reader, profile: Profile): Registration['scopes'] => {
+  if (profile === 'franceconnect') return IDENTITY_SCOPES.filter((scope) => scope !== 'identite_pivot'); // its contract: all of the identity
   const scopes = reader.list('scopes').filter((scope) => scope !== 'openid');
   scopes.forEach((scope, i) => {
     if (!oneOf(IDENTITY_SCOPES, scope)) reader.fault(`scopes[${i}]`, 'scope_unknown');
@@ -205,6 +209,12 @@ export const readRegistration = (
   // A token that its reader checks alone may live on for a minute after the stop: nothing that changes data takes one.
   if (resources.length && demarches.some(({ effect }) => effect !== 'read')) reader.fault('resources', 'resource_not_read');
 
+  if (profile === 'franceconnect') {
+    if (!delegationSupported) reader.fault('delegationSupported', 'not_of_profile'); // whoever comes from there acts for somebody
+    if (demarches.length) reader.fault('demarches', 'not_of_profile'); // it reports nothing
+    if (resources.length) reader.fault('resources', 'not_of_profile');
+  }
+
   const registration: Registration = {
     id,
     name,
@@ -222,7 +232,7 @@ export const readRegistration = (
     ...(initiateLoginUri === undefined ? {} : { initiateLoginUri }),
     ...(jwks === undefined ? {} : { jwks }),
     tokenEndpointAuthMethod: method,
-    scopes: readScopes(reader),
+    scopes: readScopes(reader, profile),
     idTokenSignedResponseAlg: readAlgorithm(reader, profile),
     ...(resources.length ? { resources } : {}),
   };

@@ -4,7 +4,7 @@ import type { AdministrationId } from '../kernel/ids.ts';
 import type { Theme } from '../organisations/theme.ts';
 import type { PublicKeySet } from './public-keys.ts';
 
-export const PROFILES = ['standard', 'fapi2'] as const;
+export const PROFILES = ['standard', 'fapi2', 'franceconnect'] as const;
 export type Profile = (typeof PROFILES)[number];
 
 export const AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const;

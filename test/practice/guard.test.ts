@@ -73,6 +73,7 @@ test('each program has its own port, or any when the base is 0', () => {
     sms: 8406,
     witness1: 8407,
     witness2: 8408,
+    front: 8409,
   });
   assert.equal(new Set(Object.values(practicePorts(0))).size, 1);
 });

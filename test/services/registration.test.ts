@@ -158,6 +158,14 @@ test('each rule of a registration refuses what breaks it', () => {
     [{ ...standard, resources: ['https://api.caf.example/v1'] }, 'resources resource_not_read'],
     [{ ...standard, demarches: [], resources: ['http://api.caf.example'] }, 'resources[0] address_not_https'],
     [{ ...standard, jwks: { keys: [{ kty: 'RSA', n: 'x', e: 'AQAB', alg: 'RS256' }] } }, 'jwks keys_algorithm'],
+    [{ ...standard, profile: 'franceconnect' }, 'demarches not_of_profile'],
+    [{ ...standard, profile: 'franceconnect', demarches: [], delegationSupported: false }, 'delegationSupported not_of_profile'],
+    [
+      { ...standard, profile: 'franceconnect', demarches: [], tokenEndpointAuthMethod: 'client_secret_basic' },
+      'tokenEndpointAuthMethod auth_method_of_profile',
+    ],
+    [{ ...fapi, profile: 'franceconnect' }, 'tokenEndpointAuthMethod auth_method_of_profile'],
+    [{ ...standard, profile: 'franceconnect', demarches: [], resources: ['https://api.caf.example'] }, 'resources not_of_profile'],
     [{ ...standard, minimumConsent: 'eidas3' }, 'minimumConsent consent_unknown'],
   ];
   for (const [input, expected] of cases) assert.ok(faults(input).includes(expected), `${expected} in ${faults(input).join(', ')}`);

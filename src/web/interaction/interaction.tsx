@@ -1,9 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { lowest, pairwise, reaches } from '../../delegation/session.ts';
+import { type Level, lowest, pairwise, reaches } from '../../delegation/session.ts';
 import type { Candidate } from '../../delegation/sessions.ts';
 import { isId, type MandateId } from '../../kernel/ids.ts';
 import { covered } from '../../mandates/narrowing.ts';
 import { isTheme, type Theme } from '../../organisations/theme.ts';
+import { FRONT_ACR, isFront } from '../../provider/front.ts';
 import { askedSubject, type DelegatedRequest, meetsAcr, readRequest, signInIsFresh } from '../../provider/interaction.ts';
 import type { Interaction } from '../../provider/parts.ts';
 import { openChoice } from '../hint.ts';
@@ -44,6 +45,10 @@ export const interactions =
       return undefined;
     };
 
+    /** Says whether a session of this level meets what the service asked; FranceConnect is told one level, whatever the session's. */
+    const meets = (interaction: Interaction, level: Level): boolean =>
+      isFront(interaction.service.profile) ? meetsAcr(interaction.params, 'plain', FRONT_ACR) : meetsAcr(interaction.params, 'delegated', level);
+
     const giveUp = async (
       request: FastifyRequest,
       reply: FastifyReply,
@@ -73,13 +78,21 @@ export const interactions =
     const asking = async (request: FastifyRequest, reply: FastifyReply): Promise<Asking | undefined> => {
       const interaction = await load(request, reply);
       if (!interaction) return undefined;
-      const asked = readRequest(interaction.params);
+      const asked = readRequest(interaction.params, interaction.service.profile);
       if (asked.path === 'plain') {
         void reply.redirect(path(interaction.uid), 303);
         return undefined;
       }
       if (!interaction.service.delegationSupported) {
         await giveUp(request, reply, interaction, 'access_denied', 'this service does not accept delegation', 'delegation_not_supported');
+        return undefined;
+      }
+      if (asked.asked?.length === 0) {
+        await giveUp(request, reply, interaction, 'access_denied', 'no theme that is asked for exists here', 'theme_not_covered');
+        return undefined;
+      }
+      if (isFront(interaction.service.profile) && !meets(interaction, 'eidas1')) {
+        await giveUp(request, reply, interaction, 'unmet_authentication_requirements', 'the requested level cannot be met', 'unmet_level');
         return undefined;
       }
       const session = await kit.session(request);
@@ -93,7 +106,7 @@ export const interactions =
       const standing = await site.aidants.standing(session.staffId);
       const membership = 'refused' in standing ? undefined : standing.memberships.find((each) => each.organisation.id === who.organisationId);
       if ('refused' in standing || !membership) {
-        refuseHere(request, reply, interaction, 'refused' in standing ? standing.refused : 'organisation_suspended');
+        await refuseHere(request, reply, interaction, 'refused' in standing ? standing.refused : 'organisation_suspended');
         return undefined;
       }
       return {
@@ -109,9 +122,20 @@ export const interactions =
       };
     };
 
-    /** A page that refuses without ending the interaction. `written`: the journal has it already; otherwise the security log has it. */
-    const refuseHere = (request: FastifyRequest, reply: FastifyReply, interaction: Interaction, code: string, written = false): FastifyReply => {
+    /**
+     * A page that refuses without ending the interaction; FranceConnect has pages of its own, and is answered. `written`: the journal has it already;
+     * otherwise the security log has it.
+     */
+    const refuseHere = async (
+      request: FastifyRequest,
+      reply: FastifyReply,
+      interaction: Interaction,
+      code: string,
+      written = false,
+    ): Promise<FastifyReply> => {
       if (!written) site.notice({ code, service: interaction.service.id });
+      if (isFront(interaction.service.profile))
+        return reply.redirect(await provider.fail(request.raw, reply.raw, { error: 'access_denied', description: code }), 303);
       return kit.refuse(request, reply, code, {
         facts: { service: interaction.service.name },
         actions: [
@@ -142,6 +166,8 @@ export const interactions =
       const name = fields.text('q').trim().slice(0, 80);
       const after = kit.query(request, 'apres') ?? fields.text('apres');
       const found = await candidates(here, { ...(name ? { name } : {}), ...(isId('man', after) ? { after } : {}) });
+      if (!found.length && !name && !after && isFront(interaction.service.profile))
+        return giveUp(request, reply, interaction, 'access_denied', 'nobody can be represented for what is asked', 'no_mandate_for_service');
       const people = found.slice(0, PAGE);
       const last = people.at(-1);
       const total = found.length > PAGE || after ? (await candidates(here, { ...(name ? { name } : {}), limit: 10_000 })).length : people.length;
@@ -251,7 +277,7 @@ export const interactions =
     app.get<Params>('/interaction/:uid', async (request, reply) => {
       const interaction = await load(request, reply);
       if (!interaction) return reply;
-      if (readRequest(interaction.params).path === 'plain') {
+      if (readRequest(interaction.params, interaction.service.profile).path === 'plain') {
         if (!meetsAcr(interaction.params, 'plain', 'eidas1'))
           return giveUp(request, reply, interaction, 'unmet_authentication_requirements', 'the requested level cannot be met', 'unmet_level');
         return startSignIn(kit, request, reply, site.connectors.franceconnect, { kind: 'interaction', uid: interaction.uid });
@@ -302,9 +328,9 @@ export const interactions =
       const signedIn = here.session.data.signedIn;
       const aidantAcr = signedIn?.acr === 'eidas2' ? 'eidas2' : 'eidas1';
       // What the lowest level meets, every level meets: the mandate is read only for a request that asks for more.
-      const [candidate] = meetsAcr(interaction.params, 'delegated', 'eidas1') ? [] : await candidates(here, { mandateId, limit: 1 });
+      const [candidate] = meets(interaction, 'eidas1') ? [] : await candidates(here, { mandateId, limit: 1 });
       const level = lowest(candidate?.consent.acr === 'eidas2' ? 'eidas2' : 'eidas1', aidantAcr);
-      if (candidate && !meetsAcr(interaction.params, 'delegated', level))
+      if (candidate && !meets(interaction, level))
         return giveUp(request, reply, interaction, 'unmet_authentication_requirements', 'the requested level cannot be met', 'unmet_level');
       if (await isSomebodyElse(interaction, here, mandateId))
         return giveUp(request, reply, interaction, 'login_required', 'the person chosen is not the one that was asked for', 'usager_mismatch');
@@ -340,7 +366,7 @@ export const interactions =
       if (!interaction) return reply;
       const session = await kit.session(request);
       const identified = session?.data.identified;
-      if (!session || identified?.uid !== interaction.uid || readRequest(interaction.params).path !== 'plain')
+      if (!session || identified?.uid !== interaction.uid || readRequest(interaction.params, interaction.service.profile).path !== 'plain')
         return kit.refuse(request, reply, 'interaction_not_yours');
       const { identified: _used, ...data } = session.data;
       kit.keep(request, reply, await site.webSessions.save(session, data));
