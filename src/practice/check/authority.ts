@@ -238,7 +238,7 @@ export const startAuthority = async (options: {
       });
       return { index: reports.length, leaf: randomToken(), origin: 'relais.check/1' };
     });
-    return { status: 202, body: Array.isArray(given) ? receipts : receipts[0] };
+    return { status: 202, body: Array.isArray(given) ? { events: receipts.map((receipt) => ({ status: 202, receipt })) } : receipts[0] };
   };
 
   const handle = provider.callback();
