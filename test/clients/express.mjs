@@ -87,7 +87,10 @@ app.get('/moi', async (request, response) => {
     `Un aidant de ${mandate.organisation.name} agit pour ${name}\naidant ${act.sub}, mandat ${mandate.identifier}, session ${mandate.session}`,
   );
 });
+const allows = ({ privileges, demarches }) => privileges.includes('declare') && (demarches?.includes(`${CLIENT_ID}.demande`) ?? true);
 app.post('/envoyer', async (request, response) => {
+  if (request.oidc.isAuthenticated() && !allows(request.oidc.idTokenClaims.authorization_details[0]))
+    return text(response, 'Le mandat ne permet pas cette démarche.', 403);
   if (!request.oidc.isAuthenticated() || !(await active(request))) return text(response, 'Ce mandat a été arrêté. Rien n’a été transmis.', 403);
   const { act, authorization_details: details } = request.oidc.idTokenClaims;
   acts.push({ act, identifier: details[0].identifier, session: details[0].session });

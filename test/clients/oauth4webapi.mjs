@@ -40,6 +40,8 @@ const report = async (session, verb, more = {}) => {
   return answer.json();
 };
 
+const allows = ({ privileges, demarches }) => privileges.includes('declare') && (demarches?.includes(`${CLIENT_ID}.demande`) ?? true);
+
 const pages = {
   'GET /': async ({ id }) => {
     const state = oauth.generateRandomState();
@@ -97,6 +99,7 @@ aidant ${session.claims.act.sub}, mandat ${mandate.identifier}, session ${mandat
   },
   'POST /envoyer': async ({ id }) => {
     const session = sessions.get(id);
+    if (session && !allows(session.claims.authorization_details[0])) return { status: 403, text: 'Le mandat ne permet pas cette démarche.\n' };
     const active = async () =>
       (await oauth.processIntrospectionResponse(as, client, await oauth.introspectionRequest(as, client, authentication, session.token, plain)))
         .active;

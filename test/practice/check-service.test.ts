@@ -55,7 +55,14 @@ const credulous: Variant = {
         }),
       });
       const tokens = (await answer.json()) as { access_token: string; id_token: string };
-      const claims = { act: { sub: 'somebody' }, ...decodeJwt(tokens.id_token), acr: 'urn:relais:acr:delegated:eidas1' };
+      const given = decodeJwt(tokens.id_token);
+      const [detail] = given['authorization_details'] as object[];
+      const claims = {
+        act: { sub: 'somebody' },
+        ...given,
+        acr: 'urn:relais:acr:delegated:eidas1',
+        authorization_details: [{ ...detail, privileges: ['read', 'declare', 'change'], demarches: undefined }], // nor is the mandate looked at
+      };
       return { ...tokens, claims: () => claims, expiresIn: () => 1800 } as unknown as Awaited<ReturnType<typeof client.authorizationCodeGrant>>;
     },
   }),

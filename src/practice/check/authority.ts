@@ -15,6 +15,8 @@ export interface Opened {
   readonly id: string;
   readonly identifier: string;
   readonly actor: string;
+  /** What its mandate allows, beside the theme. */
+  readonly limits: { readonly privileges: readonly string[]; readonly demarches?: readonly string[] };
 }
 
 /** An act that the service reported. */
@@ -37,6 +39,8 @@ export interface Authority {
   readonly opened: readonly Opened[];
   readonly reports: readonly Reported[];
   lie(fault: Lie | undefined): void;
+  /** What the mandates of the next sessions are held to; all of the theme when nothing is given. */
+  narrow(limits?: { readonly privileges?: readonly string[]; readonly demarches?: readonly string[] }): void;
   /** Introspection no longer answers (503). */
   hush(silent: boolean): void;
   /** The session is over: its token is worth nothing from now on. */
@@ -104,14 +108,16 @@ export const startAuthority = async (options: {
   const reports: Reported[] = [];
   const ofGrant = new Map<string, Opened>();
   const over = new Set<string>();
-  const now: { fault: Lie | undefined; silent: boolean } = { fault: undefined, silent: false };
+  const ALL: Opened['limits'] = { privileges: ['read', 'declare', 'change'] };
+  const now: { fault: Lie | undefined; silent: boolean; limits: Opened['limits'] } = { fault: undefined, silent: false, limits: ALL };
 
   const detail = (session: Opened) => ({
     type: MANDATE_TYPE,
     identifier: session.identifier,
     session: session.id,
     actions: [contract.theme],
-    privileges: ['read', 'declare', 'change'],
+    privileges: [...session.limits.privileges],
+    ...(session.limits.demarches ? { demarches: [...session.limits.demarches] } : {}),
     organisation: { siret: '21170444000018', name: organisation },
     consent: { method: 'franceconnect', acr: 'eidas1', at: new Date().toISOString().slice(0, 10) },
     valid_to: new Date(Date.now() + 86_400_000).toISOString(),
@@ -206,7 +212,7 @@ export const startAuthority = async (options: {
     const delegated = String(params['scope']).includes('dlg:') || params['authorization_details'] !== undefined;
     if (!delegated)
       return provider.interactionResult(request, response, { error: 'access_denied', error_description: 'a check signs in by delegation alone' });
-    const session = { id: `dls_${randomToken(16)}`, identifier: `urn:uuid:${randomUuid()}`, actor };
+    const session = { id: `dls_${randomToken(16)}`, identifier: `urn:uuid:${randomUuid()}`, actor, limits: now.limits };
     const grant = new provider.Grant({ accountId: 'camille', clientId: contract.client_id });
     grant.addOIDCScope(String(params['scope']));
     grant.addRar(detail(session));
@@ -270,6 +276,9 @@ export const startAuthority = async (options: {
     reports,
     lie: (fault) => {
       now.fault = fault;
+    },
+    narrow: (limits) => {
+      now.limits = { ...ALL, ...limits };
     },
     hush: (silent) => {
       now.silent = silent;

@@ -186,5 +186,22 @@ const WRITE_SILENT = made('write-unknown', 'a write is not done when introspecti
   }
 });
 
+/** An act that the mandate does not allow: refused by the server, and not only left out of its pages. */
+const outside = (id: string, title: string, limits: Parameters<Authority['narrow']>[0]): Case =>
+  made(id, title, async (parts) => {
+    parts.authority.narrow(limits);
+    try {
+      const visit = await signedIn(parts);
+      await refused(parts, visit, (await parts.visits.prepare(visit)) ?? parts.contract.write.fields);
+    } finally {
+      parts.authority.narrow();
+    }
+  });
+
+const OUTSIDE: readonly Case[] = [
+  outside('write-privileges', 'a write is refused when the mandate lets read alone', { privileges: ['read'] }),
+  outside('write-demarche', 'a write is refused when the mandate names other démarches', { demarches: ['another-service.demarche'] }),
+];
+
 /** All of them, in the order in which they are played. */
-export const CASES: readonly Case[] = [BANNER, STORED, REPORTED, ...SIGN_IN, LOGOUT, ...FORGED, WRITE_STOPPED, WRITE_SILENT];
+export const CASES: readonly Case[] = [BANNER, STORED, REPORTED, ...SIGN_IN, LOGOUT, ...FORGED, WRITE_STOPPED, WRITE_SILENT, ...OUTSIDE];
