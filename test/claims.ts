@@ -115,6 +115,8 @@ const PROMISES = {
   V9: 'A person gets everything that is held on her, and nothing of anybody else.',
   V10: 'A message says nothing on a locked screen that others should not read.',
   T1: 'Every secret is compared in a time that does not depend on it.',
+  T2: 'Instances whose clocks are 30 seconds apart accept nothing early, nothing later than the difference, and what is stopped is stopped everywhere.',
+  T3: 'A clock that steps five minutes brings nothing back to life, gives nobody more tries, and stops no work.',
   T4: 'Days are French days: the end that is shown is the end that is enforced.',
   T5: 'At the exact instant of an end there is one answer, everywhere.',
   T6: 'The date that is printed is today’s, however long the process has run.',

@@ -1,7 +1,7 @@
 import type { Entry } from '../journal/event.ts';
 import type { Journal, Receipt } from '../journal/journal.ts';
 import { canonical } from '../kernel/canonical.ts';
-import type { Clock } from '../kernel/clock.ts';
+import { CLOCKS_APART_MS, type Clock } from '../kernel/clock.ts';
 import { randomUuid, sha256 } from '../kernel/crypto.ts';
 import { gathered } from '../kernel/gathered.ts';
 import type { AidantId, MandateId, OrganisationId, SessionId, UsagerId } from '../kernel/ids.ts';
@@ -77,12 +77,11 @@ export interface Actions {
 
 /** A session that ended longer ago than this takes no more reports. */
 const LATE_HOURS = 24;
-const SKEW_MS = 5_000;
 
 const check = (event: ActionEvent, session: ReportedSession, now: Date): ActionRefusal | undefined => {
   if (now.getTime() - session.endsAt.getTime() > LATE_HOURS * 3_600_000) return 'session_too_old';
-  const latest = Math.min(now.getTime() + SKEW_MS, session.endsAt.getTime());
-  if (event.time.getTime() < session.openedAt.getTime() - SKEW_MS || event.time.getTime() > latest) return 'time_out_of_range';
+  const latest = Math.min(now.getTime() + CLOCKS_APART_MS, session.endsAt.getTime());
+  if (event.time.getTime() < session.openedAt.getTime() - CLOCKS_APART_MS || event.time.getTime() > latest) return 'time_out_of_range';
   const demarche = demarcheOf(session, event.demarche);
   if (!demarche) return 'demarche_unknown';
   if (!demarche.themes.includes(session.theme) || !(session.heldTo?.includes(demarche.code) ?? true)) return 'outside_mandate';

@@ -1,6 +1,6 @@
 import type { Queued } from '../journal/entry.ts';
 import type { Journal } from '../journal/journal.ts';
-import type { Clock } from '../kernel/clock.ts';
+import { CLOCKS_APART_MS, type Clock } from '../kernel/clock.ts';
 import { randomToken, randomUuid } from '../kernel/crypto.ts';
 import { type AidantId, type MandateId, newId, type OrganisationId, type SessionId, type UsagerId } from '../kernel/ids.ts';
 import type { Transaction, Transactions } from '../kernel/transaction.ts';
@@ -222,7 +222,7 @@ const checkOpening = (facts: OpeningFacts, asked: Opening, now: Date): OpenRefus
   if (refused) return refused;
   if (mandate.organisationId !== asked.organisationId) return 'not_found';
   if (mandate.ended) return 'mandate_revoked';
-  if (mandate.endsAt <= now || mandate.startsAt > now) return 'mandate_ended';
+  if (mandate.endsAt <= now || mandate.startsAt.getTime() > now.getTime() + CLOCKS_APART_MS) return 'mandate_ended';
   if (service.status !== 'approved') return 'service_disabled';
   if (!service.delegationSupported) return 'delegation_not_supported';
   if (isSamePerson(facts.usager, actor)) return 'self_dealing';

@@ -3,6 +3,12 @@ export interface Clock {
   now(): Date;
 }
 
+/**
+ * Clocks that must agree may differ by this much: those of two instances, a service's and ours (claim T2). The database knows the same of what begins
+ * (`begun`). What ends, ends by each clock.
+ */
+export const CLOCKS_APART_MS = 45_000;
+
 export const systemClock: Clock = { now: () => new Date(Date.now()) };
 
 /** Whole seconds since 1970, as in JWT claims (RFC 7519 §2, NumericDate). */
