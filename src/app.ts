@@ -312,10 +312,11 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     },
     () => origin,
   );
-  const { deliveries, texting, smsKey, endTelling, identityTelling, reminders, tasks, watches, listen } = joinSignals({
+  const { deliveries, texting, smsKey, endTelling, identityTelling, reminders, tasks, watches, listen, streams, bell } = await joinSignals({
     ...common,
     config,
     logoutToken: provider.logoutToken,
+    administrationOf: async (tx, id) => (await domain.services.find(id, tx))?.administrationId,
     sendMessage: parts.sendMessage,
     notice,
     log,
@@ -367,12 +368,20 @@ export const createApp = async (parts: AppParts): Promise<App> => {
         ...{ config, clock, log, watchEveryMs, domain, sessions, heartbeat, clockWatch, scrub, losses, mandates, consents, stopping, reminders },
         stamping: stamping || undefined,
         refreshKeys: provider.refreshKeys,
-        purges: [() => store.purge(clock.now()), webSessions.purge, passkeys.purge, losses.purge, domain.reviews.purge],
+        purges: [
+          ...(streams ? [streams.purge] : []),
+          () => store.purge(clock.now()),
+          webSessions.purge,
+          passkeys.purge,
+          losses.purge,
+          domain.reviews.purge,
+        ],
       }),
     ],
     (name, error) => log('error', { event: 'job', name, fault: error instanceof Error ? error.name : 'error' }),
   );
   const nudgeDeliveries = (): void => {
+    bell.ring();
     for (const { name } of tasks) jobs.nudge(name);
   };
   const closeSignals = listen(nudgeDeliveries);
@@ -460,6 +469,9 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     withoutReport: (ids) => unreportedAmong(database.auto, ids),
     notice,
     nudgeDeliveries,
+    streams,
+    bell,
+    answered: deliveries.answered,
     health: async () => {
       const reachable = await lastSigned(database.auto).then(
         () => true,

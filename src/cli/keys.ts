@@ -9,6 +9,7 @@ export const REMEMBERED = ['journal-ed25519', 'pairwise', 'payload-kek'] as cons
 const NAMES = [
   'op-es256',
   'op-rs256',
+  'ssf-rs256',
   'journal-ed25519',
   'attestation-ed25519',
   'journal-mac',
@@ -63,7 +64,7 @@ const list: HouseCommand = {
     const known = await readFingerprints(context.database.auto);
     const signing = await signingStates(context);
     const found: { name: string; fingerprint: string; database: string }[] = NAMES.map((name) => {
-      if (!keys.has(name)) return { name, fingerprint: '', database: 'held by the signer' };
+      if (!keys.has(name)) return { name, fingerprint: '', database: name === 'ssf-rs256' ? 'not there: no signal streams' : 'held by the signer' };
       const fingerprint = keys.fingerprint(name);
       const state = signing.get(name);
       if (state !== undefined) return { name, fingerprint, database: state };

@@ -6,10 +6,16 @@ import { Failure } from '../kernel/failure.ts';
 import { Secret } from '../kernel/secret.ts';
 
 /** Private keys, by the file they come from. */
-const PEM = { 'op-es256': 'es256', 'op-rs256': 'rs256', 'journal-ed25519': 'ed25519', 'attestation-ed25519': 'ed25519' } as const;
+const PEM = {
+  'op-es256': 'es256',
+  'op-rs256': 'rs256',
+  'ssf-rs256': 'rs256',
+  'journal-ed25519': 'ed25519',
+  'attestation-ed25519': 'ed25519',
+} as const;
 const RAW = ['journal-mac', 'payload-kek', 'totp-kek', 'pairwise', 'cookies', 'dpop-nonce', 'sms-gateway'] as const;
-/** Needed only where its part of the configuration is there: `sms-gateway` goes with RELAIS_SMS_URL. */
-const OPTIONAL: readonly string[] = ['sms-gateway'];
+/** Needed only where its part is used: `sms-gateway` goes with RELAIS_SMS_URL; without `ssf-rs256` there are no signal streams. */
+const OPTIONAL: readonly string[] = ['sms-gateway', 'ssf-rs256'];
 
 /** Public keys that no longer seal attestations. */
 const FORMER = 'attestation-former.json';

@@ -254,6 +254,11 @@ export const KINDS = {
     revision: optional(administration(number)),
   }),
   'service.disabled': kind('staff', NO_USAGER, ADMINISTRATION, { name: administration(text), sessions: optional(administration(number)) }),
+  'stream.changed': kind('staff', NO_USAGER, ADMINISTRATION, {
+    what: administration(text),
+    method: administration(text),
+    status: administration(text),
+  }),
   'approval.asked': kind('staff', NO_USAGER, NONE, APPROVAL),
   'approval.given': kind('staff', NO_USAGER, NONE, APPROVAL),
   'approval.refused': kind('staff', NO_USAGER, NONE, { ...APPROVAL, ...REASON }),

@@ -25,7 +25,8 @@ export type Prefix =
   | 'los'
   | 'exp'
   | 'ers'
-  | 'hld';
+  | 'hld'
+  | 'str';
 
 /** An identifier such as `man_01k…`: prefix, 10 characters of time (ms), 16 characters of chance (80 bits), in Crockford base 32. */
 export type Id<P extends Prefix> = `${P}_${string}`;

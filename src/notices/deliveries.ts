@@ -31,14 +31,16 @@ export interface Message {
 /** Something that waits to be told, with what the worker needs to tell it. */
 export interface Delivery {
   readonly id: string;
-  readonly kind: 'logout' | 'mail' | 'sms';
+  readonly kind: 'logout' | 'mail' | 'sms' | 'set';
   readonly target: string;
   readonly attempts: number;
   readonly createdAt: Date;
   readonly bodyBox: Buffer | undefined;
   /** For a logout: where the service wants it now; undefined when it no longer says. */
   readonly logoutUri: string | undefined;
-  /** For a logout: why, and the delegated session that it is about. Undefined for a person's own session. */
+  /** For a SET: its stream, and where it is pushed. */
+  readonly stream: { readonly id: string; readonly endpoint: string | undefined; readonly authorizationBox: Buffer | undefined } | undefined;
+  /** For a logout or a SET: why, and the delegated session that it is about. Undefined for a person's own session. */
   readonly session:
     | {
         readonly id: string;
@@ -49,6 +51,7 @@ export interface Delivery {
         readonly mandateId: string;
         readonly administrationId: string;
         readonly theme: string;
+        readonly serviceId: string;
         readonly serviceName: string;
       }
     | undefined;
@@ -77,8 +80,13 @@ export interface DeliveryStore {
    * instances, and nothing of a session while something earlier of it waits.
    */
   claim(tx: Transaction, asked: { lane: Lane; now: Date; leaseMs: number; limit: number; each: number }): Promise<Delivery[]>;
-  /** Ends one, and wakes what waited for its endpoint to answer; false when it had ended already (a slow worker whose lease was over). */
-  done(tx: Transaction, delivery: Pick<Delivery, 'id' | 'kind' | 'target'>, now: Date): Promise<boolean>;
+  /**
+   * Ends one, and wakes what waited for its endpoint to answer; undefined when it had ended already (a slow worker whose lease was over). `first`: nothing
+   * had told the service of that session's end, for that reason, before.
+   */
+  done(tx: Transaction, delivery: Pick<Delivery, 'id' | 'kind' | 'target' | 'session'>, now: Date): Promise<{ readonly first: boolean } | undefined>;
+  /** Those of a stream, among these, that wait; held until the end of the transaction. */
+  ofStream(tx: Transaction, streamId: string, ids: readonly string[]): Promise<Delivery[]>;
   /** `nextAt` undefined: given up. `silent`: the endpoint itself did not answer, so that all it is still to be told waits as long. */
   failed(
     tx: Transaction,
@@ -99,6 +107,8 @@ export interface Transports {
     readonly sid: string;
     readonly sub?: string;
   }): Promise<void>;
+  /** Posts a Security Event Token (RFC 8935). */
+  set(delivery: Delivery): Promise<void>;
   /** `id` is the same at each try: whoever takes messages can tell a second try from a second message. */
   message(kind: 'mail' | 'sms', message: Message, id: string): Promise<void>;
 }
@@ -108,6 +118,8 @@ export interface Deliveries {
   queue(tx: Transaction, kind: 'mail' | 'sms', message: Message): Promise<string>;
   /** Queues the logout of a person's own session at a service (OIDC Back-Channel Logout 1.0), by what its token will name. */
   queueLogout(tx: Transaction, serviceId: string, session: { readonly sub: string; readonly sid: string }): Promise<void>;
+  /** What a receiver that polls says of what it fetched: taken, or refused for good. Ids that are not of this stream, or no longer wait, change nothing. */
+  answered(streamId: string, taken: readonly string[], refused: readonly string[]): Promise<void>;
   /** Begins to deliver what is due now, as far as there are workers, and waits for none; returns how many were begun. */
   begin(): Promise<number>;
   /** Delivers what is due now, and waits; returns how many were tried. */
@@ -192,31 +204,33 @@ export const createDeliveries = (parts: {
       const named = session ? { sid: session.id } : (contentOf(delivery) as { sub: string; sid: string }); // sealed by `queueLogout`
       return transports.logout({ id, serviceId, uri, ...named });
     }
+    if (kind === 'set') return transports.set(delivery);
     const message = messageOf(delivery);
     if (message.until && Date.parse(message.until) <= clock.now().getTime()) throw new Failure(TOO_LATE);
     return transports.message(kind, message, id);
   };
 
+  const acknowledgeIn = async (tx: Transaction, delivery: Delivery, now: Date): Promise<void> => {
+    const ended = await store.done(tx, delivery, now);
+    if (!ended) return;
+    const { session, kind } = delivery;
+    if (kind === 'mail' || kind === 'sms') await journal.record(tx, { type: 'message.delivered', ...told(delivery, kind) });
+    if (session && ended.first && MANDATE_ENDS.includes(session.reason))
+      await journal.record(tx, {
+        type: 'revocation.delivered',
+        usager: session.usagerId,
+        organisation: session.organisationId,
+        aidant: session.aidantId,
+        mandate: session.mandateId,
+        session: session.id,
+        service: session.serviceId,
+        administration: session.administrationId,
+        theme: session.theme,
+        detail: { acknowledgedAt: now.toISOString(), attempts: delivery.attempts, serviceName: session.serviceName },
+      });
+  };
   const acknowledge = async (delivery: Delivery): Promise<void> => {
-    const now = clock.now();
-    await transactions.run(async (tx) => {
-      if (!(await store.done(tx, delivery, now))) return;
-      const { session, kind } = delivery;
-      if (kind !== 'logout') await journal.record(tx, { type: 'message.delivered', ...told(delivery, kind) });
-      if (session && MANDATE_ENDS.includes(session.reason))
-        await journal.record(tx, {
-          type: 'revocation.delivered',
-          usager: session.usagerId,
-          organisation: session.organisationId,
-          aidant: session.aidantId,
-          mandate: session.mandateId,
-          session: session.id,
-          service: delivery.target,
-          administration: session.administrationId,
-          theme: session.theme,
-          detail: { acknowledgedAt: now.toISOString(), attempts: delivery.attempts, serviceName: session.serviceName },
-        });
-    });
+    await transactions.run((tx) => acknowledgeIn(tx, delivery, clock.now()));
     journal.nudge();
   };
 
@@ -228,8 +242,14 @@ export const createDeliveries = (parts: {
     const { kind } = delivery;
     await transactions.run(async (tx) => {
       const nextAt = over ? undefined : new Date(now.getTime() + backOff(delivery.attempts) * 1000);
-      await store.failed(tx, delivery, { error: why, nextAt, silent: kind === 'logout' && code !== REFUSED && code !== NO_ADDRESS, now });
-      if (over && kind !== 'logout' && delivery.bodyBox) await journal.record(tx, { type: 'message.failed', ...told(delivery, kind) });
+      await store.failed(tx, delivery, {
+        error: why,
+        nextAt,
+        silent: (kind === 'logout' || kind === 'set') && code !== REFUSED && code !== NO_ADDRESS,
+        now,
+      });
+      if (over && (kind === 'mail' || kind === 'sms') && delivery.bodyBox)
+        await journal.record(tx, { type: 'message.failed', ...told(delivery, kind) });
     });
   };
 
@@ -253,6 +273,15 @@ export const createDeliveries = (parts: {
 
   return {
     ...createOutbox(parts),
+    async answered(streamId, taken, refused) {
+      const now = clock.now();
+      await transactions.run(async (tx) => {
+        for (const delivery of await store.ofStream(tx, streamId, [...taken, ...refused]))
+          if (refused.includes(delivery.id)) await store.failed(tx, delivery, { error: REFUSED, nextAt: undefined, silent: false, now });
+          else await acknowledgeIn(tx, delivery, now);
+      });
+      journal.nudge();
+    },
     begin,
     async work() {
       let tried = 0;

@@ -2,7 +2,7 @@ import type { SessionEnd } from '../delegation/session.ts';
 import type { MandateId } from '../kernel/ids.ts';
 import type { Transaction } from '../kernel/transaction.ts';
 import { type Delivery, type DeliveryStore, type Lane, REFUSED } from '../notices/deliveries.ts';
-import { rows, run } from './database.ts';
+import { row, rows, run } from './database.ts';
 import { sql } from './sql.ts';
 
 interface DueRow {
@@ -20,8 +20,12 @@ interface DueRow {
   mandate_id: string;
   administration_id: string;
   theme: string;
+  service_id: string;
   service_name: string;
   uri: string | null;
+  stream_id: string | null;
+  endpoint: string | null;
+  authorization_box: Buffer | null;
 }
 
 const readDue = (each: DueRow): Delivery => ({
@@ -31,7 +35,10 @@ const readDue = (each: DueRow): Delivery => ({
   attempts: each.attempts,
   createdAt: each.created_at,
   bodyBox: each.body_box ?? undefined,
-  logoutUri: each.uri ?? undefined,
+  logoutUri: each.kind === 'logout' ? (each.uri ?? undefined) : undefined,
+  stream: each.stream_id
+    ? { id: each.stream_id, endpoint: each.endpoint ?? undefined, authorizationBox: each.authorization_box ?? undefined }
+    : undefined,
   session: each.session_id
     ? {
         id: each.session_id,
@@ -42,12 +49,13 @@ const readDue = (each: DueRow): Delivery => ({
         mandateId: each.mandate_id,
         administrationId: each.administration_id,
         theme: each.theme,
+        serviceId: each.service_id,
         serviceName: each.service_name,
       }
     : undefined,
 });
 
-const KINDS: Readonly<Record<Lane, readonly Delivery['kind'][]>> = { messages: ['mail', 'sms'], first: ['logout'], again: ['logout'] };
+const KINDS: Readonly<Record<Lane, readonly Delivery['kind'][]>> = { messages: ['mail', 'sms'], first: ['logout', 'set'], again: ['logout', 'set'] };
 
 export const deliveryStore: DeliveryStore = {
   async add(tx, { id, kind, target, bodyBox, reason, now }) {
@@ -64,7 +72,8 @@ export const deliveryStore: DeliveryStore = {
           select t.target,
             (select count(*) from delivery b where b.target = t.target and b.done_at is null and b.attempts > 0 and b.locked_until >= ${now}) busy,
             exists (select 1 from delivery f where f.target = t.target and f.done_at is null and f.attempts > 0 and (f.attempts > 1 or f.locked_until is null)) silent
-          from (select distinct target from delivery where done_at is null and next_at <= ${now} and kind = any(${KINDS[lane]}::text[])) t),
+          from (select distinct q.target from delivery q where q.done_at is null and q.next_at <= ${now} and q.kind = any(${KINDS[lane]}::text[])
+            and (q.kind <> 'set' or exists (select 1 from stream x where x.id = q.stream_id and x.method = 'push' and x.status = 'enabled'))) t),
         chosen as (
           select d.id from endpoint e cross join lateral (
             select w.id, w.seq from delivery w
@@ -80,31 +89,51 @@ export const deliveryStore: DeliveryStore = {
           for update skip locked),
         taken as (
           update delivery d set attempts = attempts + 1, locked_until = ${new Date(now.getTime() + leaseMs)} from due where d.id = due.id
-          returning d.id, d.kind, d.target, d.attempts, d.created_at, d.body_box, d.session_id, d.reason, d.seq)
-        select t.id, t.kind, t.target, t.attempts, t.created_at, t.body_box, t.session_id, t.reason, d.usager_id, d.organisation_id, d.aidant_id, d.mandate_id,
-          s.administration_id, d.theme, s.name service_name, s.metadata->>'backchannel_logout_uri' uri
-        from taken t left join delegated_session d on d.id = t.session_id left join service s on t.kind = 'logout' and s.id = t.target
+          returning d.*)
+        select t.id, t.kind, t.target, t.attempts, t.created_at, t.body_box, t.session_id, t.reason, t.stream_id, m.endpoint, m.authorization_box,
+          d.usager_id, d.organisation_id, d.aidant_id, d.mandate_id, s.administration_id, d.theme, s.id service_id, s.name service_name,
+          s.metadata->>'backchannel_logout_uri' uri
+        from taken t left join delegated_session d on d.id = t.session_id left join stream m on m.id = t.stream_id
+          left join service s on s.id = case t.kind when 'logout' then t.target else d.service_id end
         order by t.seq`,
     );
     return found.map(readDue);
   },
-  async done(tx, { id, kind, target }, now) {
+  async ofStream(tx, streamId, ids) {
+    const found = await rows<DueRow>(
+      tx,
+      sql`select t.id, t.kind, t.target, t.attempts, t.created_at, null body_box, t.session_id, t.reason, t.stream_id, null endpoint, null authorization_box,
+          d.usager_id, d.organisation_id, d.aidant_id, d.mandate_id, s.administration_id, d.theme, s.id service_id, s.name service_name, null uri
+        from delivery t left join delegated_session d on d.id = t.session_id left join service s on s.id = d.service_id
+        where t.stream_id = ${streamId} and t.id = any (${ids}::text[]) and t.done_at is null order by t.seq for update of t`,
+    );
+    return found.map(readDue);
+  },
+  async done(tx, { id, kind, target, session }, now) {
+    if (session) await run(tx, sql`select pg_advisory_xact_lock(hashtextextended(${`told ${session.id}`}, 0))`);
+    const told =
+      session &&
+      (await row(
+        tx,
+        sql`select 1 from delivery where session_id = ${session.id} and reason = ${session.reason} and acknowledged_at is not null limit 1`,
+      ));
     const ended = await run(
       tx,
       sql`update delivery set done_at = ${now}, acknowledged_at = ${now}, locked_until = null, body_box = null, last_error = null where id = ${id} and done_at is null`,
     );
-    if (ended && kind === 'logout')
+    if (ended && (kind === 'logout' || kind === 'set'))
       await run(
         tx,
         sql`update delivery set next_at = ${now}
           where target = ${target} and done_at is null and next_at > ${now} and locked_until is null and last_error is distinct from ${REFUSED}`,
       );
-    return ended > 0;
+    return ended > 0 ? { first: !told } : undefined;
   },
   async failed(tx, { id, target }, { error, nextAt, silent, now }) {
     await run(
       tx,
-      sql`update delivery set last_error = ${error}, locked_until = null, next_at = coalesce(${nextAt ?? null}::timestamptz, next_at),
+      sql`update delivery set last_error = ${error}, locked_until = null,
+        body_box = case when ${nextAt ?? null}::timestamptz is null and kind in ('logout', 'set') then null else body_box end, next_at = coalesce(${nextAt ?? null}::timestamptz, next_at),
         done_at = case when ${nextAt ?? null}::timestamptz is null then ${now}::timestamptz end where id = ${id} and done_at is null`,
     );
     if (silent && nextAt)
@@ -117,9 +146,10 @@ export const deliveryStore: DeliveryStore = {
   deaf: (tx, attempts) =>
     rows(
       tx,
-      sql`select target, min(created_at) since, count(*)::int waiting from delivery
-        where done_at is null and kind = 'logout' and target in (select target from delivery where done_at is null and kind = 'logout' and attempts >= ${attempts})
-        group by target order by target`,
+      sql`select coalesce(min(m.service_id), d.target) target, min(d.created_at) since, count(*)::int waiting
+        from delivery d left join stream m on m.id = d.stream_id
+        where d.done_at is null and d.kind in ('logout', 'set') and d.target in (select target from delivery where done_at is null and attempts >= ${attempts})
+        group by d.target order by 1`,
     ),
 };
 

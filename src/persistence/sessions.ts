@@ -266,7 +266,15 @@ export const createSessionStore = (): SessionStore => ({
           insert into delivery (id, kind, target, session_id, mandate_id, reason, created_at, next_at)
           select 'dlv_' || replace(gen_random_uuid()::text, '-', ''), 'logout', d.service_id, d.id, d.mandate_id, d.end_reason, ${now}, ${now}
           from (select id, service_id, mandate_id, end_reason from d union all select id, service_id, mandate_id, ${reason} from late) d
-          join service s on s.id = d.service_id where s.metadata ? 'backchannel_logout_uri')
+          join service s on s.id = d.service_id where s.metadata ? 'backchannel_logout_uri'),
+        sets as (
+          insert into delivery (id, kind, target, stream_id, event, session_id, mandate_id, reason, created_at, next_at)
+          select 'dlv_' || replace(gen_random_uuid()::text, '-', ''), 'set', t.id, t.id, e.event, d.id, d.mandate_id, d.end_reason, ${now}, ${now}
+          from (select id, service_id, mandate_id, end_reason, true ended from d union all select id, service_id, mandate_id, ${reason}, false from late) d
+          join stream t on t.service_id = d.service_id and t.status <> 'disabled'
+          cross join (values (1, 'session-revoked'), (2, 'mandate-ended')) e (place, event)
+          where e.event = any (t.events) and case e.place when 1 then d.ended else d.end_reason in ('revoked', 'renounced', 'replaced', 'expired') end
+          order by d.id, e.place)
         select d.id, d.usager_id "usagerId", d.aidant_id "aidantId", d.organisation_id "organisationId", d.mandate_id "mandateId", d.service_id "serviceId", d.theme,
           s.administration_id "administrationId", d.ended_event event, d.end_reason reason, d.reported_at is not null reported, split_part(a.given_name, ' ', 1) "aidantName", o.name "organisationName", s.name "serviceName"
         from d join service s on s.id = d.service_id join staff a on a.id = d.aidant_id join organisation o on o.id = d.organisation_id

@@ -2,7 +2,7 @@ import type { AdapterPayload, ClientMetadata } from 'oidc-provider';
 import { keysAt } from '../services/public-keys.ts';
 import type { Service } from '../services/service.ts';
 import { isFront } from './front.ts';
-import { ACTIONS_SCOPE, MANDATE_TYPE, MANDATES_SCOPE, scopeOf } from './names.ts';
+import { ACTIONS_SCOPE, MANDATE_TYPE, MANDATES_SCOPE, STREAM_SCOPES, scopeOf } from './names.ts';
 
 /** Our own members of a client's metadata. */
 export const OWN_METADATA = ['delegation_supported', 'relais_profile', 'relais_sector', 'relais_resources'] as const;
@@ -27,7 +27,7 @@ export const clientMetadata = (service: Service, now: Date): AdapterPayload => {
     id_token_signed_response_alg: service.idTokenSignedResponseAlg,
     introspection_signed_response_alg: service.idTokenSignedResponseAlg, // given to whoever accepts it (RFC 9701 §4)
     token_endpoint_auth_method: service.tokenEndpointAuthMethod,
-    scope: ['openid', ...service.scopes, ...(front ? [] : service.themes.map(scopeOf)), ...(reports ? [ACTIONS_SCOPE, MANDATES_SCOPE] : [])].join(
+    scope: ['openid', ...service.scopes, ...(front ? [] : service.themes.map(scopeOf)), ...(reports ? [ACTIONS_SCOPE, MANDATES_SCOPE, ...Object.values(STREAM_SCOPES)] : [])].join(
       ' ',
     ),
     authorization_details_types: front ? [] : [MANDATE_TYPE],

@@ -36,6 +36,8 @@ export const ACTIONS_SCOPE = 'actions:write';
 /** Asks whether a mandate held (`/api/v1/mandates/{ref}/validity`). */
 export const MANDATES_SCOPE = 'mandates:check';
 export const VALIDITY_TYPE = 'mandate-validity+jwt';
+/** Of a service's own token: its signal stream (SSF 1.0, CAEP interoperability profile §2.7.3). */
+export const STREAM_SCOPES = { manage: 'ssf.manage', read: 'ssf.read' } as const;
 
 export const delegatedAcr = (level: 'eidas1' | 'eidas2'): string => `urn:relais:acr:delegated:${level}`;
 export const DELEGATED_ACRS = [delegatedAcr('eidas1'), delegatedAcr('eidas2')] as const;

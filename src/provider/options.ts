@@ -22,6 +22,7 @@ import {
   MANDATES_SCOPE,
   OWN_CLAIMS,
   PLAIN_ACRS,
+  STREAM_SCOPES,
 } from './names.ts';
 import type { ProviderParts } from './parts.ts';
 
@@ -182,7 +183,7 @@ export const configure = (
     pushed_authorization_request: '/par',
     end_session: '/session/end',
   },
-  scopes: ['openid', ACTIONS_SCOPE, MANDATES_SCOPE, ...DELEGATED_SCOPES],
+  scopes: ['openid', ACTIONS_SCOPE, MANDATES_SCOPE, ...Object.values(STREAM_SCOPES), ...DELEGATED_SCOPES],
   subjectTypes: ['pairwise'],
   ttl: {
     AuthorizationCode: 60,

@@ -10,6 +10,7 @@ import { journalApi } from './api/journal.ts';
 import { logApi } from './api/log.ts';
 import { mandatesApi } from './api/mandates.ts';
 import { smsApi } from './api/sms.ts';
+import { ssfApi } from './api/ssf.ts';
 import { codeOf, statusOf } from './error-handler.ts';
 import { createFlowLimits } from './flow-limits.ts';
 import { refuseForgery } from './guards.ts';
@@ -119,6 +120,7 @@ export const createHttp = async (site: Site, options: HttpOptions): Promise<Fast
     await api.register(logApi(site));
     await api.register(erasuresApi(site));
     await api.register(checkpointApi(site));
+    await api.register(ssfApi(site));
   });
   await app.register(pages(kit));
   app.setNotFoundHandler((request, reply) =>

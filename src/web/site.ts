@@ -25,8 +25,11 @@ import type { RemoteConsents } from '../mandates/remote-consents.ts';
 import type { Scans } from '../mandates/scans.ts';
 import type { Stopping } from '../mandates/stopping.ts';
 import type { Validities } from '../mandates/validity.ts';
+import type { Deliveries } from '../notices/deliveries.ts';
 import type { OpenIdProvider } from '../provider/parts.ts';
 import type { Services } from '../services/services.ts';
+import type { Bell } from '../signals/bell.ts';
+import type { Streams } from '../signals/streams.ts';
 import type { Connector } from '../upstream/connector.ts';
 import type { Channels } from '../usagers/channels.ts';
 import type { Usagers } from '../usagers/usagers.ts';
@@ -126,5 +129,9 @@ export interface Site {
   readonly notice: (event: SecurityEvent) => void;
   /** Tells the worker that something waits to be told. */
   readonly nudgeDeliveries: () => void;
+  /** Signal streams, where the installation has a key for them. */
+  readonly streams: Streams | undefined;
+  readonly bell: Bell;
+  readonly answered: Deliveries['answered'];
   readonly health: () => Promise<{ ready: boolean; checks: Readonly<Record<string, boolean>> }>;
 }

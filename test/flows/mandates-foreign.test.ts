@@ -174,6 +174,13 @@ const tries = (foreign: Foreign, own: { uid: string; organisation: string; servi
         (id) => ({ person: id, theme: 'logement', organisation: own.organisation }),
       ),
     ),
+    {
+      route: 'POST /ssf/poll/:stream',
+      foreign: newId('str'),
+      unknown: newId('str'),
+      ask: form((id) => `/ssf/poll/${id}`),
+      lines: 1,
+    },
     ...draftTries('GET /aidant/mandats/brouillon/:id', 1, get(draft)),
     ...draftTries(
       'GET /aidant/mandats/brouillon/:id/refus',

@@ -40,6 +40,11 @@ const PROBLEMS: Readonly<Record<string, readonly [title: string, remedy: string]
   ],
   time_in_future: ['The instant is in the future', 'Ask about now, or about the past.'],
   mandate_unknown: ['No such mandate', 'Only a mandate that was used at your service can be asked about, for a theme of yours.'],
+  stream_token_refused: ['The access token is refused', 'Use a token of the service itself (client_credentials), in the Authorization header.'],
+  insufficient_scope: ['The access token lacks a scope', 'Ask for scope ssf.manage; ssf.read is enough to read and to poll.'],
+  stream_unknown: ['No such stream for this service', 'Read GET /ssf/stream.'],
+  stream_exists: ['The service has a stream', 'Change it, or remove it first.'],
+  stream_malformed: ['The request is malformed', 'Send what SSF 1.0 or RFC 8936 says, as JSON.'],
   not_found: ['No such resource', 'Read the documentation of the API.'],
 };
 

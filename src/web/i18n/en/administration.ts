@@ -54,6 +54,7 @@ export const administration: Catalogue['administration'] = {
     'service.change-asked': 'Change of website asked',
     'service.approved': 'Website approved',
     'service.disabled': 'Website removed',
+    'stream.changed': 'Signal stream of the website changed',
   },
   about: (index) => `About line ${index}`,
   proof: 'Proof',

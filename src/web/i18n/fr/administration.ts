@@ -53,6 +53,7 @@ export const administration = {
     'service.change-asked': 'Changement de site demandé',
     'service.approved': 'Site approuvé',
     'service.disabled': 'Site retiré',
+    'stream.changed': 'Flux de signaux du site modifié',
   } as Record<string, string>,
   about: (index: number) => `Sur la ligne ${index}`,
   proof: 'Preuve',

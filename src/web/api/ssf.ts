@@ -1,0 +1,209 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { STREAM_SCOPES } from '../../provider/names.ts';
+import { EVENTS } from '../../signals/events.ts';
+import type { Stream, StreamRefusal, Streams } from '../../signals/streams.ts';
+import type { Site } from '../site.ts';
+import { createTries } from '../tries.ts';
+import { sendProblem } from './actions.ts';
+import { isObject, METHODS, readPoll, readStatus, readSubject, readWish, streamJson } from './ssf-body.ts';
+
+const A_MINUTE = 600;
+const HOLD_MS = 20_000;
+/** A ring may be lost with a connection: whoever waits looks again by itself. */
+const LOOK_AGAIN_MS = 1_000;
+const HELD_EACH = 2;
+
+/** Shared Signals transmitter (SSF 1.0), as the CAEP interoperability profile asks for; there only where the installation has its key. */
+export const ssfApi =
+  (site: Site) =>
+  async (app: FastifyInstance): Promise<void> => {
+    const { streams, publicUrl, issuer } = site;
+    if (!streams) return;
+    const allows = createTries(site.clock, A_MINUTE);
+    const held = new Map<string, number>();
+    app.addHook('preClose', async () => site.bell.stop());
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser('application/json', { parseAs: 'string', bodyLimit: 65_536 }, (_request, body, done) => {
+      try {
+        done(null, JSON.parse(String(body)) as unknown);
+      } catch {
+        done(Object.assign(new Error('not JSON'), { statusCode: 400 }), undefined);
+      }
+    });
+
+    /** The service that asks, by its own token (client credentials) and never one that acts for a person; or the answer that refuses it. */
+    const caller = async (request: FastifyRequest, reply: FastifyReply, scopes: readonly string[]): Promise<string | undefined> => {
+      const { authorization, dpop } = request.headers;
+      const token = await site.provider.bearer({
+        authorization,
+        dpop: typeof dpop === 'string' ? dpop : undefined,
+        method: request.method,
+        url: `${publicUrl}${request.url.split('?')[0]}`,
+      });
+      const metadata = `resource_metadata="${publicUrl}/.well-known/oauth-protected-resource"`;
+      if ('refused' in token || token.found) {
+        const scheme = 'refused' in token ? token.scheme : 'Bearer';
+        site.notice({ code: 'ssf_token_refused' });
+        // Whoever showed no token at all is told no error of it (RFC 6750 §3.1).
+        const fault = authorization === undefined ? '' : 'error="invalid_token", ';
+        sendProblem(reply.header('www-authenticate', `${scheme} ${fault}${metadata}`), 'stream_token_refused');
+        return undefined;
+      }
+      if (!scopes.some((scope) => token.scopes.includes(scope))) {
+        site.notice({ code: 'ssf_insufficient_scope', service: token.clientId });
+        sendProblem(reply.header('www-authenticate', `Bearer error="insufficient_scope", scope="${scopes[0]}", ${metadata}`), 'insufficient_scope');
+        return undefined;
+      }
+      if (allows(token.clientId)) return token.clientId;
+      sendProblem(reply.header('retry-after', '60'), 'too_many_requests');
+      return undefined;
+    };
+    const READ = [STREAM_SCOPES.read, STREAM_SCOPES.manage];
+    const MANAGE = [STREAM_SCOPES.manage];
+
+    const malformed = (reply: FastifyReply, service: string): FastifyReply => {
+      site.notice({ code: 'ssf_malformed', service });
+      return sendProblem(reply, 'stream_malformed');
+    };
+    const answer = <T extends object>(reply: FastifyReply, found: T | StreamRefusal, status: number, body?: (found: T) => object): FastifyReply => {
+      if ('refused' in found) return sendProblem(reply, String(found.refused), (found as StreamRefusal).detail);
+      const written = body?.(found as T);
+      return written ? reply.code(status).type('application/json').send(JSON.stringify(written)) : reply.code(status).send();
+    };
+    const written = (stream: Stream): object => streamJson(stream, publicUrl, EVENTS);
+    const idOf = (value: unknown): string | undefined => (typeof value === 'string' && /^[\w-]{1,100}$/.test(value) ? value : undefined);
+    const queryId = (request: FastifyRequest): string | undefined => idOf((request.query as Record<string, unknown>)['stream_id']);
+    const bodyId = (request: FastifyRequest): string | undefined => idOf(isObject(request.body) ? request.body['stream_id'] : undefined);
+
+    app.get('/.well-known/ssf-configuration', async (_request, reply) =>
+      reply.type('application/json').send(
+        JSON.stringify({
+          spec_version: '1_0',
+          issuer: publicUrl,
+          jwks_uri: `${publicUrl}/ssf/jwks`,
+          delivery_methods_supported: METHODS,
+          configuration_endpoint: `${publicUrl}/ssf/stream`,
+          status_endpoint: `${publicUrl}/ssf/status`,
+          add_subject_endpoint: `${publicUrl}/ssf/subjects/add`,
+          remove_subject_endpoint: `${publicUrl}/ssf/subjects/remove`,
+          verification_endpoint: `${publicUrl}/ssf/verify`,
+          authorization_schemes: [{ spec_urn: 'urn:ietf:rfc:6749' }],
+          default_subjects: 'ALL',
+        }),
+      ),
+    );
+    app.get('/.well-known/oauth-protected-resource', async (_request, reply) =>
+      reply.type('application/json').send(
+        JSON.stringify({
+          resource: publicUrl,
+          authorization_servers: [issuer],
+          scopes_supported: [STREAM_SCOPES.manage, STREAM_SCOPES.read],
+          bearer_methods_supported: ['header'],
+        }),
+      ),
+    );
+    app.get('/ssf/jwks', async (_request, reply) => reply.type('application/jwk-set+json').send(JSON.stringify(streams.jwks)));
+
+    app.post('/ssf/stream', async (request, reply) => {
+      const service = await caller(request, reply, MANAGE);
+      if (!service) return reply;
+      const wish = readWish(request.body, {});
+      return wish ? answer(reply, await streams.create(service, wish), 201, written) : malformed(reply, service);
+    });
+    app.get('/ssf/stream', async (request, reply) => {
+      const service = await caller(request, reply, READ);
+      if (!service) return reply;
+      const id = queryId(request);
+      if (id !== undefined) return answer(reply, await streams.find(service, id), 200, written);
+      if ((request.query as Record<string, unknown>)['stream_id'] !== undefined) return sendProblem(reply, 'stream_unknown');
+      const found = await streams.ofService(service);
+      return reply.type('application/json').send(JSON.stringify(found ? [written(found)] : []));
+    });
+    const change = (whole: boolean) => async (request: FastifyRequest, reply: FastifyReply) => {
+      const service = await caller(request, reply, MANAGE);
+      if (!service) return reply;
+      const id = bodyId(request);
+      const wish = readWish(request.body, { iss: publicUrl, aud: service });
+      return id && wish ? answer(reply, await streams.change(service, id, wish, whole), 200, written) : malformed(reply, service);
+    };
+    app.patch('/ssf/stream', change(false));
+    app.put('/ssf/stream', change(true));
+    app.delete('/ssf/stream', async (request, reply) => {
+      const service = await caller(request, reply, MANAGE);
+      if (!service) return reply;
+      const id = queryId(request);
+      return id ? answer(reply, await streams.remove(service, id), 204) : malformed(reply, service);
+    });
+
+    const status = (stream: Stream): object => ({
+      stream_id: stream.id,
+      status: stream.status,
+      ...(stream.statusReason === undefined ? {} : { reason: stream.statusReason }),
+    });
+    app.get('/ssf/status', async (request, reply) => {
+      const service = await caller(request, reply, READ);
+      if (!service) return reply;
+      const id = queryId(request);
+      return id ? answer(reply, await streams.find(service, id), 200, status) : malformed(reply, service);
+    });
+    app.post('/ssf/status', async (request, reply) => {
+      const service = await caller(request, reply, MANAGE);
+      if (!service) return reply;
+      const [id, asked] = [bodyId(request), readStatus(request.body)];
+      return id && asked ? answer(reply, await streams.setStatus(service, id, asked.status, asked.reason), 200, status) : malformed(reply, service);
+    });
+
+    app.post('/ssf/verify', async (request, reply) => {
+      const service = await caller(request, reply, MANAGE);
+      if (!service) return reply;
+      const id = bodyId(request);
+      const state = isObject(request.body) ? request.body['state'] : undefined;
+      if (!id || (state !== undefined && (typeof state !== 'string' || state.length > 255))) return malformed(reply, service);
+      const done = await streams.verify(service, id, state);
+      site.nudgeDeliveries();
+      return answer(reply, done, 204);
+    });
+    const subject = (excluded: boolean, code: number) => async (request: FastifyRequest, reply: FastifyReply) => {
+      const service = await caller(request, reply, MANAGE);
+      if (!service) return reply;
+      const [id, sub] = [bodyId(request), readSubject(request.body, issuer)];
+      return id && sub ? answer(reply, await streams.subject(service, id, sub, excluded), code) : malformed(reply, service);
+    };
+    app.post('/ssf/subjects/add', subject(false, 200));
+    app.post('/ssf/subjects/remove', subject(true, 204));
+
+    app.post('/ssf/poll/:stream', async (request, reply) => {
+      const service = await caller(request, reply, READ);
+      if (!service) return reply;
+      const asked = readPoll(request.body);
+      if (!asked) return malformed(reply, service);
+      const found = await streams.find(service, (request.params as { stream: string }).stream);
+      if ('refused' in found) return sendProblem(reply, found.refused);
+      if (asked.taken.length || asked.refused.length) await site.answered(found.id, asked.taken, asked.refused);
+      const sent = asked.most === 0 ? { sets: {}, more: false } : await fetched(streams, found, asked.most, asked.immediately, request);
+      return reply.type('application/json').send(JSON.stringify({ sets: sent.sets, moreAvailable: sent.more }));
+    });
+
+    /** What waits for a stream: at once if there is anything, else as soon as there is, for at most twenty seconds. No connection of the database is held meanwhile. */
+    const fetched = async (from: Streams, stream: Stream, most: number, immediately: boolean, request: FastifyRequest) => {
+      const gone = new AbortController();
+      request.raw.socket.once('close', () => gone.abort());
+      const n = held.get(stream.serviceId) ?? 0;
+      const until = performance.now() + (immediately || n >= HELD_EACH ? 0 : HOLD_MS);
+      held.set(stream.serviceId, n + 1);
+      try {
+        for (let now: Stream | StreamRefusal = stream; ; now = await from.find(stream.serviceId, stream.id)) {
+          if ('refused' in now) return { sets: {}, more: false };
+          const found = await from.waiting(now, most);
+          if (found.unwanted.length) await site.answered(stream.id, [], found.unwanted);
+          const left = until - performance.now();
+          if (Object.keys(found.sets).length || left <= 0 || gone.signal.aborted || site.bell.stopped) return found;
+          await site.bell.wait(Math.min(left, LOOK_AGAIN_MS), gone.signal);
+        }
+      } finally {
+        const left = (held.get(stream.serviceId) ?? 1) - 1;
+        if (left > 0) held.set(stream.serviceId, left);
+        else held.delete(stream.serviceId);
+      }
+    };
+  };
