@@ -27,9 +27,12 @@ export const clientMetadata = (service: Service, now: Date): AdapterPayload => {
     id_token_signed_response_alg: service.idTokenSignedResponseAlg,
     introspection_signed_response_alg: service.idTokenSignedResponseAlg, // given to whoever accepts it (RFC 9701 §4)
     token_endpoint_auth_method: service.tokenEndpointAuthMethod,
-    scope: ['openid', ...service.scopes, ...(front ? [] : service.themes.map(scopeOf)), ...(reports ? [ACTIONS_SCOPE, MANDATES_SCOPE, ...Object.values(STREAM_SCOPES)] : [])].join(
-      ' ',
-    ),
+    scope: [
+      'openid',
+      ...service.scopes,
+      ...(front ? [] : service.themes.map(scopeOf)),
+      ...(reports ? [ACTIONS_SCOPE, MANDATES_SCOPE, ...Object.values(STREAM_SCOPES)] : []),
+    ].join(' '),
     authorization_details_types: front ? [] : [MANDATE_TYPE],
     ...(service.clientSecretHash ? { client_secret: service.clientSecretHash } : {}),
     ...(service.jwks ? { jwks: keysAt(service.jwks, now) as NonNullable<ClientMetadata['jwks']> } : {}),
