@@ -62,7 +62,7 @@ export interface ClientMetadata {
   readonly backchannel_logout_session_required: true;
   readonly initiate_login_uri?: string;
   readonly token_endpoint_auth_method: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt';
-  readonly id_token_signed_response_alg: 'ES256';
+  readonly id_token_signed_response_alg: 'ES256' | 'RS256';
   readonly jwks?: { readonly keys: readonly Readonly<Record<string, unknown>>[] };
   readonly resources?: readonly string[];
   readonly scopes: readonly string[];

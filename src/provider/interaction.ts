@@ -107,6 +107,9 @@ export const signInIsFresh = (params: Parameters, signedInAt: Date, requestedAt:
   return maxAge === undefined || !Number.isFinite(maxAge) || now.getTime() - signedInAt.getTime() <= maxAge * 1000 || signedInAt >= requestedAt;
 };
 
+/** Says whether a person must sign in anew at her federation: what it still remembers of her has no date that we could compare with `max_age`. */
+export const asksSignInAnew = (params: Parameters): boolean => words(params['prompt']).includes('login') || params['max_age'] !== undefined;
+
 /**
  * The subject that a request insists on: `claims.id_token.sub.value`, or whoever an `id_token_hint` names (the library has verified its signature).
  * Undefined when anybody may be chosen.

@@ -37,7 +37,8 @@ export type UpstreamRefusal = 'upstream_unavailable' | 'upstream_refused' | 'ups
 
 export interface Connector {
   readonly federation: Federation;
-  begin(): Promise<{ url: string; attempt: Attempt } | { refused: UpstreamRefusal }>;
+  /** `again`: the person must sign in there anew, whatever session the federation still holds. */
+  begin(again?: boolean): Promise<{ url: string; attempt: Attempt } | { refused: UpstreamRefusal }>;
   /** Checks a response in order: state, error, issuer, code, id_token (signature, iss, aud, nonce, times), level, userinfo. */
   callback(search: URLSearchParams, attempt: Attempt | undefined): Promise<VerifiedIdentity | { refused: UpstreamRefusal }>;
   /** Where to send the browser so that the federation forgets the person at once. */
@@ -153,7 +154,7 @@ export const createConnector = (federation: Federation, clock: Clock, notice: (c
 
   return {
     federation,
-    async begin() {
+    async begin(again = false) {
       try {
         const config = await configuration();
         const state = client.randomState();
@@ -162,6 +163,7 @@ export const createConnector = (federation: Federation, clock: Clock, notice: (c
         const url = client.buildAuthorizationUrl(config, {
           redirect_uri: federation.redirectUri,
           ...contract.parameters,
+          ...(again ? { prompt: 'login' } : {}),
           state,
           nonce,
           ...(verifier ? { code_challenge: await client.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256' } : {}),

@@ -5,7 +5,7 @@ import { isId, type MandateId } from '../../kernel/ids.ts';
 import { covered } from '../../mandates/narrowing.ts';
 import { isTheme, type Theme } from '../../organisations/theme.ts';
 import { FRONT_ACR, isFront } from '../../provider/front.ts';
-import { askedSubject, type DelegatedRequest, meetsAcr, readRequest, signInIsFresh } from '../../provider/interaction.ts';
+import { askedSubject, asksSignInAnew, type DelegatedRequest, meetsAcr, readRequest, signInIsFresh } from '../../provider/interaction.ts';
 import type { Interaction } from '../../provider/parts.ts';
 import { openChoice } from '../hint.ts';
 import type { Kit } from '../kit.tsx';
@@ -280,7 +280,14 @@ export const interactions =
       if (readRequest(interaction.params, interaction.service.profile).path === 'plain') {
         if (!meetsAcr(interaction.params, 'plain', 'eidas1'))
           return giveUp(request, reply, interaction, 'unmet_authentication_requirements', 'the requested level cannot be met', 'unmet_level');
-        return startSignIn(kit, request, reply, site.connectors.franceconnect, { kind: 'interaction', uid: interaction.uid });
+        return startSignIn(
+          kit,
+          request,
+          reply,
+          site.connectors.franceconnect,
+          { kind: 'interaction', uid: interaction.uid },
+          asksSignInAnew(interaction.params),
+        );
       }
       const here = await asking(request, reply);
       if (!here) return reply;

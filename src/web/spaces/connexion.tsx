@@ -29,8 +29,9 @@ export const startSignIn = async (
   reply: FastifyReply,
   connector: Connector,
   purpose: Purpose,
+  again = false,
 ): Promise<FastifyReply> => {
-  const begun = await connector.begin();
+  const begun = await connector.begin(again);
   if ('refused' in begun) return kit.refuse(request, reply, begun.refused, { facts: { service: labelOf(connector) } });
   const session = await kit.sessionOrNew(request, reply);
   const kept = await kit.site.webSessions.save(session, withAttempt(session.data, begun.attempt.state, { ...begun.attempt, purpose }));

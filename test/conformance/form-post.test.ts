@@ -1,0 +1,3 @@
+import { basicPlan } from './basic-plan.ts';
+
+basicPlan('form_post');
