@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { demonstrationSettings } from '../config/environment.ts';
 import { Failure } from '../kernel/failure.ts';
 import { EXIT, JSON_FLAG, type LocalCommand } from './command.ts';
 
@@ -25,6 +26,10 @@ export const checkService: LocalCommand = {
     'What the service must offer: docs/check-service.md. Ends with 0 when every case passed, 1 when one failed, 3 when nothing could be checked.',
   ],
   run: async (input, io) => {
+    if (demonstrationSettings().production) {
+      io.err('configuration: a service is checked from a machine that is not in production (NODE_ENV)');
+      return EXIT.configuration;
+    }
     const port = Number(input.text('port') ?? PORT);
     if (!URL.canParse(input.subject) || !/^https?:$/.test(new URL(input.subject).protocol)) {
       io.err('URL is not an address, such as http://localhost:3000');

@@ -58,6 +58,12 @@ export const textOf = (page: Page): string =>
 export class Walker {
   readonly cookies = new Map<string, { readonly value: string; readonly path: string; readonly host: string }>();
   page: Page | undefined;
+  readonly #timeoutMs: number | undefined;
+
+  /** `timeoutMs`: how long one answer may take; as long as it likes if left out. */
+  constructor(timeoutMs?: number) {
+    this.#timeoutMs = timeoutMs;
+  }
 
   #keep(url: URL, headers: Headers): void {
     for (const line of headers.getSetCookie()) {
@@ -94,6 +100,7 @@ export class Walker {
     const response = await fetch(target, {
       method: form ? 'POST' : 'GET',
       redirect: 'manual',
+      ...(this.#timeoutMs === undefined ? {} : { signal: AbortSignal.timeout(this.#timeoutMs) }),
       headers: {
         accept: 'text/html',
         cookie: this.cookieHeader(target),

@@ -57,7 +57,7 @@ test('C5 in production every module of the demonstration refuses to load, and so
     assert.notEqual(ran.status, 0, module);
     assert.match(ran.stderr, /practice_in_production/, module);
   }
-  for (const program of ['src/practice/start.ts', 'src/practice/demo.ts']) {
+  for (const program of ['src/practice/start.ts', 'src/practice/demo.ts', 'src/practice/check/main.ts']) {
     const place = join(folder, program.replaceAll('/', '-'));
     const ran = start([program], { RELAIS_VAR: join(place, 'var'), RELAIS_KEYS: join(place, 'keys') });
     assert.notEqual(ran.status, 0, program);

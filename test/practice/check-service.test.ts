@@ -11,7 +11,7 @@ import { startMirror, type Variant } from '../../src/practice/mirror.ts';
 import type { MirrorService } from '../../src/practice/mirror-service.ts';
 import { TAXES } from '../../src/practice/taxes.ts';
 import { assert, test } from '../support/check.ts';
-import { freePort, printedContract, ROOT } from '../support/integration.ts';
+import { answers, freePort, printedContract, ROOT } from '../support/integration.ts';
 
 const SECRET = 'a-secret-of-the-check-a-secret-of-the-check';
 
@@ -109,6 +109,19 @@ test('M24 a mirror that checks nothing, and one that names and tells nobody, fai
   assert.match(findings(quiet), /act-stored: `act.sub` is not the aidant/);
   assert.match(textReport(quiet), /FAILED {2}reported .*\n.*no report of "send" of allocations\.aide-logement/);
   assert.match(badge(quiet), /4 contrôles en échec/);
+});
+
+test('a service that is not there, or whose secret is not given, is not checked: nothing is left listening', async () => {
+  const port = await freePort();
+  const nowhere = new URL(`http://localhost:${await freePort()}`);
+  const contract = printedContract(3000);
+  await assert.rejects(checkService({ service: nowhere, contract, port, secret: undefined }), /secret_missing/);
+  await assert.rejects(fetchContract(nowhere), /service_unreachable/);
+  const taken = await startMirror(ALLOWANCES, { port, relaisIssuer: 'http://localhost:9/oidc', relaisOrigin: 'http://localhost:9' });
+  await assert.rejects(checkService({ service: nowhere, contract, port, secret: SECRET }), /port_taken/);
+  await assert.rejects(fetchContract(new URL(taken.origin)), /contract_unreadable.*404/, 'a service that is not under test publishes none');
+  await taken.close();
+  assert.equal(await answers(port), false);
 });
 
 test('docs/check-service.md names every case, and a contract that is not one is refused by the name of its member', () => {

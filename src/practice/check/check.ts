@@ -28,7 +28,8 @@ const answers = (service: URL): Promise<boolean> =>
 
 /**
  * Plays the authority on `port` against the service, case by case. The authority is there first, since many services read its metadata when they
- * start: the service may come up to 30 seconds later. Nothing is left running. Fails with `port_taken` or `service_unreachable`.
+ * start: the service may come up to 30 seconds later. Nothing is left running. Fails with `secret_missing`, `port_taken` or
+ * `service_unreachable`.
  */
 export const checkService = async (options: {
   readonly service: URL;
@@ -36,7 +37,9 @@ export const checkService = async (options: {
   readonly port: number;
   readonly secret: string | undefined;
 }): Promise<CheckReport> => {
-  const { service, contract } = options;
+  const { service, contract, secret } = options;
+  if (contract.profile === 'standard' && !secret)
+    throw new Failure('secret_missing', 'a service of profile standard has a client secret: give it by --secret-file FILE');
   const authority = await startAuthority(options).catch((cause: unknown) => {
     throw new Failure('port_taken', `the authority cannot listen on port ${options.port}`, { cause });
   });

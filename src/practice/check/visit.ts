@@ -10,6 +10,9 @@ export interface Visit {
   readonly opened: Opened | undefined;
 }
 
+/** A service that answers later than this has not answered. */
+const ANSWER_MS = 10_000;
+
 const spaced = (text: string): string => text.replace(/[\s\u00a0\u202f]+/g, ' ');
 
 /** What can be done at the service as an aidant, and what can be read of it. */
@@ -21,7 +24,7 @@ export const createVisits = (base: string, contract: Contract, authority: Author
   return {
     /** Signs an aidant in, in a new browser. */
     signIn: async (): Promise<Visit> => {
-      const walker = new Walker();
+      const walker = new Walker(ANSWER_MS);
       const before = authority.opened.length;
       await walker.open(at(contract.sign_in));
       return { walker, opened: authority.opened[before] };
@@ -51,7 +54,7 @@ export const createVisits = (base: string, contract: Contract, authority: Author
     },
     /** What the service stored so far. */
     acts: async (): Promise<readonly Partial<StoredAct>[]> => {
-      const answer = await fetch(at(contract.acts), { headers: { accept: 'application/json' } });
+      const answer = await fetch(at(contract.acts), { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(ANSWER_MS) });
       const value: unknown = await answer.json();
       if (!answer.ok || !Array.isArray(value)) throw new Error(`${contract.acts} answered ${answer.status}, or no JSON array`);
       return value as readonly Partial<StoredAct>[];
@@ -61,6 +64,7 @@ export const createVisits = (base: string, contract: Contract, authority: Author
       const answer = await fetch(contract.backchannel_logout_uri, {
         method: 'POST',
         redirect: 'manual',
+        signal: AbortSignal.timeout(ANSWER_MS),
         headers: { 'content-type': 'application/x-www-form-urlencoded' },
         body: new URLSearchParams({ logout_token: token }),
       });
