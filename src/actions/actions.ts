@@ -1,3 +1,4 @@
+import { type Level, reaches } from '../delegation/session.ts';
 import type { Entry } from '../journal/event.ts';
 import type { Journal, Receipt } from '../journal/journal.ts';
 import { canonical } from '../kernel/canonical.ts';
@@ -21,6 +22,9 @@ export interface ReportedSession {
   readonly mandateId: MandateId;
   readonly theme: Theme;
   readonly openedAt: Date;
+  /** Level of the session, and when the aidant signed in. */
+  readonly acr: Level;
+  readonly authTime: Date;
   /** Something was reported of it before. */
   readonly reported: boolean;
   /** When it stopped, or will at the latest. */
@@ -62,15 +66,19 @@ export type ActionRefusal =
   | 'time_out_of_range'
   | 'demarche_unknown'
   | 'outside_mandate'
+  | 'insufficient_authentication'
   | 'event_differs'
   | 'journal_unavailable';
 
-export type Outcome = { readonly receipt: Receipt } | { readonly refused: ActionRefusal; readonly receipt?: Receipt };
+/** What a démarche asks of the aidant's sign-in: a new session must have it (RFC 9470). */
+export type StepUp = Pick<Demarche, 'level' | 'maxAge'>;
+
+export type Outcome = { readonly receipt: Receipt } | { readonly refused: ActionRefusal; readonly receipt?: Receipt; readonly stepUp?: StepUp };
 
 export interface Actions {
   /**
    * Records acts reported by a service, each with its own answer, in the order given. The same event again gives the same receipt. An act
-   * outside the mandate is kept, shown to the usager, and refused.
+   * outside the mandate, or of less than what its démarche asks of the sign-in, is kept, shown to the usager as outside the mandate, and refused.
    */
   report(serviceId: string, events: readonly ActionEvent[]): Promise<Outcome[]>;
 }
@@ -84,9 +92,18 @@ const check = (event: ActionEvent, session: ReportedSession, now: Date): ActionR
   if (event.time.getTime() < session.openedAt.getTime() - CLOCKS_APART_MS || event.time.getTime() > latest) return 'time_out_of_range';
   const demarche = demarcheOf(session, event.demarche);
   if (!demarche) return 'demarche_unknown';
-  if (!demarche.themes.includes(session.theme) || !(session.heldTo?.includes(demarche.code) ?? true)) return 'outside_mandate';
+  if (!demarche.themes.includes(session.theme)) return 'outside_mandate';
+  if (!isMet(demarche, session, event.time)) return 'insufficient_authentication';
+  if (!(session.heldTo?.includes(demarche.code) ?? true)) return 'outside_mandate';
   return session.heldTo && demarche.effect === 'read' && !READING.includes(event.verb) ? 'outside_mandate' : undefined;
 };
+
+/** Says whether the session has the level that a démarche asks, of a sign-in that was fresh enough when the act was done. */
+const isMet = (demarche: Demarche, session: ReportedSession, at: Date): boolean =>
+  reaches(session.acr, demarche) && (demarche.maxAge === undefined || at.getTime() - session.authTime.getTime() <= demarche.maxAge * 1000);
+
+/** Refused, and kept all the same: hiding it would serve the wrongdoer. */
+const KEPT: ReadonlySet<ActionRefusal> = new Set(['outside_mandate', 'insufficient_authentication']);
 
 /** What may be said of a démarche that only reads, in a session held to it. */
 const READING: readonly Verb[] = ['open', 'read', 'download'];
@@ -103,7 +120,7 @@ const hashOf = (event: ActionEvent): Buffer =>
     }),
   );
 
-type Written = { eventId: string } | { refused: ActionRefusal; eventId?: string };
+type Written = { eventId: string } | { refused: ActionRefusal; eventId?: string; stepUp?: StepUp };
 
 /** One act on its way: what it is reported under, and what was found wrong before anything is written. */
 interface Act {
@@ -135,7 +152,7 @@ const reported = ({ serviceId, event, refused }: Act, session: ReportedSession):
       demarcheLabel: demarche?.labelFr ?? event.demarche,
       demarcheLabelEn: demarche?.labelEn ?? event.demarche,
       at: event.time.toISOString(),
-      outsideMandate: refused === 'outside_mandate',
+      outsideMandate: refused !== undefined,
       aidantName: session.aidantName,
       organisationName: session.organisationName,
       serviceName: session.serviceName,
@@ -158,14 +175,15 @@ const settle = (act: Act, before: Claimed | undefined): { written: Written; entr
   const { session, refused, hash, eventId } = act;
   const refuse = (why: ActionRefusal) => ({ written: { refused: why }, entry: { entry: refusal(act, why) } });
   if (!session) return refuse('session_unknown');
-  if (refused && refused !== 'outside_mandate') return refuse(refused);
+  if (refused && !KEPT.has(refused)) return refuse(refused);
   if (before && !before.hash.equals(hash)) return refuse('event_differs');
   const kept = before?.eventId ?? eventId;
-  const written: Written = refused ? { refused, eventId: kept } : { eventId: kept };
+  const stepUp = refused === 'insufficient_authentication' ? demarcheOf(session, act.event.demarche) : undefined;
+  const written: Written = refused ? { refused, eventId: kept, ...(stepUp ? { stepUp } : {}) } : { eventId: kept };
   return before ? { written } : { written, entry: { entry: reported(act, session), eventId } };
 };
 
-const isKept = ({ session, refused }: Act): boolean => session !== undefined && (refused === undefined || refused === 'outside_mandate');
+const isKept = ({ session, refused }: Act): boolean => session !== undefined && (refused === undefined || KEPT.has(refused));
 
 /** Reports of so many acts, at most, are written together. */
 const MOST_TOGETHER = 500;
@@ -226,7 +244,10 @@ export const createActions = (parts: { transactions: Transactions; store: Action
       return Promise.all(
         written.map(async (answer): Promise<Outcome> => {
           const receipt = answer.eventId === undefined ? undefined : await journal.receipt(answer.eventId, 5000);
-          if ('refused' in answer) return { refused: answer.refused, ...(receipt ? { receipt } : {}) };
+          if ('refused' in answer) {
+            const { refused, stepUp } = answer;
+            return { refused, ...(receipt ? { receipt } : {}), ...(stepUp ? { stepUp } : {}) };
+          }
           return receipt ? { receipt } : { refused: 'journal_unavailable' }; // recorded, not yet sequenced: the same event again gets its receipt
         }),
       );

@@ -17,11 +17,11 @@ export const actionStore: ActionStore = {
     const found = await rows<SessionRow>(
       tx,
       sql`with held as (
-          select id, service_id, usager_id, aidant_id, organisation_id, mandate_id, theme, demarches, opened_at, expires_at, ended_at, reported_at
+          select id, service_id, usager_id, aidant_id, organisation_id, mandate_id, theme, demarches, acr, auth_time, opened_at, expires_at, ended_at, reported_at
           from delegated_session where id = any (${ids}::text[]) and (id, service_id) in (select a.id, a.service_id from unnest(${ids}::text[], ${services}::text[]) a (id, service_id))
           order by id for no key update)
         select d.id, d.service_id "serviceId", s.administration_id "administrationId", d.usager_id "usagerId", d.aidant_id "aidantId", d.organisation_id "organisationId",
-          d.mandate_id "mandateId", d.theme, d.demarches held_to, d.opened_at "openedAt", d.reported_at is not null reported, least(d.ended_at, d.expires_at) "endsAt", split_part(a.given_name, ' ', 1) "aidantName",
+          d.mandate_id "mandateId", d.theme, d.demarches held_to, d.acr, d.auth_time "authTime", d.opened_at "openedAt", d.reported_at is not null reported, least(d.ended_at, d.expires_at) "endsAt", split_part(a.given_name, ' ', 1) "aidantName",
           o.name "organisationName", s.name "serviceName",
           (select jsonb_agg(jsonb_build_object('code', e.code, 'label_fr', e.label_fr, 'label_en', e.label_en, 'themes', e.themes, 'effect', e.effect,
               'level', e.level, 'max_age', e.max_age))

@@ -130,7 +130,7 @@ for (const kind of databases())
         const [held] = await world.sql('select acr, demarches, privileges from delegated_session where id = $1', [session]);
         assert.deepEqual(held, { acr: 'eidas1', demarches: ['revised.famille'], privileges: ['declare'] });
         const said = await reportAt(world, tokens.access_token, eventOf(service, session, 'evt-high', { demarche: 'revised.haute' }));
-        assert.equal(said.body.code, 'outside_mandate');
+        assert.deepEqual([said.status, said.body.code], [401, 'insufficient_authentication']);
         await assert.rejects(
           world.database.run((tx) =>
             (tx as unknown as { query(it: object): Promise<unknown> }).query({

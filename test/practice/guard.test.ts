@@ -10,8 +10,8 @@ import { assert, test } from '../support/check.ts';
 const folder = new URL('../../src/practice/', import.meta.url);
 
 test('no module of practice loads in production, and each imports the guard first', () => {
-  const files = readdirSync(folder).filter((name) => name !== 'guard.ts');
-  for (const name of files) assert.match(readFileSync(new URL(name, folder), 'utf8'), /^import '\.\/guard\.ts';/, name);
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /\.tsx?$/.test(name) && name !== 'guard.ts');
+  for (const name of files) assert.match(readFileSync(new URL(name, folder), 'utf8'), /^import '\.{1,2}\/guard\.ts';/, name);
   const load = (mode: string) =>
     spawnSync(process.execPath, ['--import', 'tsx', '-e', `await import('${new URL('identities.ts', folder).href}')`], {
       env: { ...process.env, NODE_ENV: mode },

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type ActionEvent, readEvent } from '../../actions/action.ts';
-import type { ActionRefusal, Outcome } from '../../actions/actions.ts';
-import { ACTIONS_SCOPE } from '../../provider/names.ts';
+import type { ActionRefusal, Outcome, StepUp } from '../../actions/actions.ts';
+import { ACTIONS_SCOPE, delegatedAcr } from '../../provider/names.ts';
 import { statusOf } from '../error-handler.ts';
 import type { Site } from '../site.ts';
 
@@ -17,6 +17,10 @@ const PROBLEMS: Readonly<Record<string, readonly [title: string, remedy: string]
   time_out_of_range: ['The time is outside the session', 'Send the time of the act: after the session opened, before it ended, not in the future.'],
   demarche_unknown: ['The démarche is not in your catalogue', 'Register the démarche, and have it approved, before reporting it.'],
   outside_mandate: ['The démarche is outside the mandate', 'The act was recorded as outside the mandate and is shown to the usager.'],
+  insufficient_authentication: [
+    'The démarche asks more of the sign-in',
+    'The act was recorded as outside the mandate. Ask for the authorization again, with the acr_values and max_age of this answer.',
+  ],
   event_differs: ['Another event has this id', 'Give each act its own id.'],
   too_large: ['The report is too large', `Send at most ${MOST_EVENTS} events and 1 MiB.`],
   unsupported_media_type: ['The media type is not supported', 'Send application/cloudevents+json or application/cloudevents-batch+json.'],
@@ -59,9 +63,30 @@ export const sendProblem = (reply: FastifyReply, code: string, detail?: string):
     .type('application/problem+json')
     .send(JSON.stringify(problem(code, detail)));
 
+/** What an authorization must ask for, so that the démarche is met (RFC 9470 §3). */
+const askedOf = (stepUp: StepUp | undefined): { acr_values?: string; max_age?: number } => ({
+  ...(stepUp?.level ? { acr_values: delegatedAcr(stepUp.level) } : {}),
+  ...(stepUp?.maxAge === undefined ? {} : { max_age: stepUp.maxAge }),
+});
+
+/** The challenge of RFC 9470, if an act of the request needs one: the highest level and the shortest time of those that do. */
+const challenge = (scheme: string, outcomes: readonly Outcome[]): string | undefined => {
+  const needs = outcomes.flatMap((outcome) => ('refused' in outcome && outcome.stepUp ? askedOf(outcome.stepUp) : []));
+  if (!needs.length) return undefined;
+  const acr = needs.find(({ acr_values }) => acr_values)?.acr_values;
+  const ages = needs.flatMap(({ max_age }) => max_age ?? []);
+  const said = [
+    'error="insufficient_user_authentication"',
+    'error_description="the demarche asks more of the sign-in"',
+    ...(acr ? [`acr_values="${acr}"`] : []),
+    ...(ages.length ? [`max_age="${Math.min(...ages)}"`] : []),
+  ];
+  return `${scheme} ${said.join(', ')}`;
+};
+
 const answerOf = (outcome: Outcome): object =>
   'refused' in outcome
-    ? { ...problem(outcome.refused), ...(outcome.receipt ? { receipt: outcome.receipt } : {}) }
+    ? { ...problem(outcome.refused), ...askedOf(outcome.stepUp), ...(outcome.receipt ? { receipt: outcome.receipt } : {}) }
     : { status: 202, receipt: outcome.receipt };
 
 /** `POST /api/v1/actions` (protocol.md, "Report"). */
@@ -132,6 +157,8 @@ export const actionsApi =
         (event): Outcome =>
           own === undefined || event.session === own ? (reported[at++] as Outcome) : { refused: 'session_unknown' satisfies ActionRefusal },
       );
+      const stepUp = challenge(String(request.headers.authorization).toLowerCase().startsWith('dpop') ? 'DPoP' : 'Bearer', outcomes);
+      if (stepUp) reply.header('www-authenticate', stepUp);
       if (batch) return reply.code(outcomes.every((outcome) => !('refused' in outcome)) ? 202 : 207).send({ events: outcomes.map(answerOf) });
       const [only] = outcomes;
       if (!only || 'refused' in only) {

@@ -1,0 +1,109 @@
+import { confirmDelegation } from '../../src/practice/story.ts';
+import type { Walker } from '../../src/practice/walker.ts';
+import { entriesSince } from '../support/acting.ts';
+import { assert, test } from '../support/check.ts';
+import { actionEvent, faults, inEachWorld, introspect, report, sessionOf } from '../support/protocol.ts';
+import { registrationOf, twoOperateurs } from '../support/services.ts';
+import { granted } from '../support/staff.ts';
+import { authorize, delegatedTokens, entriesOf, mandateByPages, redeem, signedInAidant, type TestService, type World } from '../support/world.ts';
+
+/** A démarche may ask for a level, or for a sign-in of now: what a report of it is answered, and how a service goes on from there (RFC 9470). */
+inEachWorld(({ world, kind }) => {
+  let aidant: Walker;
+  let service: TestService;
+
+  const ready = async (): Promise<World> => {
+    const it = world();
+    if (service) return it;
+    service = await it.service('guichet-palier');
+    aidant = await signedInAidant(it);
+    await mandateByPages(it, aidant, 'colette', ['logement', 'famille']);
+    const [alice, marc] = await twoOperateurs(it);
+    const now = await registrationOf(it.app, service.id);
+    const more = { labelFr: 'votre dossier', labelEn: 'your file', themes: ['logement'], effect: 'declare' };
+    const demarches = [
+      ...now.demarches,
+      { ...more, code: `${service.id}.frais`, maxAge: 300 },
+      { ...more, code: `${service.id}.tres-frais`, maxAge: 120 },
+      { ...more, code: `${service.id}.haut`, level: 'eidas2' },
+    ];
+    granted(await it.app.services.change({ ...now, demarches }, { askedBy: alice }));
+    granted(await it.app.services.approve(service.id, marc));
+    it.advance(1_500);
+    return it;
+  };
+
+  const tell = (token: string, events: unknown) => report(`${world().places.relais}/api/v1/actions`, events, { authorization: `Bearer ${token}` });
+  const act = (session: string, word: string) => actionEvent(service.id, session, { demarche: `${service.id}.${word}` });
+  /** Of the acts that were kept since the start, those that are said to be outside the mandate. */
+  const outside = async (): Promise<number> =>
+    (await entriesSince(world(), 0)).filter(
+      (entry) => entry.type === 'action.reported' && (entry.detail as { outsideMandate?: boolean }).outsideMandate === true,
+    ).length;
+
+  test('P24 an act that asks for a fresh sign-in is answered 401 with max_age, kept as outside the mandate, and taken after a new one', {
+    database: kind,
+  }, async () => {
+    const it = await ready();
+    const { tokens, claims } = await delegatedTokens(it, aidant, service, 'Colette Martin');
+    const session = sessionOf(claims);
+    assert.equal((await tell(tokens.access_token, act(session, 'frais'))).status, 202, 'the sign-in is of now');
+    it.advance(400_000);
+    const said = await introspect(service, tokens.access_token);
+    assert.ok(Date.now() / 1000 - Number(said['auth_time']) > 300, 'which the service could see');
+    const [kept, reported] = [await outside(), await entriesOf(it, 'action.reported')];
+    const answer = await tell(tokens.access_token, act(session, 'frais'));
+    assert.deepEqual(
+      [answer.status, answer.json['code'], answer.json['max_age'], answer.json['acr_values']],
+      [401, 'insufficient_authentication', 300, undefined],
+      answer.text,
+    );
+    assert.equal(
+      answer.headers.get('www-authenticate'),
+      'Bearer error="insufficient_user_authentication", error_description="the demarche asks more of the sign-in", max_age="300"',
+    );
+    assert.equal(typeof (answer.json['receipt'] as { index?: unknown }).index, 'number', 'the person reads it');
+    assert.deepEqual([await outside(), await entriesOf(it, 'action.reported')], [kept + 1, reported + 1]);
+    assert.equal((await tell(tokens.access_token, act(session, 'logement'))).status, 202, 'the token serves what asks for less');
+
+    const request = await authorize(service, 'openid dlg:logement', { max_age: '300' });
+    const upstream = await aidant.open(request.url, undefined, service.redirectUri);
+    const factor = await aidant.open(upstream.url, { identity: 'karim' });
+    assert.equal(factor.url.pathname, '/connexion/code');
+    const back = await aidant.send('second-factor', { code: await it.code(it.places, 'Karim Benali') });
+    const done = await confirmDelegation(aidant, back, 'Colette Martin', service.redirectUri);
+    const fresh = await redeem(service, request, done.url);
+    assert.equal((await tell(fresh.access_token, act(sessionOf(fresh.claims()), 'frais'))).status, 202);
+    assert.equal(await outside(), kept + 1);
+  });
+
+  test('P24 an act above the level of the session is answered 401 with the level to ask for', { database: kind }, async () => {
+    const it = await ready();
+    const { tokens, claims } = await delegatedTokens(it, aidant, service, 'Colette Martin');
+    const kept = await outside();
+    const answer = await tell(tokens.access_token, act(sessionOf(claims), 'haut'));
+    assert.deepEqual([answer.status, answer.json['acr_values']], [401, 'urn:relais:acr:delegated:eidas2'], answer.text);
+    assert.match(answer.headers.get('www-authenticate') ?? '', /insufficient_user_authentication.*acr_values="urn:relais:acr:delegated:eidas2"$/);
+    assert.equal(await outside(), kept + 1);
+  });
+
+  test('P24 a batch has one challenge, the strictest, and each act its own answer', { database: kind }, async () => {
+    const it = await ready();
+    const { tokens, claims } = await delegatedTokens(it, aidant, service, 'Colette Martin');
+    const session = sessionOf(claims);
+    it.advance(400_000);
+    const events = ['logement', 'frais', 'tres-frais', 'haut'].map((word) => act(session, word));
+    const answer = await tell(tokens.access_token, events);
+    const statuses = (answer.json['events'] as { status: number }[]).map(({ status }) => status);
+    assert.deepEqual([answer.status, statuses], [207, [202, 401, 401, 401]], answer.text);
+    assert.match(answer.headers.get('www-authenticate') ?? '', /acr_values="urn:relais:acr:delegated:eidas2", max_age="120"$/);
+    const again = await tell(tokens.access_token, events);
+    assert.deepEqual(again.json, answer.json, 'the same again is the same answer');
+    const quiet = await tell(tokens.access_token, [act(session, 'logement')]);
+    assert.deepEqual([quiet.status, quiet.headers.get('www-authenticate')], [202, null]);
+  });
+
+  test('no fault of ours was logged meanwhile', { database: kind }, () => {
+    assert.deepEqual(faults(world()), []);
+  });
+});
