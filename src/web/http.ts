@@ -9,6 +9,7 @@ import { erasuresApi } from './api/erasures.ts';
 import { journalApi } from './api/journal.ts';
 import { logApi } from './api/log.ts';
 import { mandatesApi } from './api/mandates.ts';
+import { openApiDocument } from './api/openapi.ts';
 import { smsApi } from './api/sms.ts';
 import { ssfApi } from './api/ssf.ts';
 import { codeOf, statusOf } from './error-handler.ts';
@@ -121,6 +122,7 @@ export const createHttp = async (site: Site, options: HttpOptions): Promise<Fast
     await api.register(erasuresApi(site));
     await api.register(checkpointApi(site));
     await api.register(ssfApi(site));
+    await api.register(openApiDocument(site));
   });
   await app.register(pages(kit));
   app.setNotFoundHandler((request, reply) =>

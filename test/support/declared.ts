@@ -27,6 +27,7 @@ export const ROUTES: Readonly<Record<string, Says>> = {
   'GET /.well-known/relais-attestation-keys.json': PUBLIC,
   'GET /health/live': PUBLIC,
   'GET /health/ready': PUBLIC,
+  'GET /api/v1/openapi.json': PUBLIC,
   'GET /verifier': PUBLIC,
   'GET /verifier/:code': 'whoever holds the paper compares it',
   'GET /verifier-le-journal': PUBLIC,
