@@ -10,6 +10,8 @@ export interface Party {
   readonly clientId: string;
   readonly secret: string;
   readonly scope: string;
+  /** An API for which a signed token is asked: userinfo is then not asked. */
+  readonly resource?: string;
 }
 
 const REDIRECT = 'http://localhost:9/retour';
@@ -64,7 +66,8 @@ export interface SignedIn {
 
 /** One whole sign-in over one connection, in a browser that holds nothing but `cookie`. */
 export const signIn = async (connection: Connection, party: Party, browser: { cookie?: string; hint?: string } = {}): Promise<SignedIn> => {
-  const { origin, base, clientId, scope } = party;
+  const { origin, base, clientId, scope, resource } = party;
+  const asked8707 = resource === undefined ? {} : { resource };
   const cookies = jar(browser.cookie);
   const verifier = randomToken(32);
   const query = new URLSearchParams({
@@ -77,6 +80,7 @@ export const signIn = async (connection: Connection, party: Party, browser: { co
     code_challenge: sha256(verifier).toString('base64url'),
     code_challenge_method: 'S256',
     ...(browser.hint ? { login_hint: browser.hint } : {}),
+    ...asked8707,
   });
   const get = async (path: string): Promise<Answer> => cookies.keep(await connection.ask({ path, headers: cookies.headers() }));
   const asked = expect(await get(`${base}/auth?${query}`), [302, 303], 'authorize');
@@ -97,9 +101,10 @@ export const signIn = async (connection: Connection, party: Party, browser: { co
     method: 'POST',
     path: `${base}/token`,
     headers: { authorization: basic(party), 'content-type': 'application/x-www-form-urlencoded' },
-    body: new URLSearchParams({ grant_type: 'authorization_code', code, redirect_uri: REDIRECT, code_verifier: verifier }).toString(),
+    body: new URLSearchParams({ grant_type: 'authorization_code', code, redirect_uri: REDIRECT, code_verifier: verifier, ...asked8707 }).toString(),
   });
   const tokens = JSON.parse(expect(redeemed, 200, 'token').body) as { access_token: string; id_token: string };
+  if (resource !== undefined) return { accessToken: tokens.access_token, idToken: tokens.id_token, session: '' };
   const who = await connection.ask({ path: `${base}/${base ? 'userinfo' : 'me'}`, headers: { authorization: `Bearer ${tokens.access_token}` } });
   const claims = JSON.parse(expect(who, 200, 'userinfo').body) as { authorization_details?: { session?: string }[] };
   return { accessToken: tokens.access_token, idToken: tokens.id_token, session: claims.authorization_details?.[0]?.session ?? '' };

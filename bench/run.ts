@@ -2,10 +2,11 @@ import { makeBed } from './bed.ts';
 import { journal } from './journal.ts';
 import { describeMachine, leaveServerCore, pinning } from './machine.ts';
 import { actions, type Figure, introspection, login, start } from './parts.ts';
+import { revocation } from './revocation.ts';
 
 /** `npm run bench`: see README.md of this folder. Nothing here is asserted by a test: figures are read, with the machine they come from. */
 
-const PARTS = { login, introspection, actions, journal, start } as const;
+const PARTS = { login, introspection, actions, journal, revocation, start } as const;
 
 const HELP = `npm run bench [-- part …] [--quick] [--json]
 

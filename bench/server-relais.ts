@@ -5,7 +5,7 @@ import { makeMissingKeys, readKeys } from '../src/config/keys.ts';
 import { startSignerWorker } from '../src/journal/signer-client.ts';
 import { systemClock } from '../src/kernel/clock.ts';
 import { sha256 } from '../src/kernel/crypto.ts';
-import type { MandateId, OrganisationId, StaffId } from '../src/kernel/ids.ts';
+import type { AidantId, MandateId, OrganisationId, StaffId } from '../src/kernel/ids.ts';
 import { Secret } from '../src/kernel/secret.ts';
 import { createMandates } from '../src/mandates/mandates.ts';
 import { openPostgres } from '../src/persistence/database.ts';
@@ -13,6 +13,7 @@ import { createMandateStore } from '../src/persistence/mandates.ts';
 import { migrate } from '../src/persistence/migrate.ts';
 import { ensureService, seed } from '../src/practice/seed.ts';
 import { sealChoice } from '../src/web/hint.ts';
+import { createRelying } from './relying.ts';
 import { argument, serve } from './server.ts';
 
 /** Relais on PostgreSQL, as `createApp` joins it: journal, sequencer, signer and jobs included. Its people come from the demonstration's seed. */
@@ -148,11 +149,18 @@ const browsers = async (count: number): Promise<{ cookie: string; hint: string }
   return made;
 };
 
+/** The last mandate that was made is taken out: the other parts go on with theirs. */
+const relying = createRelying(app, database, () => {
+  const mandateId = ready?.mandates.pop();
+  if (!ready || !mandateId) throw new Error('prepare first');
+  return { aidantId: ready.aidantId as AidantId, organisationId: ready.organisationId, mandateId };
+});
+
 await app.http.listen({ host: '127.0.0.1', port });
 serve(
   origin,
   () => ({ ...database.statistics }),
-  { prepare, browsers },
+  { prepare, browsers, rely: relying.rely, revoke: relying.revoke, told: relying.told },
   async () => {
     await app.close();
     await database.close();
