@@ -71,6 +71,7 @@ import { paperConsentStore } from './persistence/paper-consents.ts';
 import { personalDataOf } from './persistence/personal-data.ts';
 import { phoneLinkStore } from './persistence/phone-links.ts';
 import { remoteConsentStore } from './persistence/remote-consents.ts';
+import { requestStore } from './persistence/requests.ts';
 import { scanStore } from './persistence/scans.ts';
 import { createSessionStore } from './persistence/sessions.ts';
 import { noteSettings } from './persistence/settings.ts';
@@ -81,6 +82,7 @@ import { validityStore } from './persistence/validity.ts';
 import { aidantNamesOf, colleaguesOf, helpedNamesOf, lastSigned, referencesOf, runningUnder, unreportedAmong } from './persistence/views.ts';
 import { webSessionStore } from './persistence/web-sessions.ts';
 import { createOpenIdProvider } from './provider/provider.ts';
+import { createRequests } from './services/requests.ts';
 import { createConnector } from './upstream/connector.ts';
 import { createChannels } from './usagers/channels.ts';
 import type { TellIdentity } from './usagers/reviews.ts';
@@ -360,6 +362,8 @@ export const createApp = async (parts: AppParts): Promise<App> => {
   });
   const stamping =
     config.tsa && createStamping({ tsa: config.tsa, store: stampStore(database), clock, leading: () => sequencer.leading(), onAlarm: alarm });
+  const requests = createRequests({ ...common, store: requestStore });
+  const noting = setInterval(() => void requests.flush().catch(() => undefined), 2000).unref();
   const jobs = startJobs(
     [
       ...tasks,
@@ -369,6 +373,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
         stamping: stamping || undefined,
         refreshKeys: provider.refreshKeys,
         purges: [
+          requests.purge,
           ...(streams ? [streams.purge] : []),
           () => store.purge(clock.now()),
           webSessions.purge,
@@ -435,6 +440,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
       endSessions: endMandateSessions,
       tell: createBarTelling({ deliveries, referents: referentsOf }),
     }),
+    requests,
     validities: createValidities({ ...common, store: validityStore }),
     attestations,
     exports: createExports({ ...common, store: exportStore, approvals: domain.approvals, fresh: recoveryStore }),
@@ -498,6 +504,8 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     close: async () => {
       draining = true;
       await http.close();
+      clearInterval(noting);
+      await requests.flush().catch(() => undefined);
       await jobs.stop();
       await closeSignals();
       await sequencer.flush().catch(() => undefined);

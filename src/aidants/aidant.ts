@@ -33,11 +33,14 @@ export interface Membership {
   readonly status: 'active' | 'suspended' | 'ended';
 }
 
+/** An agent reads the journal of their administration, or looks after its services: never both. */
+export type AgentRole = 'reader' | 'integrator';
+
 /** A member of staff with everything their rights depend on, read in one statement. */
 export interface Dossier {
   readonly staff: Staff;
   readonly memberships: readonly Membership[];
-  readonly administration?: { readonly id: AdministrationId; readonly name: string };
+  readonly administration?: { readonly id: AdministrationId; readonly name: string; readonly role: AgentRole };
 }
 
 export type StandingRefusal = 'not_habilitated' | 'invited_not_enrolled' | 'aidant_suspended' | 'organisation_suspended';

@@ -133,6 +133,7 @@ const agentAdd: HouseCommand = {
   flags: [
     { name: 'administration', kind: 'text', value: 'ID|NAME', help: 'the administration', required: true },
     ...PERSON,
+    { name: 'integrator', kind: 'switch', help: 'looks after the services of the administration, and does not read its journal' },
     PRINT_LINK,
     ...AS_FLAGS,
     JSON_FLAG,
@@ -141,9 +142,10 @@ const agentAdd: HouseCommand = {
     const domain = await context.domain();
     const actor = await actorOf(input, domain, io);
     if (typeof actor !== 'string') return refuse(io, actor, input.on('json'));
+    const role = input.on('integrator') ? 'integrator' : 'reader';
     const asked = input.must('administration');
     const administrationId = (await domain.administrations.list()).find((it) => it.name === asked)?.id ?? asked;
-    return tell(await domain.administrations.addAgent({ ...person(input, actor), administrationId }, context.deliver), input, context, io);
+    return tell(await domain.administrations.addAgent({ ...person(input, actor), administrationId, role }, context.deliver), input, context, io);
   },
 };
 

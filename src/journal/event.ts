@@ -234,7 +234,10 @@ export const KINDS = {
   'revocation.delivered': kind('mandate', true, BOTH, { ...NAMES, acknowledgedAt: everybody(instant), attempts: everybody(number) }),
   'journal.read': kind('mandate', true, BOTH, { ...NAMES, reason: everybody(text), entries: everybody(number) }),
   'administration.added': kind('staff', NO_USAGER, ADMINISTRATION, { name: administration(text) }),
-  'agent.added': kind('staff', NO_USAGER, ADMINISTRATION, { administrationName: administration(text) }),
+  'agent.added': kind('staff', NO_USAGER, ADMINISTRATION, {
+    administrationName: administration(text),
+    role: optional(administration(choice('reader', 'integrator'))),
+  }),
   'operateur.added': kind('staff', NO_USAGER, NONE, {}),
   'service.added': kind('staff', NO_USAGER, ADMINISTRATION, {
     name: administration(text),

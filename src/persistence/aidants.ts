@@ -1,4 +1,4 @@
-import type { Dossier, Membership, Staff } from '../aidants/aidant.ts';
+import type { AgentRole, Dossier, Membership, Staff } from '../aidants/aidant.ts';
 import type { AidantStore, MeansStore, TotpRow } from '../aidants/store.ts';
 import type { AdministrationId, OrganisationId, StaffId } from '../kernel/ids.ts';
 import { forget, remember, remembered } from '../kernel/request-scope.ts';
@@ -20,6 +20,7 @@ export interface StaffRow {
 export interface DossierRow extends StaffRow {
   administration_id: AdministrationId | null;
   administration_name: string | null;
+  agent_role: AgentRole | null;
   memberships: {
     id: OrganisationId;
     name: string;
@@ -50,9 +51,9 @@ const toDossier = (found: DossierRow): Dossier => ({
     referent: m.referent,
     status: m.status,
   })),
-  ...(found.administration_id === null || found.administration_name === null
+  ...(found.administration_id === null || found.administration_name === null || found.agent_role === null
     ? {}
-    : { administration: { id: found.administration_id, name: found.administration_name } }),
+    : { administration: { id: found.administration_id, name: found.administration_name, role: found.agent_role } }),
 });
 
 /** One statement for everything that rights depend on: of these people, or else of whoever holds this upstream account. */
@@ -60,7 +61,7 @@ const dossiers = async (tx: Transaction, ids: readonly StaffId[] | null, iss: st
   const found = await rows<DossierRow>(
     tx,
     sql`select s.id, s.kind, s.email, s.given_name, s.family_name, s.status, s.created_at,
-               ad.id as administration_id, ad.name as administration_name,
+               ad.id as administration_id, ad.name as administration_name, ag.role as agent_role,
                coalesce((select json_agg(json_build_object(
                    'id', o.id, 'name', o.name, 'siret', o.siret, 'organisation_themes', o.themes, 'organisation_status', o.status,
                    'themes', m.themes, 'referent', m.referent, 'status', m.status) order by o.name, o.id)

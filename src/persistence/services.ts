@@ -33,8 +33,8 @@ export const administrationStore: AdministrationStore = {
   },
   list: async (tx) =>
     (await rows<AdministrationRow>(tx, sql`select id, name, created_at from administration order by name, id`)).map(toAdministration),
-  insertAgent: async (tx, staffId, administrationId) => {
-    await run(tx, sql`insert into agent (staff_id, administration_id) values (${staffId}, ${administrationId})`);
+  insertAgent: async (tx, staffId, administrationId, role) => {
+    await run(tx, sql`insert into agent (staff_id, administration_id, role) values (${staffId}, ${administrationId}, ${role})`);
   },
 };
 

@@ -29,7 +29,7 @@ export const webSessionStore = {
       // With what rights depend on, when a member of staff holds it: the same request asks for that next.
       sql`select w.kind, w.holder_id, w.organisation_id, w.data, w.created_at, w.seen_at, case when w.kind = 'staff' then (
             select json_build_object('id', s.id, 'kind', s.kind, 'email', s.email, 'given_name', s.given_name, 'family_name', s.family_name, 'status', s.status,
-              'created_at', s.created_at, 'administration_id', ad.id, 'administration_name', ad.name,
+              'created_at', s.created_at, 'administration_id', ad.id, 'administration_name', ad.name, 'agent_role', ag.role,
               'memberships', coalesce((select json_agg(json_build_object(
                   'id', o.id, 'name', o.name, 'siret', o.siret, 'organisation_themes', o.themes, 'organisation_status', o.status,
                   'themes', m.themes, 'referent', m.referent, 'status', m.status) order by o.name, o.id)

@@ -91,6 +91,15 @@ export const STAFF: readonly StaffIdentity[] = [
     acr: 'eidas1-mfa',
     amr: ['pwd', 'mail', 'mfa'],
   }),
+  staff(
+    'sofia',
+    11,
+    'Sofia',
+    'Marchand',
+    ALLOWANCES,
+    'Intégratrice de l’administration des allocations. Elle voit ses sites et leurs appels, jamais le journal.',
+    STATE,
+  ),
 ];
 
 const person = (

@@ -1,4 +1,5 @@
 import './guard.ts';
+import type { AgentRole } from '../aidants/aidant.ts';
 import { stepAt } from '../aidants/code.ts';
 import type { App } from '../app.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -99,13 +100,14 @@ const seedStaff = async (
     allowances: await administration('Allocations de démonstration'),
     taxes: await administration('Impôts de démonstration'),
   };
-  const agent = async (id: string, administrationId: string): Promise<void> => {
+  const agent = async (id: string, administrationId: string, role: AgentRole = 'reader'): Promise<void> => {
     const it = identity(id);
-    const invited = must(id, await app.administrations.addAgent({ ...named(it), administrationId, actor: alice }));
+    const invited = must(id, await app.administrations.addAgent({ ...named(it), administrationId, role, actor: alice }));
     await enrol(parts, it, invited.token);
   };
   await agent('nora', administrations.allowances);
   await agent('hugo', administrations.taxes);
+  await agent('sofia', administrations.allowances, 'integrator');
   return { thenac, saintes, alice, marc, karim, ines, administrations };
 };
 

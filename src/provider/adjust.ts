@@ -5,6 +5,7 @@ import { seconds } from '../kernel/clock.ts';
 import { equal, sha256 } from '../kernel/crypto.ts';
 import { Failure } from '../kernel/failure.ts';
 import { isId } from '../kernel/ids.ts';
+import { askedBy, refusedWith } from '../services/requests.ts';
 import { secretHash } from '../services/service.ts';
 import { isRedemptionPending } from './adapter.ts';
 import { allowFormTo } from './form-action.ts';
@@ -63,6 +64,11 @@ export const adjust = (provider: Provider, parts: ProviderParts): void => {
   recordRefusals(provider, parts.services, parts.refused);
   provider.use(async (ctx, next) => {
     await next();
+    askedBy((ctx as KoaContextWithOIDC).oidc?.entities.Client?.clientId);
+    refusedWith((ctx.body as { error?: unknown } | undefined)?.error);
+  });
+  provider.use(async (ctx, next) => {
+    await next();
     // A code is used up by the write of its token: an answer without that write would leave it alive.
     if (isRedemptionPending() && ctx.status < 400) throw new Failure('code_not_redeemed', 'a token was given that was not written');
   });
@@ -85,6 +91,7 @@ export const adjust = (provider: Provider, parts: ProviderParts): void => {
   for (const event of NOTICES)
     provider.on(event as never, (ctx: KoaContextWithOIDC, error: Error & { error?: string; error_detail?: string }) => {
       const code = error.error ?? 'server_error';
+      refusedWith(code);
       // Whoever ended the interaction has written why in the journal: one refusal, one trace.
       if ((ctx.oidc?.entities.Interaction?.result as { error?: unknown } | undefined)?.error === code && event === 'authorization.error') return;
       parts.notice({

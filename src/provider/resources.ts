@@ -1,5 +1,6 @@
 import type Provider from 'oidc-provider';
 import type { AdapterPayload } from 'oidc-provider';
+import { askedBy } from '../services/requests.ts';
 import { rememberedGrant } from './adapter.ts';
 import { clientMetadata } from './clients.ts';
 import { checkProof } from './dpop.ts';
@@ -24,6 +25,7 @@ export const createResources = (provider: Provider, parts: ProviderParts): Pick<
     const spoken = scheme.toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer';
     if (!token) return { refused: 'an access token is required', scheme: spoken };
     const access = (await provider.AccessToken.find(token)) ?? (await provider.ClientCredentials.find(token));
+    askedBy(access?.clientId);
     if (!access || access.isExpired || !access.clientId) return { refused: 'the access token is unknown, expired or revoked', scheme: spoken };
     const grantId = (access as { grantId?: string }).grantId;
     const found = rememberedGrant(grantId);

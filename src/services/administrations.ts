@@ -1,4 +1,4 @@
-import type { NewStaff } from '../aidants/aidant.ts';
+import type { AgentRole, NewStaff } from '../aidants/aidant.ts';
 import type { Aidants, StaffRefusal } from '../aidants/aidants.ts';
 import type { Deliver, Invitation } from '../aidants/enrolment.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -14,7 +14,7 @@ export interface AdministrationStore {
   findByName(tx: Transaction, name: string): Promise<Administration | undefined>;
   list(tx: Transaction): Promise<Administration[]>;
   /** Makes a member of staff an agent of an administration. */
-  insertAgent(tx: Transaction, staffId: StaffId, administrationId: AdministrationId): Promise<void>;
+  insertAgent(tx: Transaction, staffId: StaffId, administrationId: AdministrationId, role: AgentRole): Promise<void>;
 }
 
 export interface Administrations {
@@ -24,7 +24,7 @@ export interface Administrations {
   }): Promise<{ readonly administration: Administration } | { readonly refused: 'name_malformed' | 'name_known' }>;
   /** Invites an agent: they enrol by the one-time link, as aidants do. */
   addAgent(
-    asked: NewStaff & { readonly administrationId: string },
+    asked: NewStaff & { readonly administrationId: string; readonly role?: AgentRole },
     deliver?: Deliver,
   ): Promise<Invitation | { readonly refused: StaffRefusal | 'unknown_administration' }>;
   find(id: string): Promise<Administration | undefined>;
@@ -50,19 +50,24 @@ const add = (parts: Parts, asked: { name: string; actor: string }): ReturnType<A
     return { administration };
   });
 
-const addAgent = (parts: Parts, asked: NewStaff & { administrationId: string }, deliver?: Deliver): ReturnType<Administrations['addAgent']> =>
+const addAgent = (
+  parts: Parts,
+  asked: NewStaff & { administrationId: string; role?: AgentRole },
+  deliver?: Deliver,
+): ReturnType<Administrations['addAgent']> =>
   parts.transactions.run(async (tx) => {
     const administration = isId('adm', asked.administrationId) ? await parts.store.find(tx, asked.administrationId) : undefined;
     if (!administration) return { refused: 'unknown_administration' };
     const invitation = await parts.aidants.inviteIn(tx, 'agent', asked, deliver);
     if ('refused' in invitation) return invitation;
-    await parts.store.insertAgent(tx, invitation.staff.id, administration.id);
+    const role = asked.role ?? 'reader';
+    await parts.store.insertAgent(tx, invitation.staff.id, administration.id, role);
     await parts.journal.record(tx, {
       type: 'agent.added',
       administration: administration.id,
       actor: asked.actor,
       outcome: invitation.staff.id,
-      detail: { administrationName: administration.name },
+      detail: { administrationName: administration.name, role },
     });
     return invitation;
   });

@@ -1,8 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Dossier } from '../aidants/aidant.ts';
+import type { AgentRole, Dossier } from '../aidants/aidant.ts';
 import { type AdministrationId, type AidantId, isId, type OrganisationId } from '../kernel/ids.ts';
 import type { Kit } from './kit.tsx';
 import type { Session } from './session.ts';
+import { PATHS } from './views/paths.ts';
 
 /**
  * Refuses a form that did not come from a page of ours in this browser (claim S1): another site's fetch metadata or origin, an opaque origin, a
@@ -118,11 +119,13 @@ export interface AgentHere {
   readonly who: { readonly name: string; readonly organisation: string };
 }
 
-/** The agent of this request, signed in with both factors and still an administration's. Otherwise the answer is already given. */
-export const requireAgent = async (kit: Kit, request: FastifyRequest, reply: FastifyReply): Promise<AgentHere | undefined> => {
+/** Where each kind of agent begins. */
+const AGENT_HOME = { reader: '/administration', integrator: PATHS.services } as const;
+
+const requireAgentWho = async (kit: Kit, request: FastifyRequest, reply: FastifyReply, role: AgentRole): Promise<AgentHere | undefined> => {
   const session = await kit.session(request);
   if (session?.kind !== 'staff') {
-    if (request.method === 'GET') void reply.redirect('/connexion/proconnect?vers=/administration', 303);
+    if (request.method === 'GET') void reply.redirect(`/connexion/proconnect?vers=${AGENT_HOME[role]}`, 303);
     else kit.refuse(request, reply, 'session_expired');
     return undefined;
   }
@@ -131,12 +134,22 @@ export const requireAgent = async (kit: Kit, request: FastifyRequest, reply: Fas
     kit.refuse(request, reply, 'refused' in standing ? standing.refused : 'not_found');
     return undefined;
   }
-  return {
-    session,
-    administration: standing.administration,
-    who: { name: `${standing.staff.givenName} ${standing.staff.familyName}`, organisation: standing.administration.name },
-  };
+  const who = { name: `${standing.staff.givenName} ${standing.staff.familyName}`, organisation: standing.administration.name };
+  if (standing.administration.role !== role) {
+    if (request.method === 'GET' && request.url === AGENT_HOME[role]) void reply.redirect(AGENT_HOME[standing.administration.role], 303);
+    else kit.refuse(request, reply, 'not_found', { session, who });
+    return undefined;
+  }
+  return { session, administration: standing.administration, who };
 };
+
+/** The agent of this request who reads the journal, signed in with both factors and still an administration's. Otherwise the answer is already given. */
+export const requireAgent = (kit: Kit, request: FastifyRequest, reply: FastifyReply): Promise<AgentHere | undefined> =>
+  requireAgentWho(kit, request, reply, 'reader');
+
+/** The agent who looks after the services of their administration. Otherwise the answer is already given. */
+export const requireIntegrator = (kit: Kit, request: FastifyRequest, reply: FastifyReply): Promise<AgentHere | undefined> =>
+  requireAgentWho(kit, request, reply, 'integrator');
 
 export const requireUsager = async (kit: Kit, request: FastifyRequest, reply: FastifyReply): Promise<UsagerSession | undefined> => {
   const session = await kit.session(request);

@@ -3,6 +3,7 @@ import formbody from '@fastify/formbody';
 import helmet from '@fastify/helmet';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { inRequest } from '../kernel/request-scope.ts';
+import { watchRequest } from '../services/requests.ts';
 import { actionsApi, sendProblem } from './api/actions.ts';
 import { checkpointApi } from './api/checkpoint.ts';
 import { erasuresApi } from './api/erasures.ts';
@@ -28,6 +29,7 @@ import { copie } from './spaces/copie.ts';
 import { desaccord } from './spaces/desaccord.tsx';
 import { exportsSpace } from './spaces/exports.tsx';
 import { inscription } from './spaces/inscription.tsx';
+import { integrationSpace } from './spaces/integration.tsx';
 import { lecture } from './spaces/lecture.tsx';
 import { mandat } from './spaces/mandat.tsx';
 import { mandats } from './spaces/mandats.tsx';
@@ -75,8 +77,15 @@ export const createHttp = async (site: Site, options: HttpOptions): Promise<Fast
     rewriteUrl: (request) => readable(request.url ?? '/'),
   });
   const kit = createKit(site);
-  app.addHook('onRequest', (_request, _reply, done) => inRequest(done));
+  const asked = new WeakMap<object, ReturnType<typeof watchRequest>>();
+  app.addHook('onRequest', (request, _reply, done) =>
+    inRequest(() => {
+      asked.set(request, watchRequest());
+      done();
+    }),
+  );
   app.addHook('onResponse', (request, reply, done) => {
+    site.requests.note(request.originalUrl, asked.get(request) ?? {}, reply.raw.statusCode);
     options.log({
       method: request.method,
       route: request.routeOptions.url ?? 'unknown',
@@ -175,6 +184,7 @@ const pages =
     await app.register(structureSpace(kit));
     await app.register(administrationSpace(kit));
     await app.register(exportsSpace(kit));
+    await app.register(integrationSpace(kit));
     await app.register(interactions(kit));
   };
 

@@ -27,6 +27,7 @@ import type { Stopping } from '../mandates/stopping.ts';
 import type { Validities } from '../mandates/validity.ts';
 import type { Deliveries } from '../notices/deliveries.ts';
 import type { OpenIdProvider } from '../provider/parts.ts';
+import type { Requests } from '../services/requests.ts';
 import type { Services } from '../services/services.ts';
 import type { Bell } from '../signals/bell.ts';
 import type { Streams } from '../signals/streams.ts';
@@ -75,6 +76,7 @@ export interface Site {
   readonly papers: PaperConsents;
   readonly scans: Scans;
   readonly stopping: Stopping;
+  readonly requests: Requests;
   readonly barring: Barring;
   readonly validities: Validities;
   readonly phoneLinks: PhoneLinks;

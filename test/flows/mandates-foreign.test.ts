@@ -95,6 +95,17 @@ const tries = (foreign: Foreign, own: { uid: string; organisation: string; servi
       0,
       get((id) => `/administration/mandats/${id}`),
     ),
+    ...(['GET', 'POST cles', 'POST adresses'] as const).map((step): Try => {
+      const [method = '', part] = step.split(' ');
+      const path = (id: string): string => `/administration/sites/${id}${part ? `/${part}` : ''}`;
+      return {
+        route: `${method} /administration/sites/:id${part ? `/${part}` : ''}`,
+        foreign: own.service,
+        unknown: 'nulle-part',
+        lines: 0,
+        ask: part ? form(path) : get(path),
+      };
+    }),
     {
       route: 'GET /administration/entrees/:id/preuve',
       foreign: foreign.entry,

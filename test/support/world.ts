@@ -71,6 +71,7 @@ const EMAILS: Readonly<Record<string, string>> = {
   'Camille Courrier': 'courriel',
   'Alice Fontaine': 'alice',
   'Marc Dubreuil': 'marc',
+  'Sofia Marchand': 'sofia',
 };
 
 interface WorldOptions {

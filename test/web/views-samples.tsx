@@ -32,6 +32,7 @@ import { EntryPage, MandateStoppedPage, StopMandatePage } from '../../src/web/vi
 import { VerdictPage, VerifyPage } from '../../src/web/views/verifier.tsx';
 import { sampleEntries, type Text } from './views-entries.ts';
 import { contestSamples } from './views-samples-contests.tsx';
+import { integrationSamples } from './views-samples-integration.tsx';
 import { paperSamples } from './views-samples-paper.tsx';
 import { statementSamples } from './views-samples-statement.tsx';
 import { structureSamples } from './views-samples-structure.tsx';
@@ -750,6 +751,7 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
       />
     ),
     ...structureSamples(text, { aidant, post }),
+    ...integrationSamples(text, { agent, post }),
     ...contestSamples(text, { aidant, usager, post }),
     ...statementSamples(lang, text, { open, usager, agent, post, now: NOW, qrSvg: QR }),
     'audit-start': <AuditPage {...audit} values={{}} errors={[{ field: 'reason', code: 'reason_required' }]} />,

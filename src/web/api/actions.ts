@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type ActionEvent, readEvent } from '../../actions/action.ts';
 import type { ActionRefusal, Outcome, StepUp } from '../../actions/actions.ts';
 import { ACTIONS_SCOPE, delegatedAcr } from '../../provider/names.ts';
+import { refusedWith } from '../../services/requests.ts';
 import { statusOf } from '../error-handler.ts';
 import type { Site } from '../site.ts';
 
@@ -53,6 +54,7 @@ const PROBLEMS: Readonly<Record<string, readonly [title: string, remedy: string]
 };
 
 export const problem = (code: string, detail?: string): { type: string; title: string; status: number; code: string; detail: string } => {
+  refusedWith(code);
   const [title, remedy] = PROBLEMS[code] ?? PROBLEMS['invalid_request'] ?? ['', ''];
   return { type: `urn:relais:problem:${code}`, title, status: statusOf(code), code, detail: detail ?? remedy };
 };

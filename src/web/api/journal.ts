@@ -92,7 +92,8 @@ export const journalApi =
     app.get('/api/v1/journal/org', async (request, reply) => {
       const session = await kit.session(request);
       const standing = session?.kind === 'staff' ? await site.aidants.standing(session.staffId) : undefined;
-      if (session?.kind !== 'staff' || !standing || 'refused' in standing || !standing.administration) return sendProblem(reply, 'session_expired');
+      if (session?.kind !== 'staff' || !standing || 'refused' in standing || standing.administration?.role !== 'reader')
+        return sendProblem(reply, 'session_expired');
       if (!allows(session.staffId)) return sendProblem(reply.header('retry-after', '60'), 'too_many_requests');
       const reason = reasonOf(request.headers['relais-reason']);
       if (reason === undefined) return sendProblem(reply, 'reason_required');

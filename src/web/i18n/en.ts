@@ -6,6 +6,7 @@ import { contests } from './en/contests.ts';
 import { delegation } from './en/delegation.ts';
 import { ending } from './en/ending.ts';
 import { evidence } from './en/evidence.ts';
+import { integration } from './en/integration.ts';
 import { journal } from './en/journal.ts';
 import { lost } from './en/lost.ts';
 import { mandate } from './en/mandate.ts';
@@ -46,5 +47,6 @@ export const en: Catalogue = {
   statement,
   structure,
   administration,
+  integration,
   refusals,
 };

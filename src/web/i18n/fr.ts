@@ -6,6 +6,7 @@ import { contests } from './fr/contests.ts';
 import { delegation } from './fr/delegation.ts';
 import { ending } from './fr/ending.ts';
 import { evidence } from './fr/evidence.ts';
+import { integration } from './fr/integration.ts';
 import { journal } from './fr/journal.ts';
 import { lost } from './fr/lost.ts';
 import { mandate } from './fr/mandate.ts';
@@ -46,6 +47,7 @@ const source = {
   statement,
   structure,
   administration,
+  integration,
   refusals,
 };
 

@@ -89,11 +89,12 @@ export const Input = ({ lang, id, name = id, label, hint, error, type = 'text', 
 
 interface TextAreaProps extends Pick<InputProps, 'lang' | 'id' | 'label' | 'hint' | 'error' | 'required'> {
   readonly rows?: number;
+  readonly value?: string;
   /** True when a script fills it from the address. */
   readonly fill?: boolean;
 }
 /** One labelled text of several lines, which no browser corrects. */
-export const TextArea = ({ lang, id, label, hint, error, required, rows = 6, fill }: TextAreaProps): JSX.Element => (
+export const TextArea = ({ lang, id, label, hint, error, required, rows = 6, value, fill }: TextAreaProps): JSX.Element => (
   <div class={error === undefined ? 'fr-input-group' : 'fr-input-group fr-input-group--error'}>
     <label class="fr-label" for={id}>
       {label}
@@ -114,7 +115,9 @@ export const TextArea = ({ lang, id, label, hint, error, required, rows = 6, fil
       data-fill={fill ? '' : undefined}
       aria-describedby={error === undefined ? `${id}-hint` : `${id}-hint ${id}-error`}
       aria-invalid={error === undefined ? undefined : 'true'}
-    />
+    >
+      {value}
+    </textarea>
   </div>
 );
 

@@ -13,6 +13,7 @@ export const PATHS = {
   statementPdf: '/usager/releve.pdf',
   personalDataFile: '/usager/mes-donnees',
   exports: '/administration/exports',
+  services: '/administration/sites',
   stop: '/arreter',
   stay: '/rester-connecte',
   lost: '/connexion/perdu',
