@@ -92,7 +92,7 @@ for (const kind of databases()) {
       assert.deepEqual(await it.aidants.standing(invitation.staff.id), { refused: 'invited_not_enrolled' });
       await enrol(it, invitation, 'nora', clock);
       const found = granted(await it.aidants.recognise('https://proconnect.test', 'nora'));
-      assert.deepEqual(found.administration, { id: administration.id, name: 'Caisse' });
+      assert.deepEqual(found.administration, { id: administration.id, name: 'Caisse', role: 'reader' });
       assert.deepEqual((await queued(database)).slice(0, 2), ['administration.added', 'agent.added']);
     } finally {
       await drop();
