@@ -27,6 +27,8 @@ export type Fault = (typeof FAULTS)[number];
 /** Keys and levels that a forged id_token needs. */
 export interface Forge {
   readonly key: CryptoKey;
+  /** Of the key; ES256 if left out. */
+  readonly alg?: 'ES256' | 'RS256';
   readonly lowAcr: string;
   readonly secretOf: (clientId: string) => string;
 }
@@ -60,11 +62,12 @@ const sign = async (payload: Payload, header: { alg: string; kid?: string }, key
 export const forgeIdToken = async (fault: Fault, idToken: string, forge: Forge): Promise<string> => {
   const { kid } = decodeProtectedHeader(idToken);
   const payload: Payload = { ...decodeJwt(idToken) };
-  const header = kid === undefined ? { alg: 'ES256' } : { alg: 'ES256', kid };
+  const { alg = 'ES256' } = forge;
+  const header = kid === undefined ? { alg } : { alg, kid };
   const wrong = changed(fault, payload, forge);
   if (fault === 'none-alg') return `${base64url.encode(JSON.stringify({ alg: 'none' }))}.${base64url.encode(JSON.stringify(wrong))}.`;
   if (fault === 'hs256') return sign(wrong, { alg: 'HS256' }, new TextEncoder().encode(forge.secretOf(String(payload['aud']))));
-  if (fault === 'bad-signature') return sign(wrong, header, (await generateKeyPair('ES256')).privateKey);
+  if (fault === 'bad-signature') return sign(wrong, header, (await generateKeyPair(alg)).privateKey);
   return sign(wrong, header, forge.key);
 };
 

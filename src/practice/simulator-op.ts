@@ -33,7 +33,7 @@ export const makeKeys = async () => {
   };
   const [es, rs] = await Promise.all([make('ES256'), make('RS256')]);
   // The library wants its own JWKS type; jose's export has the same members.
-  return { es256: es.key, jwks: { keys: [es.jwk, rs.jwk] } as JWKS };
+  return { es256: es.key, rs256: rs.key, jwks: { keys: [es.jwk, rs.jwk] } as JWKS };
 };
 
 const loginPolicy = (federation: Federation) => {

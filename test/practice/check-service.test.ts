@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeJwt } from 'jose';
 import type * as client from 'openid-client';
@@ -10,8 +12,9 @@ import { badge, type CheckReport, textReport } from '../../src/practice/check/re
 import { startMirror, type Variant } from '../../src/practice/mirror.ts';
 import type { MirrorService } from '../../src/practice/mirror-service.ts';
 import { TAXES } from '../../src/practice/taxes.ts';
+import { until } from '../support/acting.ts';
 import { assert, test } from '../support/check.ts';
-import { answers, freePort, printedContract, ROOT } from '../support/integration.ts';
+import { answers, freePort, printed, printedContract, ROOT } from '../support/integration.ts';
 
 const SECRET = 'a-secret-of-the-check-a-secret-of-the-check';
 
@@ -122,6 +125,26 @@ test('a service that is not there, or whose secret is not given, is not checked:
   await assert.rejects(fetchContract(new URL(taken.origin)), /contract_unreadable.*404/, 'a service that is not under test publishes none');
   await taken.close();
   assert.equal(await answers(port), false);
+});
+
+test('M24 a service that expects RS256 is checked with it', async (t) => {
+  const [port, authority] = [await freePort(), await freePort()];
+  const folder = mkdtempSync(join(tmpdir(), 'relais-check-rs-'));
+  writeFileSync(join(folder, 'service.mjs'), printed('js').replaceAll("'ES256'", "'RS256'"));
+  symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+  const service = new URL(`http://localhost:${port}/au-revoir`);
+  const contract = { ...printedContract(port), id_token_signed_response_alg: 'RS256' as const };
+  const checking = checkService({ service, contract, port: authority, secret: SECRET });
+  assert.ok(await until(() => answers(authority), 60_000));
+  const env = { PATH: process.env['PATH'] ?? '', ISSUER: `http://localhost:${authority}/oidc`, CLIENT_ID: 'mon-service', CLIENT_SECRET: SECRET };
+  const child = spawn(process.execPath, ['service.mjs'], { cwd: folder, env: { ...env, PORT: String(port), CHECKED: '1' }, stdio: 'ignore' });
+  t.after(() => {
+    child.kill();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const report = await checking;
+  assert.equal(findings(report), '');
+  assert.equal(report.passed, CASES.length);
 });
 
 test('docs/check-service.md names every case, and a contract that is not one is refused by the name of its member', () => {

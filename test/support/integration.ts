@@ -82,6 +82,8 @@ export interface Program {
 }
 
 const ID = 'mon-service';
+/** A machine that runs much else takes its time: no clock decides here. */
+const PATIENCE_MS = 20_000;
 
 const register = (world: World, here: string, program: Program) =>
   ensureService(
@@ -212,7 +214,7 @@ export const playProgram = (program: Program): void => {
     assert.equal(await endOf(world, session.id), 'signed_out');
     assert.equal((await ask('/moi')).status, 401);
     const told = () => world.sql('select acknowledged_at from delivery where session_id = $1', [session.id]);
-    assert.ok(await until(async () => Boolean((await told())[0]?.['acknowledged_at'])), 'its logout token, late, is taken as well');
+    assert.ok(await until(async () => Boolean((await told())[0]?.['acknowledged_at']), PATIENCE_MS), 'its logout token, late, is taken as well');
   });
 
   test(`M6 ${program.name}: told of a stop, the service takes the logout token and its own session is over`, { database: 'pglite' }, async () => {
@@ -223,9 +225,9 @@ export const playProgram = (program: Program): void => {
     const [row] = await world.sql('select usager_id from mandate where id = $1', [mandate]);
     await world.app.site.mandates.revokeByUsager(row?.['usager_id'] as `usg_${string}`, mandate as `man_${string}`);
     world.app.site.nudgeDeliveries();
-    assert.ok(await until(async () => (await ask('/moi')).status === 401), 'nothing but the back channel ends it there');
+    assert.ok(await until(async () => (await ask('/moi')).status === 401, PATIENCE_MS), 'nothing but the back channel ends it there');
     const told = () => world.sql('select acknowledged_at, last_error from delivery where session_id = $1', [session.id]);
-    assert.ok(await until(async () => Boolean((await told())[0]?.['acknowledged_at'])), `acknowledged: ${JSON.stringify(await told())}`);
+    assert.ok(await until(async () => Boolean((await told())[0]?.['acknowledged_at']), PATIENCE_MS), `acknowledged: ${JSON.stringify(await told())}`);
     const refused = await ask('/envoyer', {});
     assert.ok([401, 403].includes(refused.status), `${refused.status}`);
     assert.deepEqual(await reported(), before, 'no act after the stop');

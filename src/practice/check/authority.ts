@@ -46,7 +46,7 @@ export interface Authority {
   /** The session is over: its token is worth nothing from now on. */
   stop(session: string): void;
   /** Signs a logout token, right in all but what is changed. */
-  logoutToken(sid: string, change?: JWTPayload, header?: { alg?: string; typ?: string; stranger?: boolean }): Promise<string>;
+  logoutToken(sid: string, change?: JWTPayload, header?: { hmac?: boolean; typ?: string; stranger?: boolean }): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -70,7 +70,7 @@ const clientOf = (contract: Contract, secret: string | undefined): ClientMetadat
     grant_types: ['authorization_code', 'client_credentials'],
     scope: ['openid', ...contract.scopes, `dlg:${contract.theme}`, 'actions:write'].join(' '),
     authorization_details_types: [MANDATE_TYPE],
-    id_token_signed_response_alg: 'ES256',
+    id_token_signed_response_alg: contract.id_token_signed_response_alg ?? 'ES256',
     backchannel_logout_uri: contract.backchannel_logout_uri,
     backchannel_logout_session_required: true,
     ...(contract.profile === 'fapi2'
@@ -99,7 +99,9 @@ export const startAuthority = async (options: {
   const origin = `http://localhost:${options.port}`;
   const issuer = `${origin}/oidc`;
   const keys = await makeKeys();
-  const [jwk] = keys.jwks.keys;
+  const { id_token_signed_response_alg: alg = 'ES256' } = contract;
+  const key = alg === 'ES256' ? keys.es256 : keys.rs256;
+  const jwk = keys.jwks.keys.find((each) => each.alg === alg);
   const run = randomToken(4).replace(/[^A-Za-z0-9]/g, 'x');
   const person = { given_name: 'Camille', family_name: `Essai-${run}` };
   const organisation = `Mairie d’essai ${run}`;
@@ -199,7 +201,7 @@ export const startAuthority = async (options: {
     if (ctx.oidc?.route === 'token' && forgesIdToken(fault) && typeof member(body, 'id_token') === 'string')
       ctx.body = {
         ...(body as object),
-        id_token: await forgeIdToken(fault, String(member(body, 'id_token')), { key: keys.es256, lowAcr: 'eidas1', secretOf }),
+        id_token: await forgeIdToken(fault, String(member(body, 'id_token')), { key, alg, lowAcr: 'eidas1', secretOf }),
       };
     const location = ctx.response.get('location');
     if (fault === 'wrong-callback-iss' && /[?&]iss=/.test(location))
@@ -284,7 +286,7 @@ export const startAuthority = async (options: {
       now.silent = silent;
     },
     stop: (session) => void over.add(session),
-    logoutToken: async (sid, change = {}, { alg = 'ES256', typ = 'logout+jwt', stranger } = {}) => {
+    logoutToken: async (sid, change = {}, { hmac, typ = 'logout+jwt', stranger } = {}) => {
       const at = Math.floor(Date.now() / 1000);
       const payload = {
         iss: issuer,
@@ -296,8 +298,10 @@ export const startAuthority = async (options: {
         events: { [LOGOUT_EVENT]: {} },
         ...change,
       };
-      const key = alg === 'HS256' ? new TextEncoder().encode(secretOf()) : stranger ? (await generateKeyPair('ES256')).privateKey : keys.es256;
-      return new SignJWT(payload).setProtectedHeader({ alg, typ, ...(typeof jwk?.kid === 'string' ? { kid: jwk.kid } : {}) }).sign(key);
+      const signer = hmac ? new TextEncoder().encode(secretOf()) : stranger ? (await generateKeyPair(alg)).privateKey : key;
+      return new SignJWT(payload)
+        .setProtectedHeader({ alg: hmac ? 'HS256' : alg, typ, ...(typeof jwk?.kid === 'string' ? { kid: jwk.kid } : {}) })
+        .sign(signer);
     },
     close: () =>
       new Promise<void>((resolve) => {

@@ -155,7 +155,7 @@ const FORGED: readonly Case[] = [
   forged('logout-iss', 'a logout token of another issuer is refused', { iss: 'https://another-issuer.example' }),
   forged('logout-aud', 'a logout token for another service is refused', { aud: 'another-client' }),
   forged('logout-key', 'a logout token signed by a stranger is refused', {}, { stranger: true }),
-  forged('logout-alg', 'a logout token signed with a secret (HS256) is refused', {}, { alg: 'HS256' }),
+  forged('logout-alg', 'a logout token signed with a secret (HS256) is refused', {}, { hmac: true }),
   forged('logout-nonce', 'an ID token in the place of a logout token is refused (`nonce`)', { nonce: 'n' }),
   forged('logout-event', 'a token without the logout event is refused', { events: {} }),
   forged('logout-expired', 'a logout token that has expired is refused', {

@@ -10,6 +10,8 @@ export interface Contract {
   readonly backchannel_logout_uri: string;
   /** Public keys of a service of profile `fapi2`. */
   readonly jwks?: { readonly keys: readonly Readonly<Record<string, unknown>>[] };
+  /** ES256 if left out. */
+  readonly id_token_signed_response_alg?: 'ES256' | 'RS256';
   readonly scopes: readonly string[];
   readonly theme: string;
   /** Begins a delegated sign-in for that theme. */
@@ -60,6 +62,7 @@ const RULES: readonly (readonly [member: string, rule: string, holds: (value: un
   ['post_logout_redirect_uri', 'an address, or absent', (value) => value === undefined || isHttp(value)],
   ['backchannel_logout_uri', 'an address', isHttp],
   ['jwks', '{"keys": […]} at profile fapi2, absent otherwise', (value, { profile }) => (profile === 'fapi2') === isObject(value)],
+  ['id_token_signed_response_alg', '"ES256" or "RS256", or absent', (value) => value === undefined || value === 'ES256' || value === 'RS256'],
   ['scopes', 'a list of texts', isTexts],
   ['theme', 'a text', isText],
   ['sign_in', 'a path', isPath],
