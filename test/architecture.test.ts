@@ -201,6 +201,7 @@ test('the domain asks its clock for the time, never the machine', () => {
 
 /** Each speaks to addresses that the operator configured, or that a person typed on the command line; a registered one is signals/outgoing.ts's. */
 const SPEAKERS = [
+  'cli/listen.ts',
   'journal/log-url.ts',
   'journal/timestamp.ts',
   'journal/witness-client.ts',

@@ -13,6 +13,7 @@ import { signerFolder } from './journal.ts';
 import { compare } from './journal-compare.ts';
 import { checkProof } from './journal-proof.ts';
 import { keysMake } from './keys.ts';
+import { listen } from './listen.ts';
 import { mirror, mirrorToken } from './mirror.ts';
 import { readFolders } from './settings.ts';
 import { keysNext } from './signing-keys.ts';
@@ -77,5 +78,6 @@ export const localCommands: readonly LocalCommand[] = [
   mirrorToken,
   checkStatement,
   checkService,
+  listen,
   demo,
 ];

@@ -246,6 +246,7 @@ export const COMMANDS: Readonly<Record<string, Says>> = {
   'keys make': 'files; configuration.changed names them when the application starts with them',
   doctor: BY_HAND,
   'check-service': 'another program, with an authority of its own: it knows no database',
+  listen: 'speaks for the service, as the service',
   demo: 'starts the demonstration, whose decisions are written like any other',
   mirror: 'another program: it keeps its own state',
   'journal mirror-token': 'a token on the screen; configuration.changed says that mirrors did when the application starts with it',
