@@ -37,6 +37,8 @@ export interface Data {
   readonly signedIn?: { readonly acr: string; readonly amr: readonly string[]; readonly at: number; readonly leaving?: string };
   /** The person who has just signed in alone, for the one request of a service that asked. */
   readonly identified?: { readonly uid: string; readonly usagerId: UsagerId; readonly acr: string; readonly at: number };
+  /** The one request of a service, on the plain path, at which the person has just turned back at her federation. */
+  readonly declined?: string;
   /** The person who has just signed in to consent, until she has said what becomes of her other mandates. */
   readonly asked?: {
     readonly draft: DraftId;

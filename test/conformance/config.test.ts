@@ -82,4 +82,33 @@ describe(`on ${kind.kind}`, () => {
       );
     await assert.rejects(jwtVerify('e30.e30.e30', await jwksOf(it)));
   });
+
+  test('P22 fapi2-security-profile-final-discovery-end-point-verification: PAR, iss, S256, DPoP and private_key_jwt with strong algorithms', {
+    database: kind.kind,
+  }, async () => {
+    const metadata = await discovery();
+    const strong = (name: string): void => {
+      assert.ok(
+        assertList(metadata, name).some((alg) => ['PS256', 'ES256', 'EdDSA', 'Ed25519'].includes(alg)),
+        name,
+      );
+    };
+    for (const name of [
+      'dpop_signing_alg_values_supported',
+      'id_token_signing_alg_values_supported',
+      'token_endpoint_auth_signing_alg_values_supported',
+    ])
+      strong(name);
+    for (const name of ['dpop_signing_alg_values_supported', 'token_endpoint_auth_signing_alg_values_supported'])
+      assert.ok(!assertList(metadata, name).some((alg) => /^(RS|HS)|^none$/.test(alg)), name);
+    assertList(metadata, 'token_endpoint_auth_methods_supported', 'private_key_jwt');
+    assert.deepEqual(metadata['code_challenge_methods_supported'], ['S256']);
+    assert.deepEqual(
+      [metadata['authorization_response_iss_parameter_supported'], metadata['pushed_authorization_request_endpoint']],
+      [true, `${it.app.site.issuer}/par`],
+    );
+    assert.ok(['boolean', 'undefined'].includes(typeof metadata['require_pushed_authorization_requests']));
+    assertList(metadata, 'scopes_supported', 'openid');
+    assertList(metadata, 'response_types_supported', 'code');
+  });
 });

@@ -372,6 +372,11 @@ export const interactions =
       const interaction = await load(request, reply);
       if (!interaction) return reply;
       const session = await kit.session(request);
+      if (session?.data.declined === interaction.uid) {
+        const { declined: _used, ...data } = session.data;
+        kit.keep(request, reply, await site.webSessions.save(session, data));
+        return giveUp(request, reply, interaction, 'access_denied', 'the person did not continue', 'abandoned');
+      }
       const identified = session?.data.identified;
       if (!session || identified?.uid !== interaction.uid || readRequest(interaction.params, interaction.service.profile).path !== 'plain')
         return kit.refuse(request, reply, 'interaction_not_yours');

@@ -97,6 +97,12 @@ export const connexion =
           await keepOutcome(kit, request, reply, here, link, await answerLink(kit, here, link, { refused }));
           return reply.redirect(OUTCOME, 303);
         }
+        if (here && attempt?.purpose.kind === 'interaction' && code === 'upstream_refused') {
+          // The service waits for an answer, which is given where the library's cookie is.
+          const { uid } = attempt.purpose;
+          kit.keep(request, reply, await site.webSessions.save(here, { ...here.data, declined: uid }));
+          return reply.redirect(`/interaction/${uid}/suite`, 303);
+        }
         return kit.refuse(request, reply, code, { facts: { service: labelOf(connector) } });
       }
       return connector === proconnect
