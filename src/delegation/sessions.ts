@@ -129,6 +129,10 @@ export interface SessionStore {
   /** Ends live sessions, deletes their artefacts and queues the notices to their services, in one statement. */
   end(tx: Transaction, which: Which, reason: SessionEnd, now: Date): Promise<EndedSession[]>;
   live(tx: Transaction, webSession: Buffer, now: Date): Promise<LiveSession[]>;
+  /** Holds a browser session until the transaction ends. */
+  holdBrowser(tx: Transaction, webSession: Buffer): Promise<void>;
+  /** Deletes what the provider gave to people, other than this one, who signed in alone in this browser. */
+  endAlone(tx: Transaction, webSession: Buffer, exceptUsager: UsagerId): Promise<void>;
 }
 
 export interface LiveSession {
@@ -207,6 +211,11 @@ export interface Sessions {
     asked: Opening,
     together?: (tx: Transaction, session: NewSession) => Promise<void>,
   ): Promise<{ session: NewSession; ended: number } | { refused: OpenRefusal }>;
+  /**
+   * Somebody signs in alone in an aidant's browser: whoever was acted for there, unless it is that person, is no more. `together` writes in that
+   * transaction what the person is given, under the same lock as an opening: of the two, the later one stands. Returns how many sessions ended.
+   */
+  alone(webSession: Buffer, usagerId: UsagerId, together: (tx: Transaction) => Promise<void>): Promise<number>;
   /** Ends sessions in a transaction of their own. */
   end(which: Which, reason: SessionEnd): Promise<EndedSession[]>;
   /** Ends sessions in the caller's transaction, each with its entry. */
@@ -315,13 +324,26 @@ export const createSessions = (parts: {
   };
 
   /** One person at a time in one browser, one session at a time in one service: what stood before ends here. */
-  const clearTheWay = async (tx: Transaction, asked: Opening, facts: OpeningFacts, now: Date): Promise<number> =>
-    (await endIn(tx, { webSession: asked.webSession, exceptUsager: facts.usager.id, andAtService: asked.serviceId }, 'other_person', now)).length;
+  const clearTheWay = async (tx: Transaction, asked: Opening, facts: OpeningFacts, now: Date): Promise<number> => {
+    await store.endAlone(tx, asked.webSession, facts.usager.id);
+    return (await endIn(tx, { webSession: asked.webSession, exceptUsager: facts.usager.id, andAtService: asked.serviceId }, 'other_person', now))
+      .length;
+  };
 
   return {
     candidates: (query) => store.candidates(transactions.auto, { ...query, now: clock.now() }),
     live: (webSession) => store.live(transactions.auto, webSession, clock.now()),
     endIn,
+    async alone(webSession, usagerId, together) {
+      const ended = await transactions.run(async (tx) => {
+        await store.holdBrowser(tx, webSession);
+        const others = await endIn(tx, { webSession, exceptUsager: usagerId }, 'other_person', clock.now());
+        await together(tx);
+        return others.length;
+      });
+      journal.nudge();
+      return ended;
+    },
     async end(which, reason) {
       const ended = await transactions.run((tx) => endIn(tx, which, reason, clock.now()));
       journal.nudge();

@@ -175,6 +175,17 @@ export const createSessionStore = (): SessionStore => ({
     );
     return found.map(readCandidate);
   },
+  async holdBrowser(tx, webSession) {
+    await run(tx, sql`select 1 from web_session where hash = ${webSession} for update`);
+  },
+  async endAlone(tx, webSession, exceptUsager) {
+    // A grant that was given beside an aidant bears the name of the browser; all that stands on it goes with it.
+    await run(
+      tx,
+      sql`delete from oidc_artefact where grant_id in (select id from oidc_artefact
+          where model = 'Grant' and uid = ${webSession.toString('base64url')} and payload->>'accountId' <> ${exceptUsager})`,
+    );
+  },
   async holdOpening(tx, { webSession, aidantId, organisationId, mandateId, serviceId, theme }) {
     // The browser session is held first; what is absent and what is somebody else's cost the same single statement (claim M1).
     const found = await row<{ held: boolean; facts: OpeningRow | null }>(

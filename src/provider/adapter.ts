@@ -35,13 +35,18 @@ export const isRedemptionPending = (): boolean => remembered(REDEEMED) !== undef
 /** The transaction that this request writes artefacts in, if not in one of their own. */
 const TRANSACTION = 'transaction';
 
-/** Runs `work`, whose artefacts are written in `tx`: none of them exists unless it commits. */
-export const writingIn = async <T>(tx: Transaction, work: () => Promise<T>): Promise<T> => {
+/** The browser that a grant written now belongs to. */
+const BROWSER = 'browser';
+
+/** Runs `work`, whose artefacts are written in `tx`: none of them exists unless it commits. A grant among them may bear the name of its browser. */
+export const writingIn = async <T>(tx: Transaction, work: () => Promise<T>, browser?: Buffer): Promise<T> => {
   remember(TRANSACTION, tx);
+  if (browser) remember(BROWSER, browser.toString('base64url'));
   try {
     return await work();
   } finally {
     forget(TRANSACTION);
+    forget(BROWSER);
   }
 };
 
@@ -77,7 +82,8 @@ export const createAdapter = ({ store, clock, client }: AdapterParts) =>
 
     async upsert(id: string, payload: AdapterPayload, expiresIn: number): Promise<void> {
       const { jti: _id, ...kept } = payload;
-      const content = (BEARER.has(this.model) ? kept : payload) as Payload;
+      const browser = this.model === 'Grant' ? remembered(BROWSER) : undefined;
+      const content = (BEARER.has(this.model) ? kept : { ...payload, ...(browser ? { uid: browser } : {}) }) as Payload;
       const expiresAt = expiresIn ? new Date(clock.now().getTime() + expiresIn * 1000) : undefined;
       const key = keyOf(this.model, id);
       const onlyIfLive = GRANTED.has(this.model) && isDelegatedAccount(payload.accountId ?? '');

@@ -147,13 +147,17 @@ export const createInteractions = (
       if (await holdsOther(req, res, account)) await (await liveSession(req, res)).destroy();
       return interaction.returnTo;
     },
-    async finishPlain(req, res, usager) {
+    async finishPlain(req, res, usager, beside) {
       const interaction = await load(req, res);
       const service = interaction && (await client(String(interaction.params['client_id'])));
       if (!interaction || !service) throw new errors.SessionNotFound('interaction not found');
       const granted = new Set(['openid', ...service.scopes]);
       const grant = grantFor(interaction, usager.id, service, SESSION_MINUTES * 60, (scope) => granted.has(scope));
-      const grantId = await grant.save();
+      let grantId = '';
+      const write = async (): Promise<void> => {
+        grantId = await grant.save();
+      };
+      await (beside ? beside.within((tx) => writingIn(tx, write, beside.browser)) : write());
       if (await holdsOther(req, res, usager.id)) {
         await (await liveSession(req, res)).destroy();
         interaction.session = undefined as never;

@@ -75,7 +75,13 @@ export interface OpenIdProvider {
   /** After that transaction: returns where the browser goes. */
   finishDelegated(req: IncomingMessage, res: ServerResponse): Promise<string>;
   /** Gives a usager, signed in alone, to the library. */
-  finishPlain(req: IncomingMessage, res: ServerResponse, usager: { id: string; acr: string; authTime: Date }): Promise<string>;
+  finishPlain(
+    req: IncomingMessage,
+    res: ServerResponse,
+    usager: { id: string; acr: string; authTime: Date },
+    /** In an aidant's browser: its name, and what runs the write of the grant in the transaction that ends what was done there for others. */
+    beside?: { readonly browser: Buffer; readonly within: (write: (tx: Transaction) => Promise<void>) => Promise<unknown> },
+  ): Promise<string>;
   /** Ends an interaction with an OAuth error, which the service receives with `state` and `iss`. */
   fail(req: IncomingMessage, res: ServerResponse, error: { error: string; description: string }): Promise<string>;
   /** Reads the access token of a request to an API of ours, sender constraint included. */

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Level, lowest, pairwise, reaches } from '../../delegation/session.ts';
 import type { Candidate } from '../../delegation/sessions.ts';
 import { isId, type MandateId } from '../../kernel/ids.ts';
+import type { Transaction } from '../../kernel/transaction.ts';
 import { covered } from '../../mandates/narrowing.ts';
 import { isTheme, type Theme } from '../../organisations/theme.ts';
 import { FRONT_ACR, isFront } from '../../provider/front.ts';
@@ -389,8 +390,14 @@ export const interactions =
       if (subject !== undefined && pairwise(site.pairwiseKey.reveal(), 'sub', interaction.service.sector, identified.usagerId) !== subject)
         return giveUp(request, reply, interaction, 'login_required', 'the person who signed in is not the one that was asked for', 'usager_mismatch');
       // One person at a time in one browser: whoever was acting here for somebody else stops (product.md, "Rules of a delegated session").
-      if (session.kind === 'staff') await site.sessions.end({ webSession: session.hash, exceptUsager: identified.usagerId }, 'other_person');
-      const to = await provider.finishPlain(request.raw, reply.raw, { id: identified.usagerId, acr: level, authTime: new Date(identified.at) });
+      const person = { id: identified.usagerId, acr: level, authTime: new Date(identified.at) };
+      const beside = {
+        browser: session.hash,
+        within: async (write: (tx: Transaction) => Promise<void>) => {
+          if (await site.sessions.alone(session.hash, identified.usagerId, write)) site.nudgeDeliveries();
+        },
+      };
+      const to = await provider.finishPlain(request.raw, reply.raw, person, session.kind === 'staff' ? beside : undefined);
       return reply.redirect(to, 303);
     });
   };
