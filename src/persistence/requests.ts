@@ -28,8 +28,8 @@ export const requestStore: RequestStore = {
   told: (tx, serviceId, limit) =>
     rows<Told>(
       tx,
-      sql`select created_at at, attempts, acknowledged_at "acknowledgedAt", done_at is not null "over" from delivery
-        where target = ${serviceId} and kind not in ('mail', 'sms') order by seq desc limit ${limit}`,
+      sql`select created_at at, coalesce(event, kind) what, attempts, acknowledged_at "acknowledgedAt", done_at is not null "over" from delivery
+        where kind not in ('mail', 'sms') and target in (select ${serviceId}::text union all select id from stream where service_id = ${serviceId}) order by seq desc limit ${limit}`,
     ),
   purge: (tx, before) => run(tx, sql`delete from request_log where at < ${before}`),
 };

@@ -80,6 +80,9 @@ export const MessagesPage = ({ messages, codes, now }: MessagesProps) => (
       <a class="fr-btn" id="actualiser" href="/">
         Actualiser
       </a>
+      <a id="identites" href="/identites">
+        Identités de test
+      </a>
     </p>
     <h2>Codes de vérification</h2>
     {codes.length ? (

@@ -1,4 +1,5 @@
 import './guard.ts';
+import { IdentitiesPage } from './identities-page.tsx';
 import { type Code, MESSAGES, type Message, MessagesPage } from './messages-page.tsx';
 import { render } from './page.tsx';
 import { listen, originFor, practiceServer } from './server.ts';
@@ -22,6 +23,7 @@ export const startMessages = async (options: MessagesOptions): Promise<{ readonl
     const newest = messages.toSorted((a, b) => b.at.getTime() - a.at.getTime());
     return reply.type('text/html; charset=utf-8').send(render(MessagesPage({ messages: newest, codes, now: new Date() })));
   });
+  app.get('/identites', async (_request, reply) => reply.type('text/html; charset=utf-8').send(render(IdentitiesPage())));
   const origin = await originFor(options.port);
   await listen(app, origin);
   return { origin, close: () => app.close() };

@@ -16,6 +16,8 @@ export interface Requested {
 /** One notice that a service was to be told, as its integrator may read it. */
 export interface Told {
   readonly at: Date;
+  /** `logout`, or the event of a Shared Signals stream. */
+  readonly what: string;
   readonly attempts: number;
   readonly acknowledgedAt: Date | null;
   /** Nothing more is tried. */

@@ -229,9 +229,16 @@ for (const kind of databases())
         const mandate = await agreed(world, 'colette', ['famille']);
         const karim = await signedInAidant(world);
         const plain = await world.service('averti', { themes: ['famille'] });
+        const stream = await world.app.site.streams?.create('averti', {
+          delivery: { method: 'poll' },
+          requested: ['urn:relais:event:mandate-ended'],
+        });
+        assert.ok(stream && 'id' in stream, JSON.stringify(stream));
         await delegatedTokens(world, karim, plain, 'Colette Martin', 'openid dlg:famille', 'famille');
         await world.app.site.mandates.revokeByUsager(mandate.usagerId, mandate.id);
         assert.ok(await until(async () => /pas encore/.test(textOf(await sofia.open(at('/administration/sites/averti'))))), 'nobody answers there');
+        const seen = textOf(await sofia.open(at('/administration/sites/averti')));
+        assert.ok(/votre site vient chercher/.test(seen) && /mandate-ended/.test(seen) && /logout/.test(seen), 'its stream, and what waits in it');
       },
     );
   });

@@ -95,10 +95,16 @@ export const integrationSamples = (text: Text, { agent, post }: Given): Record<s
           { at: at('13:31:59'), endpoint: 'par', code: text('never_heard_of'), status: 400 },
           { at: at('13:31:00'), endpoint: 'session/end', code: 'http_403', status: 403 },
         ]}
+        stream={{
+          method: 'push',
+          endpoint: text('https://allocations.example/signaux'),
+          status: 'paused',
+          events: ['session-revoked', 'mandate-ended'],
+        }}
         told={[
-          { at: at('13:31:02'), attempts: 1, acknowledgedAt: at('13:31:03'), over: true },
-          { at: at('12:31:02'), attempts: 12, acknowledgedAt: null, over: false },
-          { at: at('11:31:02'), attempts: 90, acknowledgedAt: null, over: true },
+          { at: at('13:31:02'), what: 'logout', attempts: 1, acknowledgedAt: at('13:31:03'), over: true },
+          { at: at('12:31:02'), what: 'session-revoked', attempts: 12, acknowledgedAt: null, over: false },
+          { at: at('11:31:02'), what: 'mandate-ended', attempts: 90, acknowledgedAt: null, over: true },
         ]}
       />
     ),

@@ -63,10 +63,11 @@ export const integrationSpace =
       { here, service }: { here: AgentHere; service: Service },
       wrong?: { values: Values; errors: readonly FieldError[] },
     ): Promise<FastifyReply> => {
-      const [waits, requests, told] = await Promise.all([
+      const [waits, requests, told, stream] = await Promise.all([
         site.services.waiting(service.id),
         site.requests.recent(service.id),
         site.requests.told(service.id),
+        site.streams?.ofService(service.id),
       ]);
       const path = `${PATHS.services}/${service.id}`;
       return kit.page(
@@ -77,6 +78,7 @@ export const integrationSpace =
           {...(waits ? { waiting: { at: waits.revision.askedAt, differences: waits.differences, fingerprint: waits.hash.toString('hex') } } : {})}
           requests={requests}
           told={told}
+          {...(stream ? { stream } : {})}
           keysPost={kit.post(here.session, `${path}/cles`)}
           addressesPost={kit.post(here.session, `${path}/adresses`)}
           {...wrong}

@@ -62,7 +62,20 @@ export interface IntegrationProps {
   /** Asked, and not approved yet. */
   readonly waiting?: { readonly at: Date; readonly differences: readonly Difference[]; readonly fingerprint: string };
   readonly requests: readonly { readonly at: Date; readonly endpoint: string; readonly code: string; readonly status: number }[];
-  readonly told: readonly { readonly at: Date; readonly attempts: number; readonly acknowledgedAt: Date | null; readonly over: boolean }[];
+  readonly told: readonly {
+    readonly at: Date;
+    readonly what: string;
+    readonly attempts: number;
+    readonly acknowledgedAt: Date | null;
+    readonly over: boolean;
+  }[];
+  /** The Shared Signals stream that the service made, if any. */
+  readonly stream?: {
+    readonly method: 'push' | 'poll';
+    readonly endpoint: string | undefined;
+    readonly status: string;
+    readonly events: readonly string[];
+  };
   /** Sends jwks, until. */
   readonly keysPost: Post;
   /** Sends redirect, after. */
@@ -201,7 +214,7 @@ const Waiting = ({ waiting, lang }: { waiting: NonNullable<IntegrationProps['wai
   );
 };
 
-const Calls = ({ requests, told, lang }: Pick<IntegrationProps, 'requests' | 'told'> & { lang: Lang }): JSX.Element => {
+const Calls = ({ requests, told, stream, lang }: Pick<IntegrationProps, 'requests' | 'told' | 'stream'> & { lang: Lang }): JSX.Element => {
   const words = t(lang).integration;
   const answer = ({ acknowledgedAt, over }: IntegrationProps['told'][number]): JSX.Element =>
     acknowledgedAt ? (
@@ -240,6 +253,16 @@ const Calls = ({ requests, told, lang }: Pick<IntegrationProps, 'requests' | 'to
       <div>
         <h2 id="told">{words.told.title}</h2>
         <p>{words.told.text}</p>
+        {stream === undefined ? null : (
+          <Facts
+            items={[
+              [words.told.stream, lookUp(words.told.statuses, stream.status) ?? stream.status],
+              [words.told.method, lookUp(words.told.methods, stream.method) ?? stream.method],
+              [words.told.endpoint, stream.endpoint === undefined ? undefined : <code class="breaks">{stream.endpoint}</code>],
+              [words.told.events, <code class="breaks">{stream.events.join(', ')}</code>],
+            ]}
+          />
+        )}
         {told.length === 0 ? (
           <Empty title={words.told.none}>
             <p>{words.told.noneText}</p>
@@ -247,8 +270,8 @@ const Calls = ({ requests, told, lang }: Pick<IntegrationProps, 'requests' | 'to
         ) : (
           <Table
             label={words.told.title}
-            columns={[words.told.at, words.told.attempts, words.told.answer]}
-            rows={told.map((each) => [exactDayAndTime(each.at, lang), String(each.attempts), answer(each)])}
+            columns={[words.told.at, words.told.what, words.told.attempts, words.told.answer]}
+            rows={told.map((each) => [exactDayAndTime(each.at, lang), <code>{each.what}</code>, String(each.attempts), answer(each)])}
           />
         )}
       </div>
@@ -324,7 +347,7 @@ const ChangeForms = ({ frame, service, keysPost, addressesPost, values = {}, err
 
 /** One service as its integrator sees it: what is registered, what waits, what it asked lately, what it was told; and asking for a change. */
 export const IntegrationPage = (props: IntegrationProps): JSX.Element => {
-  const { frame, service, waiting, requests, told, errors } = props;
+  const { frame, service, waiting, requests, told, stream, errors } = props;
   const { lang } = frame;
   const words = t(lang).integration;
   return (
@@ -342,7 +365,7 @@ export const IntegrationPage = (props: IntegrationProps): JSX.Element => {
         ]}
       />
       {waiting === undefined ? null : <Waiting waiting={waiting} lang={lang} />}
-      <Calls requests={requests} told={told} lang={lang} />
+      <Calls requests={requests} told={told} {...(stream ? { stream } : {})} lang={lang} />
       <Registered service={service} lang={lang} />
       <ChangeForms {...props} />
       <Actions>
