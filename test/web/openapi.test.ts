@@ -107,6 +107,10 @@ describe('the API as it is', () => {
       [{ ...event, time: new Date(Date.now() - 86_400_000).toISOString() }, bearer],
     ] as const)
       await fits(acts, 'post', await report(url(acts), body, headers));
+    await world.sql("update demarche set level = 'eidas2' where service_id = 'documented'");
+    const higher = await report(url(acts), { ...event, id: 'evt-higher' }, bearer);
+    assert.equal(higher.json['acr_values'], 'urn:relais:acr:delegated:eidas2', higher.text);
+    await fits(acts, 'post', higher);
     const asked = await client.clientCredentialsGrant(service.config, { scope: 'mandates:check' });
     const validity = '/api/v1/mandates/{ref}/validity';
     const detail = ((claims?.['authorization_details'] ?? []) as { identifier?: string }[])[0];
