@@ -54,11 +54,15 @@ describe(`on ${kind.kind}`, () => {
     'access_denied with a state of 128 characters, alone and as an aidant',
     async () => {
       const state = 'S'.repeat(128);
+      const [refused, issued] = [await entriesOf(it, 'session.refused'), await entriesOf(it, 'token.issued')];
       const request = await pushed(it, service, { state });
       const walker = new Walker();
       const page = await walker.open(request.url, undefined, service.redirectUri);
       const back = await walker.open(page.url, { abort: 'oui' }, service.redirectUri);
       assertErrorResponse(it, back.url.searchParams, state, ['access_denied']);
+      assert.deepEqual([await entriesOf(it, 'session.refused'), await entriesOf(it, 'token.issued')], [refused + 1, issued]);
+      const stranger = await new Walker().open(page.url, { abort: 'oui' }, service.redirectUri);
+      assert.ok(!stranger.url.href.startsWith(service.redirectUri) && stranger.status < 500, 'nobody answers it in her place');
       const aidant = await signedInAidant(it);
       await mandateByPages(it, aidant, 'colette', ['logement', 'famille']);
       const opened = await entriesOf(it, 'session.opened');

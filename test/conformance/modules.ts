@@ -12,6 +12,8 @@ export interface Plan {
   /** The files whose titles begin with the names of these modules. */
   readonly files: readonly string[];
   readonly modules: Readonly<Record<string, Outcome | readonly [Outcome, string]>>;
+  /** Several modules share a test: what stands beside each is how its title begins. */
+  readonly provedBy?: 'title';
 }
 
 const SILENT = 'a person is chosen for each request: `prompt=none` is always `login_required`';
@@ -166,6 +168,75 @@ export const PLANS: readonly Plan[] = [
       'fapi2-security-profile-final-par-test-array-as-audience-fails': 'passes',
       'fapi2-security-profile-final-par-test-par-endpoint-url-as-audience-fails': 'passes',
       'fapi2-security-profile-final-par-test-token-endpoint-url-as-audience-fails': 'passes',
+    },
+  },
+  {
+    name: 'openid-ssf-transmitter-test-plan, openid-ssf-transmitter-caep-test-plan',
+    variant: 'ssf_profile=default or caep_interop, delivery by push and by poll, tokens by client_credentials',
+    files: ['ssf-transmitter.test.ts'],
+    provedBy: 'title',
+    modules: {
+      'openid-ssf-transmitter-metadata': ['passes', '`openid-ssf-transmitter-metadata`'],
+      'openid-ssf-stream-control-happy-path': ['passes', '`openid-ssf-stream-control-happy-path`'],
+      'openid-ssf-stream-control-error-create-stream-with-broken-input': [
+        'passes',
+        '`openid-ssf-stream-control-error: broken bodies, a second stream`',
+      ],
+      'openid-ssf-stream-control-error-create-stream-with-invalid-token': [
+        'passes',
+        '`openid-ssf-stream-control-error: no token, a token in the query`',
+      ],
+      'openid-ssf-stream-control-error-create-stream-with-duplicate-config': [
+        'passes',
+        '`openid-ssf-stream-control-error: broken bodies, a second stream`',
+      ],
+      'openid-ssf-stream-control-error-read-stream-with-invalid-token': [
+        'passes',
+        '`openid-ssf-stream-control-error: no token, a token in the query`',
+      ],
+      'openid-ssf-stream-control-error-read-unknown-stream': ['passes', '`openid-ssf-stream-control-error: broken bodies, a second stream`'],
+      'openid-ssf-stream-control-error-update-stream-with-invalid-token': [
+        'passes',
+        '`openid-ssf-stream-control-error: no token, a token in the query`',
+      ],
+      'openid-ssf-stream-control-error-update-stream-with-invalid-body': [
+        'passes',
+        '`openid-ssf-stream-control-error: broken bodies, a second stream`',
+      ],
+      'openid-ssf-stream-control-error-update-unknown-stream': ['passes', '`openid-ssf-stream-control-error: broken bodies, a second stream`'],
+      'openid-ssf-stream-control-error-replace-stream-with-invalid-body': [
+        'passes',
+        '`openid-ssf-stream-control-error: broken bodies, a second stream`',
+      ],
+      'openid-ssf-stream-control-error-replace-stream-with-invalid-token': [
+        'passes',
+        '`openid-ssf-stream-control-error: no token, a token in the query`',
+      ],
+      'openid-ssf-stream-control-error-replace-unknown-stream': ['passes', '`openid-ssf-stream-control-error: broken bodies, a second stream`'],
+      'openid-ssf-stream-control-error-delete-stream-with-invalid-token': [
+        'passes',
+        '`openid-ssf-stream-control-error: no token, a token in the query`',
+      ],
+      'openid-ssf-stream-control-error-delete-unknown-stream': ['passes', '`openid-ssf-stream-control-error: broken bodies, a second stream`'],
+      'openid-ssf-stream-subject-control': ['passes', '`openid-ssf-stream-subject-control-happy-path`'],
+      'openid-ssf-transmitter-stream-verification-push': ['passes', '`openid-ssf-transmitter-stream-verification-push and push-no-auth`'],
+      'openid-ssf-transmitter-stream-verification-poll-only': [
+        'passes',
+        '`openid-ssf-transmitter-stream-verification poll-only, poll-and-ack, ack-only`',
+      ],
+      'openid-ssf-transmitter-stream-verification-poll-and-ack': [
+        'passes',
+        '`openid-ssf-transmitter-stream-verification poll-only, poll-and-ack, ack-only`',
+      ],
+      'openid-ssf-transmitter-stream-verification-ack-only': [
+        'passes',
+        '`openid-ssf-transmitter-stream-verification poll-only, poll-and-ack, ack-only`',
+      ],
+      'openid-ssf-transmitter-stream-verification-error-push-no-auth': [
+        'passes',
+        '`openid-ssf-transmitter-stream-verification-push and push-no-auth`',
+      ],
+      'openid-ssf-transmitter-stream-caep-interop': ['passes', '`openid-ssf-transmitter-caep-interop`'],
     },
   },
 ];

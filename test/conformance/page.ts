@@ -9,12 +9,12 @@ const PAGE = resolve(import.meta.dirname, '../../docs/conformance.md');
 const START = '<!-- written by npm run docs:conformance -->';
 
 const tables = (): string =>
-  PLANS.map(({ name, variant, modules }) => {
+  PLANS.map(({ name, variant, modules, provedBy }) => {
     const rows = Object.entries(modules).map(([module, said]) => {
       const [outcome, why = ''] = typeof said === 'string' ? [said] : said;
       return `| \`${module}\` | ${outcome} | ${why} |`;
     });
-    return `### ${name}\nVariant: ${variant}.\n\n| module | outcome | because |\n|---|---|---|\n${rows.join('\n')}\n`;
+    return `### ${name}\nVariant: ${variant}.\n\n| module | outcome | ${provedBy ? 'shown by' : 'because'} |\n|---|---|---|\n${rows.join('\n')}\n`;
   }).join('\n');
 
 export const writtenPage = (): string => readFileSync(PAGE, 'utf8');

@@ -14,7 +14,7 @@ const VERIFICATION = 'https://schemas.openid.net/secevent/ssf/event-type/verific
 
 inEachWorld(({ world, kind }) => {
   const on = { database: kind };
-  const title = (text: string): string => `${text} (${kind})`;
+  const title = (text: string): string => `${text.startsWith('openid-ssf-') ? 'P22 ' : ''}${text} (${kind})`;
   let service: TestService;
   let other: TestService;
   let manage = '';
