@@ -100,6 +100,12 @@ export const meetsAcr = (params: Parameters, path: 'plain' | 'delegated', level:
   return ladder.slice(0, level === 'eidas2' ? 2 : 1).some((value) => values.includes(value));
 };
 
+/** The same request, with the shorter of its own `max_age` and this one. */
+export const withMaxAge = (params: Parameters, seconds: number | undefined): Parameters => {
+  const own = params['max_age'] === undefined ? Number.NaN : Number(params['max_age']);
+  return seconds === undefined || own <= seconds ? params : { ...params, max_age: seconds };
+};
+
 /** Says whether the aidant's real sign-in is recent enough: `prompt=login` asks for one after the request began, `max_age` for its age. */
 export const signInIsFresh = (params: Parameters, signedInAt: Date, requestedAt: Date, now: Date): boolean => {
   if (words(params['prompt']).includes('login') && signedInAt < requestedAt) return false;

@@ -77,6 +77,23 @@ inEachWorld(({ world, kind }) => {
     assert.equal(await outside(), kept + 1);
   });
 
+  test('P24 a démarche asked for by name has the aidant sign in anew when it asks for that, and no other does', { database: kind }, async () => {
+    const it = await ready();
+    it.advance(400_000);
+    const asking = async (word: string, more: Readonly<Record<string, string>> = {}) => {
+      const details = [{ type: 'urn:relais:mandate:1', actions: ['logement'], demarche: `${service.id}.${word}` }];
+      const request = await authorize(service, 'openid', { authorization_details: JSON.stringify(details), ...more });
+      return (await aidant.open(request.url, undefined, service.redirectUri)).url.origin;
+    };
+    const proconnect = new URL(it.places.proconnect).origin;
+    assert.deepEqual([await asking('logement'), await asking('frais')], [it.places.relais, proconnect]);
+    assert.deepEqual(
+      [await asking('frais', { max_age: '86400' }), await asking('logement', { max_age: '86400' }), await asking('logement', { max_age: '60' })],
+      [proconnect, it.places.relais, proconnect],
+      'a service may ask for less time, never for more',
+    );
+  });
+
   test('P24 an act above the level of the session is answered 401 with the level to ask for', { database: kind }, async () => {
     const it = await ready();
     const { tokens, claims } = await delegatedTokens(it, aidant, service, 'Colette Martin');

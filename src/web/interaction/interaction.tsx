@@ -6,7 +6,7 @@ import type { Transaction } from '../../kernel/transaction.ts';
 import { covered } from '../../mandates/narrowing.ts';
 import { isTheme, type Theme } from '../../organisations/theme.ts';
 import { FRONT_ACR, isFront } from '../../provider/front.ts';
-import { askedSubject, asksSignInAnew, type DelegatedRequest, meetsAcr, readRequest, signInIsFresh } from '../../provider/interaction.ts';
+import { askedSubject, asksSignInAnew, type DelegatedRequest, meetsAcr, readRequest, signInIsFresh, withMaxAge } from '../../provider/interaction.ts';
 import type { Interaction } from '../../provider/parts.ts';
 import { openChoice } from '../hint.ts';
 import type { Kit } from '../kit.tsx';
@@ -99,7 +99,10 @@ export const interactions =
       const session = await kit.session(request);
       const who = session && aidantOf(session);
       const signedInAt = new Date(session?.data.signedIn?.at ?? 0);
-      if (session?.kind !== 'staff' || !who || !signInIsFresh(interaction.params, signedInAt, interaction.requestedAt, site.clock.now())) {
+      // A démarche that is asked for by name may ask for a sign-in of its own age: it is asked now rather than when its act is reported.
+      const maxAge = interaction.service.demarches.find(({ code }) => code === asked.demarche)?.maxAge;
+      const params = withMaxAge(interaction.params, maxAge);
+      if (session?.kind !== 'staff' || !who || !signInIsFresh(params, signedInAt, interaction.requestedAt, site.clock.now())) {
         const known = session?.kind === 'staff' && !who && session.staffId.startsWith('aid_');
         void reply.redirect(known ? `/aidant/structures?vers=${path(interaction.uid)}` : `/connexion/proconnect?vers=${path(interaction.uid)}`, 303);
         return undefined;
