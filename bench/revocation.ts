@@ -70,7 +70,6 @@ export const revocation = async (bed: Bed): Promise<Figure[]> => {
   stopped = true;
   await Promise.all(loops);
   line.close();
-  for (const each of [...processes, deaf]) await each.stop();
   const delays = told.flatMap((at) => (at === null ? [] : [at - committed]));
   const last = (at: number): number => Math.max(0, at - committed);
   console.log(`\nrevocation of a mandate on which ${LISTENERS + DEAF + 2} services rely, ${DEAF} of them deaf`);

@@ -45,6 +45,8 @@ export interface Delivery {
     | {
         readonly id: string;
         readonly reason: SessionEnd;
+        /** Nothing else tells the service of this end: whatever does was queued in the same transaction. */
+        readonly alone: boolean;
         readonly usagerId: string;
         readonly organisationId: string;
         readonly aidantId: string;
@@ -84,7 +86,7 @@ export interface DeliveryStore {
    * Ends one, and wakes what waited for its endpoint to answer; undefined when it had ended already (a slow worker whose lease was over). `first`: nothing
    * had told the service of that session's end, for that reason, before.
    */
-  done(tx: Transaction, delivery: Pick<Delivery, 'id' | 'kind' | 'target' | 'session'>, now: Date): Promise<{ readonly first: boolean } | undefined>;
+  done(tx: Transaction, delivery: Pick<Delivery, 'id' | 'target' | 'session'>, now: Date): Promise<{ readonly first: boolean } | undefined>;
   /** Those of a stream, among these, that wait; held until the end of the transaction. */
   ofStream(tx: Transaction, streamId: string, ids: readonly string[]): Promise<Delivery[]>;
   /** `nextAt` undefined: given up. `silent`: the endpoint itself did not answer, so that all it is still to be told waits as long. */

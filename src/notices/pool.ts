@@ -8,6 +8,9 @@ export interface Pool {
   stop(): Promise<void>;
 }
 
+/** Workers that end at about the same time look for more together. */
+const GATHER_MS = 5;
+
 /** Each worker that ends looks for more, so that what waited for it leaves at once. A fault of `take` after a work is left to the next `begin`. */
 export const createPool = <T>(parts: {
   readonly workers: number;
@@ -18,6 +21,7 @@ export const createPool = <T>(parts: {
   let stopped = false;
   let taking: Promise<number> | undefined;
   let again = false;
+  let later: NodeJS.Timeout | undefined;
 
   const start = (item: T): void => {
     const work: Promise<void> = parts
@@ -25,7 +29,10 @@ export const createPool = <T>(parts: {
       .catch(() => undefined) // its lease runs out, and it is tried again
       .finally(() => {
         working.delete(work);
-        void begin().catch(() => undefined);
+        later ??= setTimeout(() => {
+          later = undefined;
+          void begin().catch(() => undefined);
+        }, GATHER_MS);
       });
     working.add(work);
   };
@@ -61,6 +68,7 @@ export const createPool = <T>(parts: {
     idle,
     async stop() {
       stopped = true;
+      clearTimeout(later);
       await idle();
     },
   };

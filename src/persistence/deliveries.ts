@@ -23,6 +23,7 @@ interface DueRow {
   service_id: string;
   service_name: string;
   uri: string | null;
+  alone: boolean;
   stream_id: string | null;
   endpoint: string | null;
   authorization_box: Buffer | null;
@@ -43,6 +44,7 @@ const readDue = (each: DueRow): Delivery => ({
     ? {
         id: each.session_id,
         reason: each.reason,
+        alone: each.alone,
         usagerId: each.usager_id,
         organisationId: each.organisation_id,
         aidantId: each.aidant_id,
@@ -92,7 +94,9 @@ export const deliveryStore: DeliveryStore = {
           returning d.*)
         select t.id, t.kind, t.target, t.attempts, t.created_at, t.body_box, t.session_id, t.reason, t.stream_id, m.endpoint, m.authorization_box,
           d.usager_id, d.organisation_id, d.aidant_id, d.mandate_id, s.administration_id, d.theme, s.id service_id, s.name service_name,
-          s.metadata->>'backchannel_logout_uri' uri
+          s.metadata->>'backchannel_logout_uri' uri,
+          not exists (select 1 from delivery o where o.session_id = t.session_id and o.reason = t.reason and o.id <> t.id and o.done_at is null)
+            and not exists (select 1 from delivery o where o.session_id = t.session_id and o.reason = t.reason and o.id <> t.id and o.acknowledged_at is not null) alone
         from taken t left join delegated_session d on d.id = t.session_id left join stream m on m.id = t.stream_id
           left join service s on s.id = case t.kind when 'logout' then t.target else d.service_id end
         order by t.seq`,
@@ -103,31 +107,33 @@ export const deliveryStore: DeliveryStore = {
     const found = await rows<DueRow>(
       tx,
       sql`select t.id, t.kind, t.target, t.attempts, t.created_at, null body_box, t.session_id, t.reason, t.stream_id, null endpoint, null authorization_box,
-          d.usager_id, d.organisation_id, d.aidant_id, d.mandate_id, s.administration_id, d.theme, s.id service_id, s.name service_name, null uri
+          d.usager_id, d.organisation_id, d.aidant_id, d.mandate_id, s.administration_id, d.theme, s.id service_id, s.name service_name, null uri, false alone
         from delivery t left join delegated_session d on d.id = t.session_id left join service s on s.id = d.service_id
         where t.stream_id = ${streamId} and t.id = any (${ids}::text[]) and t.done_at is null order by t.seq for update of t`,
     );
     return found.map(readDue);
   },
-  async done(tx, { id, kind, target, session }, now) {
-    if (session) await run(tx, sql`select pg_advisory_xact_lock(hashtextextended(${`told ${session.id}`}, 0))`);
-    const told =
-      session &&
-      (await row(
+  async done(tx, { id, target, session }, now) {
+    let told: object | undefined;
+    if (session && !session.alone) {
+      await run(tx, sql`select pg_advisory_xact_lock(hashtextextended(${`told ${session.id}`}, 0))`);
+      told = await row(
         tx,
         sql`select 1 from delivery where session_id = ${session.id} and reason = ${session.reason} and acknowledged_at is not null limit 1`,
-      ));
-    const ended = await run(
-      tx,
-      sql`update delivery set done_at = ${now}, acknowledged_at = ${now}, locked_until = null, body_box = null, last_error = null where id = ${id} and done_at is null`,
-    );
-    if (ended && (kind === 'logout' || kind === 'set'))
-      await run(
-        tx,
-        sql`update delivery set next_at = ${now}
-          where target = ${target} and done_at is null and next_at > ${now} and locked_until is null and last_error is distinct from ${REFUSED}`,
       );
-    return ended > 0 ? { first: !told } : undefined;
+    }
+    const ended = await row(
+      tx,
+      sql`with ended as (
+          update delivery set done_at = ${now}, acknowledged_at = ${now}, locked_until = null, body_box = null, last_error = null
+          where id = ${id} and done_at is null returning id),
+        woken as (
+          update delivery set next_at = ${now}
+          where target = ${target} and kind in ('logout', 'set') and id <> ${id} and done_at is null and next_at > ${now} and locked_until is null
+            and last_error is distinct from ${REFUSED} and exists (select 1 from ended))
+        select 1 from ended`,
+    );
+    return ended ? { first: !told } : undefined;
   },
   async failed(tx, { id, target }, { error, nextAt, silent, now }) {
     await run(
