@@ -69,7 +69,10 @@ export const codeOf = async (world: World, of: FapiService, request: Pushed): Pr
   assertPushed(request);
   const { params, at } = await signedIn(of, request.url);
   assert.deepEqual([params.get('error'), params.get('state'), params.get('iss')], [null, request.state, world.app.site.issuer], at.href);
-  assert.deepEqual([...params.keys()].sort(), request.state === null ? ['code', 'iss'] : ['code', 'iss', 'state']);
+  const own = new URL(of.redirectUri).searchParams;
+  const keys = [...own.keys(), 'code', 'iss', ...(request.state === null ? [] : ['state'])];
+  assert.deepEqual([...params.keys()].sort(), keys.sort(), 'what the registered address asks stays, and nothing else comes');
+  for (const [name, value] of own) assert.deepEqual(params.getAll(name), [value]);
   return params.get('code') ?? '';
 };
 

@@ -20,7 +20,7 @@ describe(`on ${kind.kind}`, () => {
   before(async () => {
     it = await openWorld(kind);
     service = await fapiService(it, 'plan-fapi');
-    other = await fapiService(it, 'plan-fapi-autre');
+    other = await fapiService(it, 'plan-fapi-autre', { query: '?dummy1=lorem&dummy2=ipsum' });
   });
   after(async () => it?.close());
 
@@ -43,11 +43,15 @@ describe(`on ${kind.kind}`, () => {
     assert.equal(await kept(), before);
   };
 
-  module('fapi2-security-profile-final-happy-flow', 'two clients, each with its own keys, one person with two names', async () => {
-    const first = await tokens(it, service);
-    const second = await tokens(it, other);
-    assert.notEqual(first.claims.sub, second.claims.sub);
-  });
+  module(
+    'fapi2-security-profile-final-happy-flow',
+    'two clients, each with its own keys, one with a query in its address; one person with two names',
+    async () => {
+      const first = await tokens(it, service);
+      const second = await tokens(it, other);
+      assert.notEqual(first.claims.sub, second.claims.sub);
+    },
+  );
 
   module(
     'fapi2-security-profile-final-user-rejects-authentication',

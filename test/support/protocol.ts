@@ -52,10 +52,10 @@ export interface FapiService extends TestService {
 export const fapiService = async (
   world: World,
   id: string,
-  more: { themes?: readonly string[]; scopes?: readonly string[] } = {},
+  more: { themes?: readonly string[]; scopes?: readonly string[]; query?: string } = {},
 ): Promise<FapiService> => {
   const [keys, dpop] = [await makeKeys(), await makeKeys()];
-  const redirectUri = `http://localhost:9/${id}/retour`;
+  const redirectUri = `http://localhost:9/${id}/retour${more.query ?? ''}`;
   await ensureService(
     world.app,
     {
