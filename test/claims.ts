@@ -30,6 +30,7 @@ const PROMISES = {
   P19: 'Two services cannot recognise the same usager, aidant or mandate by comparing what they received.',
   P20: 'Introspection and userinfo answer only for the token of whoever asks.',
   P22: 'What the modules of the OpenID Foundation’s suite assert of a provider holds here, or differs by a design that is written down.',
+  P21: 'No input crashes anything: what is malformed is refused in words, on every address.',
   P23: 'Nothing that the practice house gives counts in production, nor the reverse.',
   P24: 'A delegated ID token names both people, the mandate, the theme and both levels; the plain one names no second person.',
   S1: 'No page of another site changes anything here.',

@@ -55,6 +55,9 @@ export interface HttpOptions {
   readonly log: (line: { method: string; route: string; status: number; ms: number }) => void;
 }
 
+/** How long the requests under way may still take when an instance ends. */
+const CLOSING_MS = 5_000;
+
 /** An address that cannot be decoded meets no route, hence none of our headers or pages: it becomes one that does not exist. */
 const readable = (url: string): string => {
   try {
@@ -77,6 +80,11 @@ export const createHttp = async (site: Site, options: HttpOptions): Promise<Fast
     rewriteUrl: (request) => readable(request.url ?? '/'),
   });
   const kit = createKit(site);
+  // Node waits for ever for a connection on which nothing was ever asked: once the requests under way have had their time, all are closed.
+  app.addHook('preClose', (done) => {
+    setTimeout(() => app.server.closeAllConnections(), CLOSING_MS).unref();
+    done();
+  });
   const asked = new WeakMap<object, ReturnType<typeof watchRequest>>();
   app.addHook('onRequest', (request, _reply, done) =>
     inRequest(() => {
