@@ -30,6 +30,7 @@ export const stage = async (world: World): Promise<Stage> => {
   await signInUsager(usager, world.places, 'colette');
   const entry = /usager\/entrees\/(\d+)/.exec(usager.page?.html ?? '')?.[1] ?? '';
   const agent = await signedInAidant(world, 'nora', 'Nora Lefèvre');
+  const integrator = await signedInAidant(world, 'sofia', 'Sofia Marchand');
   await aidant.open(`${world.places.relais}/aidant/mandats/nouveau`);
   await aidant.send('mandate-themes', { themes: ['famille'] });
   const draft = (await aidant.send('mandate-days', { days: '31' })).url.pathname.split('/').at(-1) ?? '';
@@ -57,16 +58,27 @@ export const stage = async (world: World): Promise<Stage> => {
     reason: 'Vérification demandée par la personne',
   };
   const target = (route: string): Target => {
-    const id = route.startsWith('/aidant/sessions') ? session : route.includes('brouillon') ? draft : route.includes('entrees') ? entry : mandate;
+    const integrated = route.startsWith('/administration/sites');
+    const id = integrated
+      ? service.id
+      : route.startsWith('/aidant/sessions')
+        ? session
+        : route.includes('brouillon')
+          ? draft
+          : route.includes('entrees')
+            ? entry
+            : mandate;
     const path = route
       .replace(':id', id)
+      .replace(':ref', 'M-0000-0000')
       .replace(':mandate', mandate)
       .replace(':service', service.id)
       .replace(':uid', uid)
       .replace(':token', route.includes('perdu') ? lost : token)
       .replace(':code', paper)
       .replace(':index', entry);
-    const walker = route.startsWith('/usager') ? usager : route.startsWith('/administration') ? agent : aidant;
+    const agents = integrated ? integrator : agent;
+    const walker = route.startsWith('/usager') ? usager : route.startsWith('/administration') ? agents : aidant;
     return { walker, path, fields };
   };
   return { target, aidant, usager, agent, service, tokens };

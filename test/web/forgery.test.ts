@@ -7,8 +7,10 @@ import { type Stage, stage } from '../support/stage.ts';
 import { stateOf } from '../support/state.ts';
 import { openWorld, type World } from '../support/world.ts';
 
-/** POST routes that a cookie alone can never use: they answer to a token of their own, not to a browser's session. */
-const OTHERS = ['/*', '/oidc/*', '/api/v1/actions', '/api/v1/sms/replies', '/api/v1/sms/receipts'];
+/**
+ * POST routes that a cookie alone can never use: they answer to a token of their own, not to a browser's session, or ask the same again as a GET.
+ */
+const OTHERS = ['/*', '/oidc/*', '/oidc/auth', '/oidc/session/end', '/api/v1/actions', '/api/v1/sms/replies', '/api/v1/sms/receipts'];
 
 for (const kind of databases())
   describe(`on ${kind.kind}`, () => {

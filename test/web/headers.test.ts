@@ -7,8 +7,8 @@ import { type Stage, stage } from '../support/stage.ts';
 import { openWorld, type World } from '../support/world.ts';
 
 /** What every answer says to a browser; what is not an asset also says that it must not be kept. */
-/** What the log says to anybody, the same for everybody: a cache may keep it. */
-const OF_EVERYBODY = /^\/(log\/|api\/v1\/journal\/(erasures|proof|consistency))/;
+/** What the log, the keys and the description of the API say to anybody, the same for everybody: a cache may keep it. */
+const OF_EVERYBODY = /^\/(log\/|api\/docs|api\/v1\/openapi\.json|ssf\/jwks|api\/v1\/journal\/(erasures|proof|consistency))/;
 
 const look = (what: string, headers: Headers, asset = false, script = false): void => {
   const said = headers.get('content-security-policy') ?? '';
@@ -69,6 +69,7 @@ for (const kind of databases())
         '/aidant/mandats/:id',
         '/interaction/:uid',
         '/administration',
+        '/administration/sites/:id',
       ])
         assert.ok(personal.includes(route), `${route} was seen with its person: ${personal.join(' ')}`);
       for (const path of ['/nothing', '/usager/%00', `/usager/${'a'.repeat(300)}`, '/api/v1/nothing', '/log/nothing', '/oidc/nothing', '/%ff'])
@@ -107,7 +108,8 @@ for (const kind of databases())
       ];
       for (const [what, answer, status] of answers) {
         assert.equal(answer.status, status, `${what}: ${await answer.clone().text()}`);
-        assert.match(answer.headers.get('cache-control') ?? '', /^no-store(,|$)/, what);
+        // Public keys are kept for five minutes: one that was revoked must be forgotten (claim K2).
+        assert.match(answer.headers.get('cache-control') ?? '', what === 'keys' ? /^public, max-age=300$/ : /^no-store(,|$)/, what);
         assert.match(answer.headers.get('content-security-policy') ?? '', /frame-ancestors 'none'/, what);
         await answer.body?.cancel();
       }
