@@ -4,6 +4,7 @@ import { helpOf } from '../src/cli/command.ts';
 import { commands, findCommand } from '../src/cli/run.ts';
 import { entriesPage, writtenPage } from './journal/entries-page.ts';
 import { assert, test } from './support/check.ts';
+import { errorsPage, writtenErrors } from './web/errors-page.ts';
 
 /** What the documents name exists. */
 
@@ -60,6 +61,11 @@ test('no document names a path of somebody’s machine or a registry', () => {
 
 test('J1 docs/journal-entries.md says what the closed set of entries says', () => {
   assert.equal(writtenPage(), entriesPage(), 'run `npm run docs:entries`');
+});
+
+test('docs/errors.md is written from the codes, each in both languages', () => {
+  assert.equal(writtenErrors(), errorsPage(), 'run `npm run docs:errors`');
+  assert.doesNotMatch(errorsPage(), /\| – \|/, 'each code says what to do in both languages');
 });
 
 test('each acceptance test of the journal has its number in the title of a test; the figures are those of the bench', () => {

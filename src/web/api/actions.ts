@@ -10,7 +10,7 @@ const MOST_EVENTS = 500;
 const MOST_BYTES = 1_048_576;
 
 /** Title and remedy of each refusal, for the integrator who reads the answer (RFC 9457). */
-const PROBLEMS: Readonly<Record<string, readonly [title: string, remedy: string]>> = {
+export const PROBLEMS: Readonly<Record<string, readonly [title: string, remedy: string]>> = {
   token_refused: ['The access token is refused', 'Use the access token of the delegated session, or one of scope actions:write.'],
   malformed: ['The event is malformed', 'Correct the member that the detail names.'],
   session_unknown: ['No such session for this service', 'Send the session given in authorization_details.'],
