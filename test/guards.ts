@@ -61,9 +61,9 @@ const GUARDS: readonly Guard[] = [
   {
     claim: 'M5',
     what: 'a live session needs a mandate that has not ended',
-    file: 'migrations/0004_live.sql',
-    from: "and m.ended_at is null and m.starts_at <= at and m.ends_at > at\n    and g.ended_at is null\n    and o.status = 'active' and d.theme",
-    to: "and o.status = 'active' and d.theme",
+    file: 'migrations/0055_begun.sql',
+    from: 'and m.ended_at is null and begun(m.starts_at, at) and m.ends_at > at and not s.administration_id = any (m.barred)\n    and g.ended_at is null',
+    to: '',
   },
   {
     claim: 'M7',
@@ -75,8 +75,8 @@ const GUARDS: readonly Guard[] = [
   {
     claim: 'M5',
     what: 'the end of its sessions, in the transaction that stops a mandate',
-    file: 'src/mandates/mandates.ts',
-    from: 'const { ended: sessions } = await endSessions(tx, { mandateId: mandate.id }, reason, now);',
+    file: 'src/mandates/ending.ts',
+    from: 'const { ended: sessions } = await endSessions(tx, { mandateId: mandate.id, ...(theme ? { theme } : {}) }, sessionEnd, now);',
     to: 'const sessions = 0;',
   },
   {
@@ -118,7 +118,7 @@ const GUARDS: readonly Guard[] = [
     claim: 'J4',
     what: 'the hash of each leaf, computed again',
     file: 'src/journal/verify-entry.ts',
-    from: "if (!computed.equals(row.leafHash)) tell('leaf_altered',",
+    from: "if (altered) tell('leaf_altered',",
     to: "if (row.leaf.length === 0) tell('leaf_altered',",
   },
   {
