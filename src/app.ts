@@ -475,6 +475,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     withoutReport: (ids) => unreportedAmong(database.auto, ids),
     notice,
     nudgeDeliveries,
+    deaf: deliveries.deaf,
     streams,
     bell,
     answered: deliveries.answered,

@@ -1,4 +1,5 @@
 import { equal } from '../kernel/crypto.ts';
+import { silentEndpoints } from '../persistence/deliveries.ts';
 import { readRegistration } from '../services/registration.ts';
 import type { Difference } from '../services/revision.ts';
 import type { Registered, ServiceRefusal } from '../services/services.ts';
@@ -210,7 +211,11 @@ const list: HouseCommand = {
   summary: 'list the services',
   flags: [JSON_FLAG],
   run: async (input, context, io) => {
-    const found = (await (await context.domain()).services.list()).map(({ clientSecretHash: _, ...service }) => service);
+    const silent = new Map((await silentEndpoints(context.database.auto)).map((each) => [each.target, each]));
+    const found = (await (await context.domain()).services.list()).map(({ clientSecretHash: _, ...service }) => {
+      const { since, waiting } = silent.get(service.id) ?? {};
+      return { ...service, ...(since ? { silentSince: since.toISOString(), waiting } : {}) };
+    });
     const rows = found.map((it) => [
       it.id,
       it.name,
@@ -219,11 +224,16 @@ const list: HouseCommand = {
       it.status,
       it.delegationSupported ? 'yes' : 'no',
       it.themes.join(' '),
+      it.silentSince === undefined ? '' : `silent since ${it.silentSince}, ${it.waiting} to tell`,
     ]);
     io.out(
       input.on('json')
         ? JSON.stringify(found)
-        : table(['client_id', 'name', 'administration', 'profile', 'status', 'delegation', 'themes'], rows, 'no service yet: `relais service add`'),
+        : table(
+            ['client_id', 'name', 'administration', 'profile', 'status', 'delegation', 'themes', 'signals'],
+            rows,
+            'no service yet: `relais service add`',
+          ),
     );
     return EXIT.done;
   },

@@ -139,7 +139,7 @@ const TOO_LATE = 'too_late';
 export const REFUSED = 'delivery_refused';
 const NO_ADDRESS = 'no_address';
 /** About two minutes of back-off. */
-const DEAF_ATTEMPTS = 8;
+export const DEAF_ATTEMPTS = 8;
 /** Workers, and how many of them one endpoint may hold. */
 const LANES: Readonly<Record<Lane, { readonly workers: number; readonly each: number }>> = {
   messages: { workers: 8, each: 8 },

@@ -1,7 +1,7 @@
 import type { SessionEnd } from '../delegation/session.ts';
 import type { MandateId } from '../kernel/ids.ts';
 import type { Transaction } from '../kernel/transaction.ts';
-import { type Delivery, type DeliveryStore, type Lane, REFUSED } from '../notices/deliveries.ts';
+import { DEAF_ATTEMPTS, type Delivery, type DeliveryStore, type Endpoint, type Lane, REFUSED } from '../notices/deliveries.ts';
 import { row, rows, run } from './database.ts';
 import { sql } from './sql.ts';
 
@@ -158,6 +158,9 @@ export const deliveryStore: DeliveryStore = {
         group by d.target order by 1`,
     ),
 };
+
+/** Services that have been silent for minutes while something waits to be told there. */
+export const silentEndpoints = (tx: Transaction): Promise<Endpoint[]> => deliveryStore.deaf(tx, DEAF_ATTEMPTS);
 
 /** What each service was told of a mandate's end, for the usager's page. */
 export const tellings = async (

@@ -43,16 +43,15 @@ interface FactsRow {
   identifier: string;
   theme: string;
   reason: SessionEnd;
-  excluded: Buffer[] | null;
 }
 
-const readFacts = (found: FactsRow): Waiting => ({
+const readFacts = (found: FactsRow, excluded: ReadonlySet<string>): Waiting => ({
   id: found.id,
   streamId: found.stream_id,
   serviceId: found.service_id,
   at: found.created_at,
   box: found.body_box ?? undefined,
-  excludedBy: (subject) => (found.excluded ?? []).some((each) => subject.equals(each)),
+  excludedBy: (subject) => excluded.has(subject.toString('hex')),
   ...(found.event === 'verification'
     ? { event: 'verification', state: undefined }
     : {
@@ -65,6 +64,9 @@ const readFacts = (found: FactsRow): Waiting => ({
         reason: found.reason,
       }),
 });
+
+/** A service that wants to hear of fewer people than this does better not to ask for a stream; beyond, they are told. */
+const MOST_EXCLUDED = 10_000;
 
 export const streamStore: StreamStore = {
   insert: async (tx, it, now) =>
@@ -109,7 +111,8 @@ export const streamStore: StreamStore = {
     await run(
       tx,
       excluded
-        ? sql`insert into stream_excluded (stream_id, subject) values (${id}, ${subject}) on conflict do nothing`
+        ? sql`insert into stream_excluded (stream_id, subject) select ${id}, ${subject}::bytea
+            where (select count(*) from stream_excluded where stream_id = ${id}) < ${MOST_EXCLUDED} on conflict do nothing`
         : sql`delete from stream_excluded where stream_id = ${id} and subject = ${subject}`,
     );
   },
@@ -123,13 +126,15 @@ export const streamStore: StreamStore = {
   async facts(tx, { streamId, ids, limit }) {
     const found = await rows<FactsRow>(
       tx,
-      sql`select d.id, d.stream_id, t.service_id, d.created_at, d.event, d.body_box, s.sector, e.usager_id, d.session_id, e.identifier, e.theme, d.reason,
-          (select array_agg(x.subject) from stream_excluded x where x.stream_id = t.id) excluded
+      sql`select d.id, d.stream_id, t.service_id, d.created_at, d.event, d.body_box, s.sector, e.usager_id, d.session_id, e.identifier, e.theme, d.reason
         from delivery d join stream t on t.id = d.stream_id join service s on s.id = t.service_id left join delegated_session e on e.id = d.session_id
         where d.stream_id = ${streamId} and d.done_at is null and (${ids ?? null}::text[] is null or d.id = any (${ids ?? null}::text[]))
         order by d.seq limit ${limit}`,
     );
-    return found.map(readFacts);
+    if (!found.length) return [];
+    const subjects = await rows<{ hex: string }>(tx, sql`select encode(subject, 'hex') hex from stream_excluded where stream_id = ${streamId}`);
+    const excluded = new Set(subjects.map(({ hex }) => hex));
+    return found.map((each) => readFacts(each, excluded));
   },
   forget: (tx, before, now) =>
     run(

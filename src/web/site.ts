@@ -25,7 +25,7 @@ import type { RemoteConsents } from '../mandates/remote-consents.ts';
 import type { Scans } from '../mandates/scans.ts';
 import type { Stopping } from '../mandates/stopping.ts';
 import type { Validities } from '../mandates/validity.ts';
-import type { Deliveries } from '../notices/deliveries.ts';
+import type { Deliveries, Endpoint } from '../notices/deliveries.ts';
 import type { OpenIdProvider } from '../provider/parts.ts';
 import type { Requests } from '../services/requests.ts';
 import type { Services } from '../services/services.ts';
@@ -131,6 +131,8 @@ export interface Site {
   readonly notice: (event: SecurityEvent) => void;
   /** Tells the worker that something waits to be told. */
   readonly nudgeDeliveries: () => void;
+  /** Services that do not answer what they are told. */
+  readonly deaf: () => Promise<readonly Endpoint[]>;
   /** Signal streams, where the installation has a key for them. */
   readonly streams: Streams | undefined;
   readonly bell: Bell;

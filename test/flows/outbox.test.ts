@@ -4,6 +4,7 @@ import { passFranceConnect } from '../../src/practice/story.ts';
 import { Walker } from '../../src/practice/walker.ts';
 import { agreed, backChannel, begin, confirm, confirmation, csrfOf, until } from '../support/acting.ts';
 import { assert, test } from '../support/check.ts';
+import { desk } from '../support/desk.ts';
 import { inEachWorld, sessionOf } from '../support/protocol.ts';
 import { authorize, delegatedTokens, redeem, signedInAidant } from '../support/world.ts';
 
@@ -250,6 +251,7 @@ inEachWorld(({ world, kind }) => {
         assert.ok(
           await until(() => it.logged.some(({ level, line }) => level === 'warn' && line['event'] === 'deaf' && line['service'] === 'silent'), 7000),
         );
+        assert.match((await desk(it)('service', 'list')).text, /silent .*silent since 2\d{3}-/);
         assert.equal(it.logged.filter(({ line }) => line['event'] === 'deaf').length, 1, 'said once');
         it.advance(8 * 86_400_000);
         await until(async () => {

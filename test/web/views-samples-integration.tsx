@@ -76,6 +76,7 @@ export const integrationSamples = (text: Text, { agent, post }: Given): Record<s
     integration: (
       <IntegrationPage
         {...shared}
+        silent={{ since: at('11:02:00'), waiting: 3 }}
         waiting={{
           at: at('13:30:00'),
           fingerprint: '5f0c7d1e'.repeat(8),

@@ -63,12 +63,14 @@ export const integrationSpace =
       { here, service }: { here: AgentHere; service: Service },
       wrong?: { values: Values; errors: readonly FieldError[] },
     ): Promise<FastifyReply> => {
-      const [waits, requests, told, stream] = await Promise.all([
+      const [waits, requests, told, stream, deaf] = await Promise.all([
         site.services.waiting(service.id),
         site.requests.recent(service.id),
         site.requests.told(service.id),
         site.streams?.ofService(service.id),
+        site.deaf(),
       ]);
+      const silent = deaf.find(({ target }) => target === service.id);
       const path = `${PATHS.services}/${service.id}`;
       return kit.page(
         reply,
@@ -79,6 +81,7 @@ export const integrationSpace =
           requests={requests}
           told={told}
           {...(stream ? { stream } : {})}
+          {...(silent ? { silent } : {})}
           keysPost={kit.post(here.session, `${path}/cles`)}
           addressesPost={kit.post(here.session, `${path}/adresses`)}
           {...wrong}

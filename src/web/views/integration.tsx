@@ -6,7 +6,7 @@ import { type Lang, t } from '../i18n/language.ts';
 import { lookUp } from '../i18n/look-up.ts';
 import { ErrorSummary, errorOf, type FieldError, Input, TextArea } from './fields.tsx';
 import { type Frame, Layout } from './layout.tsx';
-import { Actions, Badge, Button, ButtonLink, Empty, Facts, type Post, PostForm } from './parts.tsx';
+import { Actions, Alert, Badge, Button, ButtonLink, Empty, Facts, type Post, PostForm } from './parts.tsx';
 
 const TONES = { pending: 'warning', approved: 'success', disabled: 'error' } as const;
 
@@ -76,6 +76,8 @@ export interface IntegrationProps {
     readonly status: string;
     readonly events: readonly string[];
   };
+  /** It has not answered for minutes, and so much waits to be told there. */
+  readonly silent?: { readonly since: Date; readonly waiting: number };
   /** Sends jwks, until. */
   readonly keysPost: Post;
   /** Sends redirect, after. */
@@ -214,7 +216,13 @@ const Waiting = ({ waiting, lang }: { waiting: NonNullable<IntegrationProps['wai
   );
 };
 
-const Calls = ({ requests, told, stream, lang }: Pick<IntegrationProps, 'requests' | 'told' | 'stream'> & { lang: Lang }): JSX.Element => {
+const Calls = ({
+  requests,
+  told,
+  stream,
+  silent,
+  lang,
+}: Pick<IntegrationProps, 'requests' | 'told' | 'stream' | 'silent'> & { lang: Lang }): JSX.Element => {
   const words = t(lang).integration;
   const answer = ({ acknowledgedAt, over }: IntegrationProps['told'][number]): JSX.Element =>
     acknowledgedAt ? (
@@ -253,6 +261,11 @@ const Calls = ({ requests, told, stream, lang }: Pick<IntegrationProps, 'request
       <div>
         <h2 id="told">{words.told.title}</h2>
         <p>{words.told.text}</p>
+        {silent === undefined ? null : (
+          <Alert tone="error" title={words.told.silent}>
+            <p>{words.told.silentText(exactDayAndTime(silent.since, lang), silent.waiting)}</p>
+          </Alert>
+        )}
         {stream === undefined ? null : (
           <Facts
             items={[
@@ -347,7 +360,7 @@ const ChangeForms = ({ frame, service, keysPost, addressesPost, values = {}, err
 
 /** One service as its integrator sees it: what is registered, what waits, what it asked lately, what it was told; and asking for a change. */
 export const IntegrationPage = (props: IntegrationProps): JSX.Element => {
-  const { frame, service, waiting, requests, told, stream, errors } = props;
+  const { frame, service, waiting, requests, told, stream, silent, errors } = props;
   const { lang } = frame;
   const words = t(lang).integration;
   return (
@@ -365,7 +378,7 @@ export const IntegrationPage = (props: IntegrationProps): JSX.Element => {
         ]}
       />
       {waiting === undefined ? null : <Waiting waiting={waiting} lang={lang} />}
-      <Calls requests={requests} told={told} {...(stream ? { stream } : {})} lang={lang} />
+      <Calls requests={requests} told={told} {...(stream ? { stream } : {})} {...(silent ? { silent } : {})} lang={lang} />
       <Registered service={service} lang={lang} />
       <ChangeForms {...props} />
       <Actions>

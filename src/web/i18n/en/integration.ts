@@ -91,6 +91,9 @@ export const integration: typeof fr = {
     answer: 'Answer of your website',
     acknowledged: (at) => `received on ${at}`,
     waiting: 'not yet',
+    silent: 'Your website no longer answers',
+    silentText: (since: string, waiting: number) =>
+      `${waiting === 1 ? 'One stop has' : `${waiting} stops have`} been waiting since ${since}. Check that the address is open from the internet and answers 200 within 5 seconds.`,
     over: 'never received',
   },
   change: {

@@ -90,6 +90,9 @@ export const integration = {
     answer: 'Réponse de votre site',
     acknowledged: (at: string) => `reçu le ${at}`,
     waiting: 'pas encore',
+    silent: 'Votre site ne répond plus',
+    silentText: (since: string, waiting: number) =>
+      `${waiting === 1 ? 'Un arrêt attend' : `${waiting} arrêts attendent`} depuis le ${since}. Vérifiez que l’adresse est ouverte depuis internet et répond 200 en moins de 5 secondes.`,
     over: 'jamais reçu',
   },
   change: {
