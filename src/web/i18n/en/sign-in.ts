@@ -52,7 +52,7 @@ export const signIn: Catalogue['signIn'] = {
     integration_addresses: 'Write one address a line, in https, without star or hash. At least one is needed.',
     integration_other: 'This change is not possible here. Ask an operator of Relais for it.',
     bar_reason: 'Write the reason in at most 200 characters, for example: suspicious use, file 2026-118.',
-    reason_required: 'Write the reason of the query, for example: check of file 2026-118.',
+    reason_required: 'Write the reason for looking, as in the example.',
     reason_format: 'Write a reason of 1 to 200 characters, on one line.',
     date_format: 'Write a date that exists, for example 03/03/2026.',
     said_aloud_required: 'Tick the box once you have read the mandate to the person.',

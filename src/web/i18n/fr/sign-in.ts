@@ -55,7 +55,7 @@ export const signIn = {
     integration_addresses: 'Écrivez une adresse par ligne, en https, sans étoile ni dièse. Il en faut au moins une.',
     integration_other: 'Ce changement n’est pas possible ici. Demandez-le à un opérateur de Relais.',
     bar_reason: 'Écrivez le motif de l’arrêt en 200 caractères au plus, par exemple : usage suspect, dossier 2026-118.',
-    reason_required: 'Écrivez le motif de la consultation, par exemple : vérification du dossier 2026-118.',
+    reason_required: 'Écrivez le motif de la consultation, comme dans l’exemple.',
     reason_format: 'Écrivez un motif de 1 à 200 caractères, sur une seule ligne.',
     date_format: 'Écrivez une date qui existe, par exemple 03/03/2026.',
     said_aloud_required: 'Cochez la case quand vous avez lu le mandat à la personne.',
