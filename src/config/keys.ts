@@ -1,7 +1,7 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fingerprintOf } from '../journal/log-keys.ts';
-import { ed25519FromRaw, makePrivateKeyPem, type PublicKey, publicKeyOf, randomToken, readPrivateKey, sha256 } from '../kernel/crypto.ts';
+import { ed25519FromRaw, makePrivateKeyPem, type PublicKey, publicKeyOf, randomToken, randomUuid, readPrivateKey, sha256 } from '../kernel/crypto.ts';
 import { Failure } from '../kernel/failure.ts';
 import { Secret } from '../kernel/secret.ts';
 
@@ -55,13 +55,25 @@ export const SIGNING_NAMES = Object.keys(SIGNING) as SigningName[];
 
 const nextSigningKey = (folder: string, name: SigningName): string => join(folder, `${name}-next.pem`);
 
-/** Makes the key that follows one that signs tokens, unless it is there. */
-export const makeNextSigningKey = (folder: string, name: SigningName): boolean => {
-  const file = nextSigningKey(folder, name);
+/** Writes a secret file unless it is there: whole or not at all, whoever reads it meanwhile, and one of several processes that write at once. */
+const writeOnce = (file: string, text: () => string): boolean => {
   if (existsSync(file)) return false;
-  writeFileSync(file, makePrivateKeyPem(PEM[name]), { mode: 0o600, flag: 'wx' });
-  return true;
+  const draft = `${file}.${randomUuid()}`;
+  writeFileSync(draft, text(), { mode: 0o600, flag: 'wx' });
+  try {
+    linkSync(draft, file);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return false;
+  } finally {
+    rmSync(draft);
+  }
 };
+
+/** Makes the key that follows one that signs, unless it is there. */
+export const makeNextSigningKey = (folder: string, name: SigningName): boolean =>
+  writeOnce(nextSigningKey(folder, name), () => makePrivateKeyPem(PEM[name]));
 
 /** The PEM text of the key that follows, or undefined. */
 export const readNextSigningKey = (folder: string, name: SigningName): Secret<string> | undefined => {
@@ -78,9 +90,8 @@ export const settleSigningKey = (folder: string, name: SigningName): void => ren
 /** Makes `journal-ed25519-next.pem`, the key that `relais journal rotate-key` puts in place, unless there is one. Gives its fingerprint. */
 export const makeNextJournalKey = (folder: string): { readonly made: boolean; readonly fingerprint: string } => {
   const file = nextJournalKey(folder);
-  const made = !existsSync(file);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  if (made) writeFileSync(file, makePrivateKeyPem('ed25519'), { mode: 0o600, flag: 'wx' });
+  const made = writeOnce(file, () => makePrivateKeyPem('ed25519'));
   return { made, fingerprint: fingerprintOf(publicKeyOf(readPrivateKey(readFileSync(file, 'utf8')))) };
 };
 
@@ -89,11 +100,7 @@ export const makeMissingKeys = (folder: string): string[] => {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const made: string[] = [];
   const write = (name: PemName | RawName, text: () => string): void => {
-    const file = path(folder, name);
-    if (existsSync(file)) return;
-    writeFileSync(file, text(), { mode: 0o600, flag: 'wx' });
-    chmodSync(file, 0o600);
-    made.push(name);
+    if (writeOnce(path(folder, name), text)) made.push(name);
   };
   for (const [name, kind] of Object.entries(PEM)) write(name as PemName, () => makePrivateKeyPem(kind));
   for (const name of RAW) write(name, () => randomToken(32));

@@ -1,7 +1,9 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
+import { promisify } from 'node:util';
 import { demonstrationSettings, productionConfig } from '../../src/config/environment.ts';
 import { makeMissingKeys, readKeys } from '../../src/config/keys.ts';
 import { Failure } from '../../src/kernel/failure.ts';
@@ -194,6 +196,28 @@ test('C5 a complete production configuration starts, frozen, with none of the de
   assert.deepEqual(config.trustedProxies, []);
   assert.ok(Object.isFrozen(config));
   assert.ok(!JSON.stringify(config).includes('ssss'));
+});
+
+test('several processes that start on one empty folder make each key once: none fails, and none reads half a key', async () => {
+  const shared = join(folder, 'shared');
+  const at = String(Date.now() + 4000); // all of them at once, whichever was loaded first
+  const program = `
+    const { makeMissingKeys, readKeys } = await import('./src/config/keys.ts');
+    while (Date.now() < Number(process.argv[2]));
+    const made = makeMissingKeys(process.argv[1]);
+    console.log(JSON.stringify([made, readKeys(process.argv[1]).fingerprint('ssf-rs256')]));`;
+  const start = async () =>
+    JSON.parse(
+      (await promisify(execFile)(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program, shared, at], { timeout: 60_000 }))
+        .stdout,
+    ) as [string[], string];
+  const ended = await Promise.all([start(), start(), start()]);
+  const made = ended.flatMap(([names]) => names);
+  assert.equal(new Set(made).size, made.length, 'one process makes a key, and the others read it');
+  assert.equal(new Set(ended.map(([, fingerprint]) => fingerprint)).size, 1);
+  const files = readdirSync(shared);
+  assert.equal(files.length, made.length, `and nothing else is left: ${files}`);
+  for (const file of files) assert.equal(statSync(join(shared, file)).mode & 0o777, 0o600, file);
 });
 
 test('the demonstration needs no setting', () => {
