@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { freePort } from '../src/practice/ports.ts';
 import { type Cluster, startPostgres } from '../test/support/postgres.ts';
 import type { Party } from './flow.ts';
 import { type ServerHandle, startServer } from './server.ts';
@@ -27,16 +27,6 @@ export interface Bed {
   plain(): Promise<ServerHandle>;
   close(): Promise<void>;
 }
-
-export const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => (address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no free port'))));
-    });
-  });
 
 /** Makes the bed. Close it whatever happens. */
 export const makeBed = async (options: { seconds: number; rounds: number; lanes: number; prefix: readonly string[] }): Promise<Bed> => {

@@ -1,11 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before } from 'node:test';
 import { makeMissingKeys } from '../src/config/keys.ts';
 import { randomToken } from '../src/kernel/crypto.ts';
+import { freePort } from '../src/practice/ports.ts';
 import { assert, test } from './support/check.ts';
 import { type FreshDatabase, postgresOnly, superuserSql } from './support/database.ts';
 
@@ -37,14 +37,6 @@ const compile = (): void => {
   for (const name of ['node_modules', 'migrations']) symlinkSync(join(root, name), inside(name));
   copyFileSync(join(root, 'package.json'), inside('package.json'));
 };
-
-const freePort = (): Promise<number> =>
-  new Promise((found) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => found(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 
 interface Program {
   readonly child: ChildProcess;

@@ -57,6 +57,9 @@ const recordOf = (type: string, data: Seen, file: string): TestRecord => {
   };
 };
 
+/** What a test measured, or what it drew: said while it runs. */
+const FIGURES = /^(?:\{|seed )/;
+
 const note = (record: TestRecord | undefined, message: string): void => {
   if (!record) return;
   const database = /^database: (\w+)$/.exec(message)?.[1];
@@ -89,6 +92,7 @@ export const follow = async (events: Events, root: string, write: (text: string)
     if (!path) continue;
     const file = relative(root, path);
     if (type === 'test:stdout' || type === 'test:stderr') output.set(file, ((output.get(file) ?? '') + (data.message ?? '')).slice(-20_000));
+    if (type === 'test:diagnostic' && FIGURES.test(data.message ?? '')) write(`    ${data.message}\n`);
     if (type === 'test:diagnostic') note(recordsOf(file).at(-1), data.message ?? '');
     if (type === 'test:diagnostic' && LATE.test(data.message ?? '')) {
       const record: TestRecord = { title: 'nothing fails after its test has ended', file, outcome: 'failed', durationMs: 0 };

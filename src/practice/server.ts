@@ -1,11 +1,10 @@
 import './guard.ts';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import formbody from '@fastify/formbody';
 import Fastify, { type FastifyInstance } from 'fastify';
-import { Failure } from '../kernel/failure.ts';
 import { type Programme, render, TroublePage } from './page.tsx';
+import { freePort } from './ports.ts';
 import { STYLE } from './style.ts';
 
 const font = (): Buffer =>
@@ -55,32 +54,8 @@ export const practiceServer = async (programme: Programme, formAction: 'any' | r
   return app;
 };
 
-/**
- * Where a process takes free ports: below those that systems give to connections, and each process elsewhere, since a port that is found free is listened
- * at only seconds later.
- */
-const FIRST_PORT = 15_000;
-const PORTS = 60;
-const PLACES = 280;
-let given = 0;
-
 /** Chooses the origin of a program before it listens, because its pages and metadata name it; a `port` of 0 takes any free one. */
-export const originFor = async (port: number): Promise<string> => {
-  if (port !== 0) return `http://localhost:${port}`;
-  for (let tries = 0; tries < PORTS; tries++) {
-    const found = FIRST_PORT + (process.pid % PLACES) * PORTS + (given++ % PORTS);
-    const probe = createServer();
-    const free = await new Promise<boolean>((resolve, reject) =>
-      probe
-        .once('error', (error: NodeJS.ErrnoException) => (error.code === 'EADDRINUSE' ? resolve(false) : reject(error)))
-        .listen(found, 'localhost', () => resolve(true)),
-    );
-    if (!free) continue;
-    await new Promise((resolve) => probe.close(resolve));
-    return `http://localhost:${found}`;
-  }
-  throw new Failure('no_free_port');
-};
+export const originFor = async (port: number): Promise<string> => `http://localhost:${port === 0 ? await freePort() : port}`;
 
 /** Listens on `localhost`, both address families. */
 export const listen = async (app: FastifyInstance, origin: string): Promise<void> => {

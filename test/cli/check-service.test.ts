@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { after } from 'node:test';
 import { CASES } from '../../src/practice/check/cases.ts';
 import type { CheckReport } from '../../src/practice/check/report.ts';
+import { freePort } from '../../src/practice/ports.ts';
 import { until } from '../support/acting.ts';
 import { assert, test } from '../support/check.ts';
-import { answers, freePort, printed, printedContract, ROOT } from '../support/integration.ts';
+import { answers, printed, printedContract, ROOT } from '../support/integration.ts';
 
 const SECRET = 'a-secret-of-the-check-a-secret-of-the-check';
 const folder = mkdtempSync(join(tmpdir(), 'relais-check-'));

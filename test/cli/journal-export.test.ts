@@ -8,6 +8,7 @@ import { verifyCommand } from '../../src/cli/journal.ts';
 import { prepare, runHere } from '../../src/cli/run.ts';
 import { readPolicy } from '../../src/journal/policy.ts';
 import type { LogReport } from '../../src/journal/verify-log.ts';
+import { until } from '../support/acting.ts';
 import { assert, test } from '../support/check.ts';
 import { databases } from '../support/database.ts';
 import { openWorld, type World } from '../support/world.ts';
@@ -64,6 +65,8 @@ for (const kind of databases()) {
   test(`J5 on ${kind.kind}: an export is verified with nothing of the house, by its key and by the policy of its witnesses`, {
     database: kind.kind,
   }, async () => {
+    await world.app.flushJournal();
+    assert.ok(await until(() => (world.app.site.witnessed()?.size ?? 0) > 0), 'something is signed, and witnessed');
     assert.equal(await relais('journal', 'export', '--to', 'relative'), EXIT.usage);
     assert.equal(await relais('journal', 'export', '--to', out, '--json'), EXIT.done);
     const { size } = JSON.parse(lines[0] ?? '') as { size: number };

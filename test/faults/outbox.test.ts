@@ -1,35 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import type { ChildOptions } from '../flows/load-child.ts';
 import { agreed, until } from '../support/acting.ts';
 import { assert, test } from '../support/check.ts';
 import { openSecond, postgresOnly } from '../support/database.ts';
+import { type Instance, startInstance } from '../support/instance.ts';
 import { sessionOf } from '../support/protocol.ts';
-import { delegatedTokens, openWorld, signedInAidant, type World } from '../support/world.ts';
+import { delegatedTokens, openWorld, signedInAidant } from '../support/world.ts';
 
 const kind = postgresOnly();
-
-const instance = (world: World): Promise<ChildProcess> =>
-  new Promise((found, failed) => {
-    const { config } = world.demonstration;
-    const options: ChildOptions = {
-      url: world.fresh.url ?? '',
-      publicUrl: world.places.relais,
-      keysFolder: join(tmpdir(), `relais-test-keys-${process.getuid?.() ?? 0}`),
-      varFolder: config.varFolder,
-      proconnect: config.proconnect.issuer,
-      franceconnect: config.franceconnect.issuer,
-    };
-    const child = spawn(process.execPath, ['--import', 'tsx', join(import.meta.dirname, '../flows/load-child.ts'), JSON.stringify(options)], {
-      cwd: resolve(import.meta.dirname, '../..'),
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    child.stdout?.on('data', (part: Buffer) => part.toString().includes('ready') && found(child));
-    child.once('exit', (code, signal) => failed(new Error(`the instance ended: ${code ?? signal}`)));
-  });
 
 if (kind) {
   test('C6 killed between the sending and the acknowledgement: it is told again, with the same jti, and said to be known once (postgres)', {
@@ -38,7 +16,7 @@ if (kind) {
     const world = await openWorld(kind);
     t.after(() => world.close());
     const heard: Record<string, unknown>[] = [];
-    let killed: ChildProcess | undefined;
+    let killed: Instance | undefined;
     const server = createServer((request, response) => {
       let body = '';
       request.on('data', (part: Buffer) => {
@@ -48,7 +26,7 @@ if (kind) {
         const token = new URLSearchParams(body).get('logout_token') ?? '';
         heard.push(JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>);
         if (heard.length > 1) return response.writeHead(200).end();
-        killed?.kill('SIGKILL'); // it has sent everything, and waits for the answer
+        killed?.process.kill('SIGKILL'); // it has sent everything, and waits for the answer
         return request.socket.destroy();
       });
     });
@@ -62,13 +40,13 @@ if (kind) {
       (
         await world.sql('select id, attempts, done_at, acknowledged_at, locked_until > now() leased from delivery where session_id = $1', [session])
       )[0];
-    killed = await instance(world);
+    killed = await startInstance(world);
     await world.app.site.mandates.revokeByUsager(mandate.usagerId, mandate.id);
-    assert.ok(await until(() => killed?.signalCode === 'SIGKILL', 8000));
+    assert.ok(await until(() => killed?.process.signalCode === 'SIGKILL', 8000));
     const { id, ...left } = (await row()) ?? {};
     assert.deepEqual(left, { attempts: 1, done_at: null, acknowledged_at: null, leased: true });
-    const second = await instance(world);
-    t.after(() => second.kill('SIGKILL'));
+    const second = await startInstance(world);
+    t.after(() => second.end('SIGKILL'));
     await world.sql("update delivery set locked_until = now() - interval '1 second' where session_id = $1", [session]); // the lease of who is gone runs out
     assert.ok(await until(async () => (await row())?.['acknowledged_at'] instanceof Date, 8000));
     assert.deepEqual(

@@ -1,9 +1,5 @@
-import { spawn } from 'node:child_process';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
 import { after, before, describe } from 'node:test';
 import type { Walker } from '../../src/practice/walker.ts';
-import type { ChildOptions } from '../flows/load-child.ts';
 import {
   agreed,
   begin,
@@ -24,6 +20,7 @@ import {
 } from '../support/acting.ts';
 import { assert, test } from '../support/check.ts';
 import { postgresOnly } from '../support/database.ts';
+import { type Instance, startInstance } from '../support/instance.ts';
 import { endOf, fapiService, inEachWorld, proof, push } from '../support/protocol.ts';
 import { delegatedTokens, openWorld, signedInAidant, type TestService, type World } from '../support/world.ts';
 
@@ -34,33 +31,7 @@ const standing = (at: number): string =>
   `data:text/javascript,${encodeURIComponent(`const Real = Date; const at = ${at};
     globalThis.Date = class Date extends Real { constructor(...given) { if (given.length) super(...given); else super(at); } static now() { return at; } };`)}`;
 
-const instanceAt = (world: World, at: number): Promise<{ origin: string; end(): Promise<void> }> =>
-  new Promise((found, failed) => {
-    const { config } = world.demonstration;
-    const options: ChildOptions = {
-      url: world.fresh.url ?? '',
-      publicUrl: world.places.relais,
-      keysFolder: join(tmpdir(), `relais-test-keys-${process.getuid?.() ?? 0}`),
-      varFolder: config.varFolder,
-      proconnect: config.proconnect.issuer,
-      franceconnect: config.franceconnect.issuer,
-    };
-    const child = spawn(
-      process.execPath,
-      ['--import', 'tsx', '--import', standing(at), join(import.meta.dirname, '../flows/load-child.ts'), JSON.stringify(options)],
-      { cwd: resolve(import.meta.dirname, '../..'), stdio: ['ignore', 'pipe', 'inherit'] },
-    );
-    const gone = new Promise<void>((done) => child.once('exit', () => done()));
-    const end = async (): Promise<void> => {
-      child.kill('SIGTERM');
-      await gone;
-    };
-    child.stdout.on('data', (part: Buffer) => {
-      const origin = /ready (\S+)/.exec(part.toString())?.[1];
-      if (origin) found({ origin: origin.replace('127.0.0.1', 'localhost'), end });
-    });
-    child.once('exit', (code, signal) => failed(new Error(`the instance ended: ${code ?? signal}`)));
-  });
+const instanceAt = (world: World, at: number): Promise<Instance> => startInstance(world, { preload: standing(at) });
 
 const postgres = postgresOnly();
 

@@ -193,7 +193,9 @@ inEachWorld(({ world, kind }) => {
       const answers = new Set<string>();
       const costs = new Map<string, number>(); // of each thing that is known, and of all that is not: the least
       const times = { known: [] as number[], unknown: [] as number[] };
-      for (let i = -2; i < each; i++) {
+      const differ = (): boolean => new Set(costs.values()).size > 1;
+      // When the costs still differ, more tries: a request that met something else of the house each time is not dearer for that.
+      for (let i = -2; i < each || (i < each + 40 && differ()); i++) {
         if (i % 16 === 0) {
           it.advance(61_000); // the verifier's minute
           await walker.open(`${relais}/arreter`); // and the session is seen again
@@ -217,7 +219,7 @@ inEachWorld(({ world, kind }) => {
       }
       assert.deepEqual([...answers].slice(1), [], `${door.route}: one answer; the first is ${[...answers][0]}`);
       // The least: a connection that the pool opens just then, or a delivery that begins, says its own statements.
-      assert.equal(new Set(costs.values()).size, 1, `${door.route}: one number of statements: ${[...costs.values()]}`);
+      assert.ok(!differ(), `${door.route}: one number of statements: ${[...costs.values()]}`);
       const [known, unknown] = [median(times.known), median(times.unknown)];
       if (nightly) assert.ok(Math.abs(known - unknown) <= 0.1 * Math.max(known, unknown), `${door.route}: ${known} ms and ${unknown} ms`);
     }

@@ -1,6 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
 import { verifierOf } from '../../src/journal/note.ts';
 import { verify } from '../../src/journal/verify.ts';
 import { publicKeyOf, readPrivateKey } from '../../src/kernel/crypto.ts';
@@ -8,35 +5,8 @@ import { journalSource } from '../../src/persistence/journal-source.ts';
 import { agreed, begin, confirm, confirmation, csrfOf, eventOf, type Reported, reportAt, sessionOf, until } from '../support/acting.ts';
 import { assert } from '../support/check.ts';
 import type { DatabaseKind } from '../support/database.ts';
+import { type Instance, startInstance } from '../support/instance.ts';
 import { delegatedTokens, openWorld, signedInAidant, type World } from '../support/world.ts';
-import type { ChildOptions } from './load-child.ts';
-
-interface Child {
-  readonly process: ChildProcess;
-  readonly address: string;
-}
-
-const startChild = (options: ChildOptions, errors: string[]): Promise<Child> =>
-  new Promise((found, failed) => {
-    const process_ = spawn(process.execPath, ['--import', 'tsx', join(import.meta.dirname, 'load-child.ts'), JSON.stringify(options)], {
-      cwd: resolve(import.meta.dirname, '../..'),
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let said = '';
-    process_.stdout.on('data', (part: Buffer) => {
-      said += part.toString();
-      const address = /ready (\S+)/.exec(said)?.[1];
-      if (address) found({ process: process_, address });
-    });
-    process_.stderr.on('data', (part: Buffer) => errors.push(part.toString()));
-    process_.once('exit', (code, signal) => failed(new Error(`an instance ended (${code ?? signal}): ${errors.slice(-3).join('')}`)));
-  });
-
-const gone = (child: Child): Promise<void> =>
-  new Promise((done) => {
-    if (child.process.exitCode !== null || child.process.signalCode !== null) return done();
-    child.process.once('exit', () => done());
-  });
 
 export interface KillReport {
   readonly kills: number;
@@ -55,21 +25,12 @@ const PATIENCE_MS = 180_000;
  */
 export const loadWithKills = async (kind: DatabaseKind, milliseconds: number, leastKills = 2): Promise<KillReport> => {
   const world = await openWorld(kind);
-  const { config } = world.demonstration;
-  const options: ChildOptions = {
-    url: world.fresh.url ?? '',
-    publicUrl: world.places.relais,
-    keysFolder: join(tmpdir(), `relais-test-keys-${process.getuid?.() ?? 0}`),
-    varFolder: config.varFolder,
-    proconnect: config.proconnect.issuer,
-    franceconnect: config.franceconnect.issuer,
-  };
   const errors: string[] = [];
-  const children: Child[] = [];
+  const children: Instance[] = [];
   let end = 0;
   // A slow machine takes longer to bring an instance back: the load goes on until enough of them were killed.
   const running = (): boolean => performance.now() < end || (kills < leastKills && performance.now() < end + PATIENCE_MS);
-  const any = (): string => children[Math.floor(Math.random() * children.length)]?.address ?? '';
+  const any = (): string => children[Math.floor(Math.random() * children.length)]?.origin ?? '';
   const acknowledged = new Map<string, { index: number; leaf: string }>();
   let kills = 0;
   let confirmed = 0;
@@ -110,10 +71,9 @@ export const loadWithKills = async (kind: DatabaseKind, milliseconds: number, le
       const i = Math.floor(Math.random() * children.length);
       const victim = children[i];
       if (!victim) return;
-      victim.process.kill('SIGKILL');
-      await gone(victim);
+      await victim.end('SIGKILL');
       kills++;
-      children[i] = await startChild(options, errors);
+      children[i] = await startInstance(world, { errors });
     }
   };
 
@@ -130,11 +90,11 @@ export const loadWithKills = async (kind: DatabaseKind, milliseconds: number, le
       tokens.push([got.access_token, sessionOf(claims), service]);
     }
     await world.app.close(); // from here on only those who may be killed lead
-    children.push(...(await Promise.all([startChild(options, errors), startChild(options, errors)])));
+    children.push(...(await Promise.all([startInstance(world, { errors }), startInstance(world, { errors })])));
     const open = async (): Promise<boolean> => {
       const at = any();
-      const begun = await begin(karim, busy, 'openid dlg:logement', at.replace('127.0.0.1', 'localhost'));
-      const answer = await confirm(world, karim, begun, confirmation(mandate, 'logement', csrf), at.replace('127.0.0.1', 'localhost'));
+      const begun = await begin(karim, busy, 'openid dlg:logement', at);
+      const answer = await confirm(world, karim, begun, confirmation(mandate, 'logement', csrf), at);
       await answer.body?.cancel();
       return answer.status === 303;
     };
@@ -146,12 +106,10 @@ export const loadWithKills = async (kind: DatabaseKind, milliseconds: number, le
       killer(),
     ]);
     assert.ok(await until(async () => (await world.sql('select 1 from journal.queue limit 1')).length === 0, 20_000), 'what waited is sequenced');
-    for (const child of children) child.process.kill('SIGTERM');
-    await Promise.all(children.map(gone));
+    await Promise.all(children.map((child) => child.end()));
     return await judge(world, acknowledged, kills, confirmed);
   } finally {
-    for (const child of children) child.process.kill('SIGKILL');
-    await Promise.all(children.map(gone));
+    await Promise.all(children.map((child) => child.end('SIGKILL')));
     await world.close();
   }
 };

@@ -18,12 +18,16 @@ const report = async (world: World, email: string, origin = world.places.relais)
   return walker.send('lost-report', { email });
 };
 
-const linksTo = (world: World, who: string): string[] =>
-  world.demonstration
-    .messages()
-    .filter(({ to }) => to === MAILBOX(who))
-    .map(({ text }) => /\/connexion\/perdu\/([A-Za-z0-9_-]{43})/.exec(text)?.[1] ?? '')
-    .filter(Boolean);
+/** The links in her mails, each once: a mail whose sender was slow is sent again as it is. */
+const linksTo = (world: World, who: string): string[] => [
+  ...new Set(
+    world.demonstration
+      .messages()
+      .filter(({ to }) => to === MAILBOX(who))
+      .map(({ text }) => /\/connexion\/perdu\/([A-Za-z0-9_-]{43})/.exec(text)?.[1] ?? '')
+      .filter(Boolean),
+  ),
+];
 const mailsTo = (world: World, who: string, about: RegExp): number =>
   world.demonstration.messages().filter(({ to, subject }) => to === MAILBOX(who) && about.test(subject ?? '')).length;
 const until = async (met: () => boolean | Promise<boolean>): Promise<void> => {
@@ -76,8 +80,7 @@ inEachWorld(({ world, kind }) => {
     await looked(it);
     assert.deepEqual(await it.sql("select 1 from staff where status = 'suspended'"), []);
     await until(() => linksTo(it, 'hugo').length >= 3);
-    for (const who of people) assert.equal(linksTo(it, who).length, 3, `${who}: three mails in 24 hours`);
-    assert.equal(new Set(linksTo(it, 'karim')).size, linksTo(it, 'karim').length, 'each link is another');
+    for (const who of people) assert.equal(linksTo(it, who).length, 3, `${who}: three mails in 24 hours, each with another link`);
     const asked = Number((await it.sql('select count(*)::int n from loss_link where asked'))[0]?.['n']);
     assert.equal(await entriesOf(it, 'loss.reported'), asked);
     const [kept] = await it.sql("select string_agg(holder, ' ') holders from loss_quota");

@@ -22,6 +22,7 @@ import {
   sessionOf,
   until,
   userinfoAt,
+  writtenSince,
 } from '../support/acting.ts';
 import { assert, test } from '../support/check.ts';
 import { databases, postgresOnly } from '../support/database.ts';
@@ -113,7 +114,7 @@ for (const kind of databases())
           const answer = await confirm(world, karim, begun, confirmation(mandate, 'logement', csrf));
           assert.deepEqual([answer.status, codeOn(await answer.text())], [410, 'mandate_revoked'], 'the aidant is told');
           assert.deepEqual(
-            (await entriesSince(world, from)).map((entry) => [entry.type, entry.usager, (entry.detail as { reason: string }).reason]),
+            (await writtenSince(world, from)).map((entry) => [entry.type, entry.usager, (entry.detail as { reason: string }).reason]),
             [['session.refused', mandate.usagerId, 'mandate_revoked']],
           );
           assert.deepEqual(await world.sql('select 1 from delegated_session where mandate_id = $1', [mandate.id]), []);
@@ -196,7 +197,7 @@ for (const kind of databases())
             'time_out_of_range',
           ]);
           assert.deepEqual(
-            (await entriesSince(world, from)).map((entry) => entry.type),
+            (await writtenSince(world, from)).map((entry) => entry.type),
             ['action.refused'],
           );
           assert.deepEqual(await world.sql('select 1 from action where session_id = $1', [session]), []);

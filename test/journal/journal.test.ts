@@ -156,6 +156,14 @@ for (const kind of databases()) {
             `${role}: ${text}`,
           );
         }
+    // Whoever owns the tables must take the triggers off first.
+    for (const [table, column] of Object.entries({ leaf: 'idx', receipt: 'idx', checkpoint: 'size', payload: 'idx', projection: 'idx', tile: 'n' }))
+      for (const text of [`update journal.${table} set ${column} = ${column}`, `delete from journal.${table}`, `truncate journal.${table}`])
+        await assert.rejects(
+          kit.database.asOwner((query) => query(text)),
+          /append-only/,
+          `the owner: ${text}`,
+        );
     for (const table of ['leaf', 'head', 'receipt', 'checkpoint', 'payload', 'projection', 'tile'])
       await assert.rejects(
         kit.database.asOwner(async (query) => {

@@ -11,10 +11,11 @@ import { readContract, type StoredAct } from '../../src/practice/check/contract.
 import { badge, type CheckReport, textReport } from '../../src/practice/check/report.ts';
 import { startMirror, type Variant } from '../../src/practice/mirror.ts';
 import type { MirrorService } from '../../src/practice/mirror-service.ts';
+import { freePort } from '../../src/practice/ports.ts';
 import { TAXES } from '../../src/practice/taxes.ts';
 import { until } from '../support/acting.ts';
 import { assert, test } from '../support/check.ts';
-import { answers, freePort, printed, printedContract, ROOT } from '../support/integration.ts';
+import { answers, printed, printedContract, ROOT } from '../support/integration.ts';
 
 const SECRET = 'a-secret-of-the-check-a-secret-of-the-check';
 

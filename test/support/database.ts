@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, openAsBlob, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, linkSync, mkdirSync, openAsBlob, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
@@ -53,7 +53,13 @@ export const migratedDump = (): Promise<Blob> => {
       await lite.close();
       const own = `${file}.${process.pid}`;
       writeFileSync(own, bytes, { mode: 0o600 });
-      renameSync(own, file); // two test files may prepare it at once: each rename leaves a whole file
+      // Two test files may prepare it at once: the first stays, whole, since the other may be reading it already.
+      try {
+        linkSync(own, file);
+      } catch (error) {
+        if ((error as { code?: string }).code !== 'EEXIST') throw error;
+      }
+      rmSync(own);
     }
     return openAsBlob(file);
   })();

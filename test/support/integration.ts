@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before } from 'node:test';
@@ -9,6 +9,7 @@ import { pairwise } from '../../src/delegation/session.ts';
 import { CASES } from '../../src/practice/check/cases.ts';
 import { checkService } from '../../src/practice/check/check.ts';
 import { type Contract, readContract } from '../../src/practice/check/contract.ts';
+import { freePort } from '../../src/practice/ports.ts';
 import { ensureService } from '../../src/practice/seed.ts';
 import { confirmDelegation } from '../../src/practice/story.ts';
 import { type Page, textOf, type Walker } from '../../src/practice/walker.ts';
@@ -38,19 +39,6 @@ export const printedContract = (port: number): Contract => {
   const [, json = ''] = /```json\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, 'docs/check-service.md'), 'utf8')) ?? [];
   return readContract(json.replaceAll('localhost:3000', `localhost:${port}`));
 };
-
-const portOf = (server: ReturnType<typeof createServer>): number => {
-  const address = server.address();
-  return typeof address === 'object' && address ? address.port : 0;
-};
-
-export const freePort = (): Promise<number> =>
-  new Promise((found) => {
-    const server = createServer().listen(0, 'localhost', () => {
-      const port = portOf(server);
-      server.close(() => found(port));
-    });
-  });
 
 export const answers = (port: number): Promise<boolean> =>
   new Promise((said) => {

@@ -30,7 +30,11 @@ const NEVER: Readonly<Record<string, string>> = {
 
 /** Looks for each, among the mandates of drafts made after `since`; `after` says what was done. */
 export const neverThat = async (world: World, since: Date, after: string): Promise<void> => {
+  const found = (query: string) => world.sql(query, query.includes('$1') ? [since] : []);
   await world.app.flushJournal();
-  for (const [what, query] of Object.entries(NEVER))
-    assert.deepEqual(await world.sql(query, query.includes('$1') ? [since] : []), [], `${what}, after ${after}`);
+  for (const [what, query] of Object.entries(NEVER)) {
+    // The house works beside the test: what a job has just committed may wait for its place in the journal. What must never be is there again.
+    if ((await found(query)).length) await world.app.flushJournal();
+    assert.deepEqual(await found(query), [], `${what}, after ${after}`);
+  }
 };

@@ -1,9 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { appendFileSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import pg from 'pg';
+import { freePort } from '../../src/practice/ports.ts';
 
 /** A PostgreSQL cluster of our own: a temporary folder, a free port of the loopback, a superuser. */
 export interface Cluster {
@@ -43,25 +43,18 @@ const owner = (): { uid: number; gid: number } | undefined => {
   return { uid: id('-u'), gid: id('-g') };
 };
 
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => (address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no free port'))));
-    });
-  });
-
-const answers = async (url: string): Promise<boolean> => {
+/** Whether a server answers at an address; `alone`: and no longer repeats what it was restored from. */
+const answers = async (url: string, alone: boolean): Promise<boolean> => {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 1000 });
   client.on('error', () => undefined);
   try {
     await client.connect();
-    await client.end();
-    return true;
+    const { rows } = await client.query('select pg_is_in_recovery() repeats');
+    return !(alone && rows[0]?.repeats);
   } catch {
     return false;
+  } finally {
+    await client.end().catch(() => undefined);
   }
 };
 
@@ -123,9 +116,9 @@ export const startPostgres = async (options: { durable?: boolean; maxConnections
   };
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
   /** True once it answers, false when it ended instead. */
-  const answersSoon = async (): Promise<boolean> => {
+  const answersSoon = async (alone = false): Promise<boolean> => {
     for (let attempt = 0; running() && attempt < 300; attempt++) {
-      if (await answers(url)) return true;
+      if (await answers(url, alone)) return true;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     return false;
@@ -161,15 +154,18 @@ export const startPostgres = async (options: { durable?: boolean; maxConnections
       });
       return to;
     },
-    restore: (backup, upTo) =>
-      killAndStart(async () => {
+    async restore(backup, upTo) {
+      await killAndStart(async () => {
         rmSync(data, { recursive: true });
         execFileSync('cp', ['-a', backup, data], shared);
         if (upTo === undefined) return;
         const recovery = [`restore_command = 'cp ${archive}/%f %p'`, `recovery_target_name = '${upTo}'`, "recovery_target_action = 'promote'"];
         appendFileSync(join(data, 'postgresql.auto.conf'), `${recovery.join('\n')}\n`);
         writeFileSync(join(data, 'recovery.signal'), '');
-      }),
+      });
+      // It answers before it has ended its recovery: until then it is a standby, of which nothing is asked.
+      if (upTo !== undefined && !(await answersSoon(true))) throw new Error(`PostgreSQL does not end its recovery:\n${log}`);
+    },
     archived: () => readdirSync(archive).map((name) => join(archive, name)),
   };
 };
