@@ -62,7 +62,12 @@ const ask = async (
   }
 };
 
-const sealOnce = async (connection: Dedicated, signer: Pick<SignerClient, 'sign'>, now: () => Date, always: boolean): ReturnType<Sealing['seal']> => {
+const sealOnce = async (
+  connection: Dedicated,
+  signer: Pick<SignerClient, 'sign'>,
+  now: () => Date,
+  always: boolean,
+): Promise<Awaited<ReturnType<Sealing['seal']>> | { size: number; late: true }> => {
   const tx = connection.auto;
   const head = await row<{ size: number; root: Buffer }>(tx, sql`select size, root from journal.head`);
   if (!head) throw new Failure('journal_head_missing');
@@ -73,7 +78,12 @@ const sealOnce = async (connection: Dedicated, signer: Pick<SignerClient, 'sign'
     head.size < sealed.size
       ? await signer.sign({ oldSize: sealed.size, proof: [], newSize: head.size, root: head.root })
       : await ask(tx, signer, sealed.size, head);
-  if ('refused' in answer) return { refused: answer.refused, message: answer.message };
+  if ('refused' in answer) {
+    // A head that was read before another process led, wrote and signed is only late: what stands now is put to the signer at the next turn.
+    const now = answer.refused === 'smaller_tree' ? await row<{ size: number }>(tx, sql`select size from journal.head`) : undefined;
+    if (now && answer.size !== undefined && now.size >= answer.size) return { size: head.size, late: true };
+    return { refused: answer.refused, message: answer.message };
+  }
   const signed = readCheckpoint(answer.note.slice(0, answer.note.lastIndexOf('\n\n') + 1));
   if (signed.size !== head.size || !signed.root.equals(head.root))
     throw new Failure('signer_answered_amiss', 'the checkpoint is not the one that was asked');
@@ -113,7 +123,9 @@ export const startSealing = (options: SealingOptions): Sealing => {
       const outcome = await sealOnce(await connected(), watched, () => clock.now(), always);
       if (always) askedAt = performance.now();
       if ('refused' in outcome) onAlarm({ kind: 'seal_refused', refused: outcome.refused, message: outcome.message });
-      return outcome;
+      if (!('late' in outcome)) return outcome;
+      refused = false;
+      return { size: outcome.size };
     });
     busy = turn.catch(() => undefined);
     return turn;
