@@ -37,7 +37,7 @@ export interface OpeningFacts {
     readonly endsAt: Date;
     readonly consentAcr: string;
     readonly narrowing: Narrowing;
-    /** One session was allowed, and was opened. */
+    /** One use was allowed, and was made: no session of it goes on here. */
     readonly used: boolean;
     /** The service's administration has stopped it at its services. */
     readonly barred: boolean;
@@ -108,6 +108,8 @@ export interface CandidateQuery {
   readonly after?: MandateId;
   /** Names the browser whose sessions for others are to be read with it. */
   readonly webSession?: Buffer;
+  /** When the aidant signed in: what was given for one use goes on after a newer sign-in. */
+  readonly authTime: Date;
   readonly limit: number;
   readonly now: Date;
 }
@@ -118,16 +120,18 @@ export interface SessionStore {
    * Holds the browser session until the transaction ends, and with it what must not stop meanwhile; `no_web_session` when the browser session has
    * ended, changed hands or selected another organisation.
    */
-  holdOpening(
-    tx: Transaction,
-    asked: Pick<Opening, 'webSession' | 'aidantId' | 'organisationId' | 'mandateId' | 'serviceId' | 'theme'>,
-  ): Promise<OpeningFacts | 'no_web_session' | 'not_found'>;
-  /** Holds a mandate for one use until the transaction ends; false when its use was made meanwhile. */
-  holdOneUse(tx: Transaction, mandateId: MandateId): Promise<boolean>;
+  holdOpening(tx: Transaction, asked: Beginning, now: Date): Promise<OpeningFacts | 'no_web_session' | 'not_found'>;
+  /** Holds a mandate for one use until the transaction ends, with the session that goes on if there is one; `mandate_used` when its use is over. */
+  holdOneUse(tx: Transaction, asked: Beginning, now: Date): Promise<Former | undefined | 'mandate_used'>;
   /** Writes a session and its entry in one statement. */
   add(tx: Transaction, session: NewSession, entry: Queued): Promise<void>;
-  /** Ends live sessions, deletes their artefacts and queues the notices to their services, in one statement. */
-  end(tx: Transaction, which: Which, reason: SessionEnd, now: Date): Promise<EndedSession[]>;
+  /**
+   * Ends live sessions, deletes their artefacts and queues the notices to their services, in one statement. `continuedBy` names the session that
+   * takes the place of the only one, in the same transaction.
+   */
+  end(tx: Transaction, which: Which, reason: SessionEnd, now: Date, continuedBy?: SessionId): Promise<EndedSession[]>;
+  /** Gives what lives in one browser session to another of the same aidant. */
+  pass(tx: Transaction, from: Buffer, to: Buffer): Promise<void>;
   live(tx: Transaction, webSession: Buffer, now: Date): Promise<LiveSession[]>;
   /** Holds a browser session until the transaction ends. */
   holdBrowser(tx: Transaction, webSession: Buffer): Promise<void>;
@@ -200,6 +204,15 @@ export interface Opening {
   readonly demarche?: string | undefined;
 }
 
+/** What says which session begins, and after which sign-in. */
+export type Beginning = Pick<Opening, 'webSession' | 'aidantId' | 'organisationId' | 'mandateId' | 'serviceId' | 'theme' | 'authTime'>;
+
+/** The live session of a mandate for one use that another continues. */
+export interface Former {
+  readonly id: SessionId;
+  readonly expiresAt: Date;
+}
+
 export interface Sessions {
   candidates(query: Omit<CandidateQuery, 'now'>): Promise<Candidate[]>;
   live(webSession: Buffer): Promise<LiveSession[]>;
@@ -220,6 +233,8 @@ export interface Sessions {
   end(which: Which, reason: SessionEnd): Promise<EndedSession[]>;
   /** Ends sessions in the caller's transaction, each with its entry. */
   endIn(tx: Transaction, which: Which, reason: SessionEnd, now: Date): Promise<EndedSession[]>;
+  /** An aidant signed in anew in the same browser, for the same organisation: what is open there goes on, in the caller's transaction. */
+  passIn(tx: Transaction, from: Buffer, to: Buffer): Promise<void>;
 }
 
 const proofOf = (facts: OpeningFacts): Level => (facts.mandate.consentAcr === 'eidas2' ? 'eidas2' : 'eidas1');
@@ -268,8 +283,8 @@ export const createSessions = (parts: {
 }): Sessions => {
   const { transactions, store, journal, clock, pairwiseKey } = parts;
 
-  const endIn: Sessions['endIn'] = async (tx, which, reason, now) => {
-    const ended = await store.end(tx, which, reason, now);
+  const endIn = async (tx: Transaction, which: Which, reason: SessionEnd, now: Date, continuedBy?: SessionId): Promise<EndedSession[]> => {
+    const ended = await store.end(tx, which, reason, now, continuedBy);
     for (const session of ended)
       await journal.record(
         tx,
@@ -296,9 +311,10 @@ export const createSessions = (parts: {
     return ended;
   };
 
-  const makeSession = (asked: Opening, facts: OpeningFacts, now: Date): NewSession => {
+  const makeSession = (asked: Opening, facts: OpeningFacts, former: Former | undefined, now: Date): NewSession => {
     const allowed = allowedHere(facts, asked);
-    const end = Math.min(now.getTime() + SESSION_MINUTES * 60_000, facts.mandate.endsAt.getTime());
+    const whole = Math.min(now.getTime() + SESSION_MINUTES * 60_000, facts.mandate.endsAt.getTime());
+    const end = former ? Math.min(whole, former.expiresAt.getTime()) : whole;
     return {
       id: newId('dls'),
       grantId: randomToken(32),
@@ -333,7 +349,8 @@ export const createSessions = (parts: {
   return {
     candidates: (query) => store.candidates(transactions.auto, { ...query, now: clock.now() }),
     live: (webSession) => store.live(transactions.auto, webSession, clock.now()),
-    endIn,
+    endIn: (tx, which, reason, now) => endIn(tx, which, reason, now),
+    passIn: (tx, from, to) => store.pass(tx, from, to),
     async alone(webSession, usagerId, together) {
       const ended = await transactions.run(async (tx) => {
         await store.holdBrowser(tx, webSession);
@@ -366,15 +383,16 @@ export const createSessions = (parts: {
           });
           return { refused };
         };
-        const facts = await store.holdOpening(tx, asked);
+        const facts = await store.holdOpening(tx, asked, now);
         if (facts === 'no_web_session') return refuse('other_organisation_selected');
         if (facts === 'not_found') return refuse('not_found');
         const refused = checkOpening(facts, asked, now);
         if (refused) return refuse(refused, refused === 'not_found' ? undefined : facts.usager.id, facts.service.administrationId);
-        if (facts.mandate.narrowing.singleUse && !(await store.holdOneUse(tx, asked.mandateId)))
-          return refuse('mandate_used', facts.usager.id, facts.service.administrationId);
-        const ended = await clearTheWay(tx, asked, facts, now);
-        const session = makeSession(asked, facts, now);
+        const former = facts.mandate.narrowing.singleUse ? await store.holdOneUse(tx, asked, now) : undefined;
+        if (former === 'mandate_used') return refuse(former, facts.usager.id, facts.service.administrationId);
+        const session = makeSession(asked, facts, former, now);
+        const superseded = former ? await endIn(tx, { id: former.id }, 'superseded', now, session.id) : [];
+        const ended = superseded.length + (await clearTheWay(tx, asked, facts, now));
         const entry = journal.seal(
           {
             type: 'session.opened',
@@ -389,6 +407,7 @@ export const createSessions = (parts: {
             detail: {
               privileges: session.privileges,
               ...(session.demarches ? { demarches: session.demarches } : {}),
+              ...(former ? { continues: true } : {}),
               expiresAt: session.expiresAt.toISOString(),
               aidantName: firstName(facts.actor.givenName),
               organisationName: facts.actor.organisationName,

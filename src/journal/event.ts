@@ -211,6 +211,8 @@ export const KINDS = {
     ...NAMES,
     privileges: administration(list(text)),
     demarches: optional(administration(list(text))),
+    /** One use goes on, after the aidant signed in anew. */
+    continues: optional(everybody(flag)),
     expiresAt: everybody(instant),
   }),
   'session.refused': kind('access', true, BOTH, { reason: everybody(text) }),

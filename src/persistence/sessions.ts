@@ -158,7 +158,7 @@ export const createSessionStore = (): SessionStore => ({
           where (${query.asked ?? null}::text[] is null or g.theme = any (${query.asked ?? null}::text[]))
             and (${query.mandateId ?? null}::text is null or g.mandate_id = ${query.mandateId ?? null}::text)
             and exists (select 1 from mandate n where n.id = g.mandate_id and not s.administration_id = any (n.barred)
-              and not (n.single_use and exists (select 1 from delegated_session d where d.mandate_id = n.id and d.single_use))
+              and (not n.single_use or use_left(n.id, g.theme, ${query.aidantId}, ${query.organisationId}, s.id, ${query.authTime}, ${query.now}))
               and (n.demarches is null and not n.read_only and ${query.demarche ?? null}::text is null
                 or exists (select 1 from demarche e where e.service_id = s.id and e.until is null and g.theme = any (e.themes)
                   and (${query.demarche ?? null}::text is null or e.code = ${query.demarche ?? null}::text)
@@ -186,7 +186,7 @@ export const createSessionStore = (): SessionStore => ({
           where model = 'Grant' and uid = ${webSession.toString('base64url')} and payload->>'accountId' <> ${exceptUsager})`,
     );
   },
-  async holdOpening(tx, { webSession, aidantId, organisationId, mandateId, serviceId, theme }) {
+  async holdOpening(tx, { webSession, aidantId, organisationId, mandateId, serviceId, theme, authTime }, now) {
     // The browser session is held first; what is absent and what is somebody else's cost the same single statement (claim M1).
     const found = await row<{ held: boolean; facts: OpeningRow | null }>(
       tx,
@@ -202,7 +202,8 @@ export const createSessionStore = (): SessionStore => ({
           array(select g.theme from mandate_grant g where g.mandate_id = m.id and g.ended_at is null) mandate_themes,
           u.id usager_id, u.given_name, u.family_name, u.preferred_username, u.gender, u.birthdate, u.birthplace, u.birthcountry, u.email,
           s.id service_id, s.name service_name, s.administration_id, s.sector, s.status service_status, s.delegation_supported, s.themes service_themes, s.minimum_consent,
-          m.demarches, m.read_only, m.single_use, m.single_use and exists (select 1 from delegated_session d where d.mandate_id = m.id and d.single_use) used,
+          m.demarches, m.read_only, m.single_use,
+          m.single_use and not use_left(m.id, ${theme}, ${aidantId}, ${organisationId}, s.id, ${authTime}, ${now}) used,
           s.administration_id = any (m.barred) barred,
           (select json_agg(json_build_object('code', e.code, 'effect', e.effect, 'level', e.level)) from demarche e
             where e.service_id = s.id and e.until is null and ${theme} = any (e.themes)) catalogue
@@ -219,9 +220,18 @@ export const createSessionStore = (): SessionStore => ({
     if (!found?.held) return 'no_web_session';
     return found.facts ? readOpening(found.facts) : 'not_found';
   },
-  async holdOneUse(tx, mandateId) {
+  async holdOneUse(tx, { mandateId, theme, aidantId, organisationId, serviceId, authTime }, now) {
     await run(tx, sql`select pg_advisory_xact_lock(hashtextextended(${`use ${mandateId}`}, 0))`);
-    return !(await row(tx, sql`select 1 from delegated_session where mandate_id = ${mandateId} and single_use`));
+    const found = await row<{ id: SessionId; expires_at: Date; goes_on: boolean }>(
+      tx,
+      sql`select d.id, d.expires_at, goes_on(d, ${theme}, ${aidantId}, ${organisationId}, ${serviceId}, ${authTime}, ${now})
+        from delegated_session d where d.mandate_id = ${mandateId} and d.single_use and d.continued_by is null for update`,
+    );
+    if (!found) return undefined;
+    return found.goes_on ? { id: found.id, expiresAt: found.expires_at } : 'mandate_used';
+  },
+  async pass(tx, from, to) {
+    await run(tx, sql`update delegated_session set web_session = ${to} where web_session = ${from} and ended_at is null`);
   },
   async add(tx, session, entry) {
     await run(
@@ -238,7 +248,7 @@ export const createSessionStore = (): SessionStore => ({
           ${session.identifier}, ${session.openedEvent}, ${session.openedAt}, ${session.expiresAt})`,
     );
   },
-  async end(tx, which, reason, now) {
+  async end(tx, which, reason, now, continuedBy) {
     return rows<EndedSession>(
       tx,
       sql`with due as (
@@ -259,7 +269,7 @@ export const createSessionStore = (): SessionStore => ({
             and (${which.expiredAt ?? null}::timestamptz is null or expires_at <= ${which.expiredAt ?? null}::timestamptz)
           order by id for update),
         d as (
-          update delegated_session set ended_at = ${now}, ended_event = gen_random_uuid(),
+          update delegated_session set ended_at = ${now}, ended_event = gen_random_uuid(), continued_by = ${continuedBy ?? null}::text,
             end_reason = case when service_id = ${which.andAtService ?? null}::text and usager_id = ${which.exceptUsager ?? null}::text then 'superseded' else ${reason} end
           where id in (select id from due)
           returning id, end_reason, grant_id, usager_id, aidant_id, organisation_id, mandate_id, service_id, theme, reported_at, ended_event),

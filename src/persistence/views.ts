@@ -64,7 +64,7 @@ export const unreportedAmong = async (tx: Transaction, ids: readonly string[]): 
           await rows<{ id: string }>(
             tx,
             sql`select d.id from delegated_session d join service s on s.id = d.service_id
-              where d.id = any (${[...new Set(ids)]}::text[]) and d.ended_at is not null and d.reported_at is null and s.profile <> 'franceconnect'`,
+              where d.id = any (${[...new Set(ids)]}::text[]) and d.ended_at is not null and d.reported_at is null and d.continued_by is null and s.profile <> 'franceconnect'`,
           )
         ).map((each) => each.id),
       )

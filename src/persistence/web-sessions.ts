@@ -62,8 +62,8 @@ export const webSessionStore = {
   async touch(tx: Transaction, hash: Buffer, now: Date): Promise<void> {
     await run(tx, sql`update web_session set seen_at = ${now} where hash = ${hash} and ended_at is null`);
   },
-  async end(tx: Transaction, hash: Buffer, now: Date): Promise<void> {
-    await run(tx, sql`update web_session set ended_at = ${now}, data = '{}' where hash = ${hash} and ended_at is null`);
+  async end(tx: Transaction, hash: Buffer, now: Date): Promise<boolean> {
+    return (await run(tx, sql`update web_session set ended_at = ${now}, data = '{}' where hash = ${hash} and ended_at is null`)) > 0;
   },
   async selectOrganisation(tx: Transaction, hash: Buffer, organisationId: OrganisationId): Promise<void> {
     await run(tx, sql`update web_session set organisation_id = ${organisationId} where hash = ${hash} and ended_at is null`);

@@ -99,6 +99,7 @@ const FAILURES: Readonly<Record<string, string>> = {
   journal_unwitnessed: 'journal_unconfirmed',
   log_busy: 'too_many_requests',
   outcome_unknown: 'outcome_unknown',
+  session_ended: 'session_expired',
   signing_key_missing: 'unavailable',
   unstorable_text: 'invalid_request',
 };

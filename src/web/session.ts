@@ -1,5 +1,6 @@
 import type { Clock } from '../kernel/clock.ts';
 import { equal, hmacSha256, randomToken, sha256 } from '../kernel/crypto.ts';
+import { Failure } from '../kernel/failure.ts';
 import type { AidantId, DraftId, OrganisationId, StaffId, UsagerId } from '../kernel/ids.ts';
 import type { Transaction, Transactions } from '../kernel/transaction.ts';
 import type { Attempt } from '../upstream/connector.ts';
@@ -90,7 +91,8 @@ export interface WebSessionStore {
   add(tx: Transaction, hash: Buffer, session: Omit<StoredSession, 'createdAt' | 'seenAt'>, now: Date): Promise<void>;
   save(tx: Transaction, hash: Buffer, data: Data): Promise<void>;
   touch(tx: Transaction, hash: Buffer, now: Date): Promise<void>;
-  end(tx: Transaction, hash: Buffer, now: Date): Promise<void>;
+  /** False when it had ended. */
+  end(tx: Transaction, hash: Buffer, now: Date): Promise<boolean>;
   selectOrganisation(tx: Transaction, hash: Buffer, organisationId: OrganisationId): Promise<void>;
   purge(tx: Transaction, idleBefore: Date): Promise<number>;
 }
@@ -109,9 +111,10 @@ export interface WebSessions {
   /** Counts as a use, now: the 15 minutes begin again. */
   stay(session: Session): Promise<Session>;
   /**
-   * Ends the session and makes another, with another id, for its holder (claim S3). Nothing that was in the old one is in the new one.
+   * Ends the session and makes another, with another id, for its holder (claim S3). Nothing that was in the old one is in the new one. `together` writes
+   * in that transaction, both being there. One that somebody else's request ended meanwhile fails with `session_ended`: nobody signed in goes on.
    */
-  renew(session: Session, holder: Holder, data: Data, before?: (tx: Transaction) => Promise<void>): Promise<Session>;
+  renew(session: Session, holder: Holder, data: Data, together?: (tx: Transaction, fresh: Session) => Promise<void>): Promise<Session>;
   end(session: Session, before?: (tx: Transaction) => Promise<void>): Promise<void>;
   selectOrganisation(tx: Transaction, session: Session, organisationId: OrganisationId): Promise<void>;
   /** A form token bound to this session (signed, never stored). */
@@ -175,16 +178,17 @@ export const createWebSessions = (parts: { transactions: Transactions; store: We
       await store.touch(transactions.auto, session.hash, now);
       return { ...session, ...endOf({ createdAt: session.createdAt, seenAt: now }) };
     },
-    async renew(session, holder, data, before) {
+    async renew(session, holder, data, together) {
       return transactions.run(async (tx) => {
-        await before?.(tx);
-        await store.end(tx, session.hash, clock.now());
-        return add(tx, {
+        if (!(await store.end(tx, session.hash, clock.now())) && session.kind === 'staff') throw new Failure('session_ended');
+        const fresh = await add(tx, {
           kind: holder.kind,
           holderId: holder.kind === 'staff' ? holder.staffId : holder.usagerId,
           organisationId: holder.kind === 'staff' ? holder.organisationId : undefined,
           data,
         });
+        await together?.(tx, fresh);
+        return fresh;
       });
     },
     async end(session, before) {

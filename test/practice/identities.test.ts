@@ -28,7 +28,7 @@ test('the page of test identities has a line for each, and says what the site re
 test('what the page says of each person is so: for whom, and in what, an aidant may act at the start', async () => {
   const service = await world.service('essai', { themes: THEMES });
   const who = await whoIs(world);
-  const found = await world.app.site.sessions.candidates({ ...who, serviceId: service.id, asked: undefined, limit: 50 });
+  const found = await world.app.site.sessions.candidates({ ...who, serviceId: service.id, asked: undefined, authTime: new Date(), limit: 50 });
   const themesOf = new Map(found.map(({ usager, themes }) => [usager.familyName, [...themes].sort()]));
   for (const { id, family_name } of PERSONS) {
     const themes = themesOf.get(family_name);

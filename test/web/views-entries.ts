@@ -62,6 +62,12 @@ export const sampleEntries = (text: Text): StoredEntry[] => {
       { ...caf, privileges: ['read', 'declare'], expiresAt: '2026-03-03T13:48:00Z' },
       { theme: 'logement' },
     ),
+    entry(
+      'session.opened',
+      '2026-03-03T13:17:00Z',
+      { ...caf, privileges: ['read', 'declare'], continues: true, expiresAt: '2026-03-03T13:48:00Z' },
+      { theme: 'logement' },
+    ),
     entry('journal.read', '2026-03-01T09:05:00Z', {
       administrationName: text('la CAF'),
       reason: text('vérification du dossier 2026-118'),

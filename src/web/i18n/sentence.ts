@@ -227,7 +227,11 @@ const WRITERS: { readonly [T in Shown]: Detail<T> } = {
   'mandate.ended': (detail, _, lang) =>
     t(lang).journal.lines.ended(organisation(detail, lang), themeList(detail.themes, lang), pick(t(lang).journal.endReasons, detail.reason)),
   'session.opened': (detail, entry, lang, context) => ({
-    ...t(lang).journal.lines.opened(actor(detail, lang), site(detail, lang), entry.theme === undefined ? '' : themeLabel(entry.theme, lang)),
+    ...t(lang).journal.lines[detail.continues ? 'goesOnThere' : 'opened'](
+      actor(detail, lang),
+      site(detail, lang),
+      entry.theme === undefined ? '' : themeLabel(entry.theme, lang),
+    ),
     ...(context.withoutReport && { badge: { tone: 'warning', word: t(lang).journal.badges.withoutReport } }),
   }),
   'session.refused': (detail, _, lang) => t(lang).journal.lines.sessionRefused(pick(t(lang).journal.because, detail.reason)),

@@ -25,6 +25,9 @@ interface Asking {
   readonly header: { readonly name: string; readonly organisation: string; readonly canSwitch: boolean };
 }
 
+/** When the holder of a browser session signed in. */
+const signInOf = (session: Session): Date => new Date(session.data.signedIn?.at ?? 0);
+
 /** The pages shown while a service waits: pick the person, pick the theme, confirm. */
 export const interactions =
   (kit: Kit) =>
@@ -98,7 +101,7 @@ export const interactions =
       }
       const session = await kit.session(request);
       const who = session && aidantOf(session);
-      const signedInAt = new Date(session?.data.signedIn?.at ?? 0);
+      const signedInAt = session ? signInOf(session) : new Date(0);
       // A démarche that is asked for by name may ask for a sign-in of its own age: it is asked now rather than when its act is reported.
       const maxAge = interaction.service.demarches.find(({ code }) => code === asked.demarche)?.maxAge;
       const params = withMaxAge(interaction.params, maxAge);
@@ -158,6 +161,7 @@ export const interactions =
         serviceId: here.interaction.service.id,
         asked: here.request.asked,
         demarche: here.request.demarche,
+        authTime: signInOf(here.session),
         limit: PAGE + 1,
         ...more,
       });
@@ -351,7 +355,7 @@ export const interactions =
           ...here.who,
           aidantAcr,
           aidantAmr: signedIn?.amr ?? [],
-          authTime: new Date(signedIn?.at ?? 0),
+          authTime: signInOf(here.session),
           mandateId,
           theme,
           serviceId: interaction.service.id,

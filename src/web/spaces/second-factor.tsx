@@ -112,16 +112,25 @@ const arrive = async (
   const only = standing.memberships.length === 1 ? standing.memberships[0]?.organisation.id : undefined;
   const amr = [...pending.amr.filter((method) => method !== 'mail'), ...proved];
   const acr = aidantLevel(pending.acr);
+  const mine = session.kind === 'staff' && session.staffId === pending.staffId;
   const fresh = await site.webSessions.renew(
     session,
     {
       kind: 'staff',
       staffId: pending.staffId,
-      organisationId: session.kind === 'staff' && session.staffId === pending.staffId ? (session.organisationId ?? only) : only,
+      organisationId: mine ? (session.organisationId ?? only) : only,
     },
-    { signedIn: { acr, amr: [...new Set(amr)], at: site.clock.now().getTime(), ...(pending.leaving ? { leaving: pending.leaving } : {}) } },
-    async (tx) => {
-      if (session.kind === 'staff') await site.sessions.endIn(tx, { webSession: session.hash }, 'signed_out', site.clock.now());
+    {
+      signedIn: {
+        acr,
+        amr: [...new Set(amr)],
+        at: site.clock.now().getTime(),
+        ...(pending.leaving ? { leaving: pending.leaving } : {}),
+      },
+    },
+    async (tx, fresh) => {
+      if (mine && !first) await site.sessions.passIn(tx, session.hash, fresh.hash);
+      else if (session.kind === 'staff') await site.sessions.endIn(tx, { webSession: session.hash }, 'signed_out', site.clock.now());
       const detail = { acr, amr };
       await site.journal.record(
         tx,
@@ -139,8 +148,8 @@ const arrive = async (
   if (first) return reply.redirect(first, 303);
   const home = standing.staff.kind === 'agent' ? '/administration' : '/aidant';
   const wanted = safeReturn(pending.to);
-  const mine = wanted === '/' || (standing.staff.kind === 'agent' ? wanted.startsWith('/aidant') : wanted.startsWith('/administration'));
+  const elsewhere = wanted === '/' || (standing.staff.kind === 'agent' ? wanted.startsWith('/aidant') : wanted.startsWith('/administration'));
   if (standing.staff.kind === 'aidant' && fresh.kind === 'staff' && !fresh.organisationId)
-    return reply.redirect(`/aidant/structures?vers=${encodeURIComponent(mine ? home : wanted)}`, 303);
-  return reply.redirect(mine ? home : wanted, 303);
+    return reply.redirect(`/aidant/structures?vers=${encodeURIComponent(elsewhere ? home : wanted)}`, 303);
+  return reply.redirect(elsewhere ? home : wanted, 303);
 };

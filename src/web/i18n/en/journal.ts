@@ -91,6 +91,8 @@ export const journal: Catalogue['journal'] = {
     goesOn: (themes) => `The mandate goes on for: ${themes}.`,
     motive: (reason) => `Reason given: “${reason}”.`,
     ended: (organisation, themes, why) => line('Mandate ended', `with ${organisation}, for: ${themes}. ${why}`),
+    goesOnThere: (actor, site, theme) =>
+      line(`${actor} goes on`, `on ${site} for you${theme === '' ? '' : `, theme ${theme}`}, after proving again who they are.`),
     opened: (actor, site, theme) => line(`${actor} opened`, `${site} for you${theme === '' ? '' : `, theme ${theme}`}.`),
     sessionRefused: (why) => line('A helper could not open', `a website for you. ${why}`),
     action: (actor, verb, object, site) => line(`${actor} ${verb}`, `${object} on ${site}.`),

@@ -101,6 +101,8 @@ export const journal = {
     ended: (organisation: string, themes: string, why: string) => line('Mandat terminé', `avec ${organisation}, pour : ${themes}. ${why}`),
     opened: (actor: string, site: string, theme: string) =>
       line(`${actor} a ouvert`, `${site} pour vous${theme === '' ? '' : `, thématique ${theme}`}.`),
+    goesOnThere: (actor: string, site: string, theme: string) =>
+      line(`${actor} continue`, `sur ${site} pour vous${theme === '' ? '' : `, thématique ${theme}`}, après avoir prouvé de nouveau son identité.`),
     sessionRefused: (why: string) => line('Un aidant n’a pas pu ouvrir', `un site pour vous. ${why}`),
     action: (actor: string, verb: string, object: string, site: string) => line(`${actor} ${verb}`, `${object} sur ${site}.`),
     contested: (actor: string, site: string, object: string, entry: number) =>
