@@ -49,11 +49,11 @@ export const webSessionStore = {
       }
     );
   },
-  async add(tx: Transaction, hash: Buffer, session: Stored, now: Date): Promise<void> {
+  async add(tx: Transaction, hash: Buffer, session: Stored & { readonly createdAt: Date }, now: Date): Promise<void> {
     await run(
       tx,
       sql`insert into web_session (hash, kind, holder_id, organisation_id, data, created_at, seen_at)
-        values (${hash}, ${session.kind}, ${session.holderId ?? null}, ${session.organisationId ?? null}, ${JSON.stringify(session.data)}, ${now}, ${now})`,
+        values (${hash}, ${session.kind}, ${session.holderId ?? null}, ${session.organisationId ?? null}, ${JSON.stringify(session.data)}, ${session.createdAt}, ${now})`,
     );
   },
   async save(tx: Transaction, hash: Buffer, data: object): Promise<void> {

@@ -106,15 +106,23 @@ export const withMaxAge = (params: Parameters, seconds: number | undefined): Par
   return seconds === undefined || own <= seconds ? params : { ...params, max_age: seconds };
 };
 
+/** Says whether a request wants a sign-in at the federation itself, however recent the last one. */
+export const asksLogin = (params: Parameters): boolean => words(params['prompt']).includes('login');
+
 /** Says whether the aidant's real sign-in is recent enough: `prompt=login` asks for one after the request began, `max_age` for its age. */
-export const signInIsFresh = (params: Parameters, signedInAt: Date, requestedAt: Date, now: Date): boolean => {
-  if (words(params['prompt']).includes('login') && signedInAt < requestedAt) return false;
+export const signInIsFresh = (
+  params: Parameters,
+  signedIn: { readonly at: Date; readonly upstream: Date },
+  requestedAt: Date,
+  now: Date,
+): boolean => {
+  if (asksLogin(params) && signedIn.upstream < requestedAt) return false;
   const maxAge = params['max_age'] === undefined ? undefined : Number(params['max_age']);
-  return maxAge === undefined || !Number.isFinite(maxAge) || now.getTime() - signedInAt.getTime() <= maxAge * 1000 || signedInAt >= requestedAt;
+  return maxAge === undefined || !Number.isFinite(maxAge) || now.getTime() - signedIn.at.getTime() <= maxAge * 1000 || signedIn.at >= requestedAt;
 };
 
 /** Says whether a person must sign in anew at her federation: what it still remembers of her has no date that we could compare with `max_age`. */
-export const asksSignInAnew = (params: Parameters): boolean => words(params['prompt']).includes('login') || params['max_age'] !== undefined;
+export const asksSignInAnew = (params: Parameters): boolean => asksLogin(params) || params['max_age'] !== undefined;
 
 /**
  * The subject that a request insists on: `claims.id_token.sub.value`, or whoever an `id_token_hint` names (the library has verified its signature).

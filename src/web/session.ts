@@ -34,8 +34,17 @@ export interface Data {
     /** The id_token, sealed for that member of staff. */
     readonly leaving?: string;
   };
-  /** How and when the holder signed in; `leaving` is the id_token, sealed for them, with which the federation is left at sign-out. */
-  readonly signedIn?: { readonly acr: string; readonly amr: readonly string[]; readonly at: number; readonly leaving?: string };
+  /**
+   * How and when the holder signed in, or proved again that it is them (ms); `upstream` is when the federation answered for them (ms), `leaving` its
+   * id_token, sealed for them, with which the federation is left at sign-out.
+   */
+  readonly signedIn?: {
+    readonly acr: string;
+    readonly amr: readonly string[];
+    readonly at: number;
+    readonly upstream?: number;
+    readonly leaving?: string;
+  };
   /** The person who has just signed in alone, for the one request of a service that asked. */
   readonly identified?: { readonly uid: string; readonly usagerId: UsagerId; readonly acr: string; readonly at: number };
   /** The one request of a service, on the plain path, at which the person has just turned back at her federation. */
@@ -88,7 +97,7 @@ export interface StoredSession {
 
 export interface WebSessionStore {
   find(tx: Transaction, hash: Buffer): Promise<StoredSession | undefined>;
-  add(tx: Transaction, hash: Buffer, session: Omit<StoredSession, 'createdAt' | 'seenAt'>, now: Date): Promise<void>;
+  add(tx: Transaction, hash: Buffer, session: Omit<StoredSession, 'seenAt'>, now: Date): Promise<void>;
   save(tx: Transaction, hash: Buffer, data: Data): Promise<void>;
   touch(tx: Transaction, hash: Buffer, now: Date): Promise<void>;
   /** False when it had ended. */
@@ -96,6 +105,12 @@ export interface WebSessionStore {
   selectOrganisation(tx: Transaction, hash: Buffer, organisationId: OrganisationId): Promise<void>;
   purge(tx: Transaction, idleBefore: Date): Promise<number>;
 }
+
+/**
+ * Says whether a fresh factor of ours makes a sign-in recent: at the higher level the federation itself asks its people anew each time
+ * (docs/decisions/0011-fresh-factor.md).
+ */
+export const isOwnFactorEnough = ({ data }: Session): boolean => data.signedIn?.acr === 'eidas1';
 
 const IDLE_MS = 15 * 60_000;
 const ABSOLUTE_MS = 8 * 3_600_000;
@@ -147,8 +162,10 @@ export const createWebSessions = (parts: { transactions: Transactions; store: We
   const add = async (tx: Transaction, stored: Omit<StoredSession, 'createdAt' | 'seenAt'>): Promise<Session> => {
     const token = randomToken(32);
     const now = clock.now();
-    await store.add(tx, hashOf(token), stored, now);
-    return build(token, hashOf(token), { ...stored, createdAt: now, seenAt: now });
+    // A member of staff who proves again that it is them, or changes structure, has no more hours for it: they count from the federation's answer.
+    const createdAt = new Date(stored.data.signedIn?.upstream ?? now);
+    await store.add(tx, hashOf(token), { ...stored, createdAt }, now);
+    return build(token, hashOf(token), { ...stored, createdAt, seenAt: now });
   };
   const formTokens = new WeakMap<Session, string>(); // a page has several forms
   const formToken = (session: Session): string => {

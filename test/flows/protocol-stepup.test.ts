@@ -1,5 +1,5 @@
 import { confirmDelegation } from '../../src/practice/story.ts';
-import type { Walker } from '../../src/practice/walker.ts';
+import { textOf, type Walker } from '../../src/practice/walker.ts';
 import { entriesSince } from '../support/acting.ts';
 import { assert, test } from '../support/check.ts';
 import { actionEvent, faults, inEachWorld, introspect, report, sessionOf } from '../support/protocol.ts';
@@ -118,6 +118,56 @@ inEachWorld(({ world, kind }) => {
     assert.deepEqual(again.json, answer.json, 'the same again is the same answer');
     const quiet = await tell(tokens.access_token, [act(session, 'logement')]);
     assert.deepEqual([quiet.status, quiet.headers.get('www-authenticate')], [202, null]);
+  });
+
+  test('P24 S3 a factor of ours makes the sign-in recent, in another browser session that ends no later; what was open goes on, and no level or login is won', {
+    database: kind,
+  }, async () => {
+    const it = await ready();
+    const aidant = await signedInAidant(it, 'courriel', 'Camille Courrier');
+    const other = await it.service('guichet-palier-2');
+    const beside = await delegatedTokens(it, aidant, other, 'Colette Martin');
+    const browser = async () => {
+      const [row] = await it.sql(
+        `select w.hash, w.created_at, w.data->'signedIn' signed_in from web_session w join staff s on s.id = w.holder_id
+           where s.email like 'courriel@%' and w.ended_at is null`,
+      );
+      assert.ok(row);
+      return { hash: row['hash'], createdAt: row['created_at'], signedIn: row['signed_in'] as { at: number; upstream: number; acr: string } };
+    };
+    const was = await browser();
+    it.advance(400_000);
+    const asking = async (more: Readonly<Record<string, string>>) =>
+      aidant.open((await authorize(service, 'openid dlg:logement', more)).url, undefined, service.redirectUri);
+    const page = await asking({ max_age: '60' });
+    assert.match(textOf(page), /Le site demande une preuve récente/);
+    const wrong = await aidant.send('step-up', { code: '000000' });
+    assert.equal(wrong.status, 422);
+    assert.deepEqual((await browser()).signedIn, was.signedIn, 'a wrong code proves nothing');
+    await asking({ max_age: '60' });
+    const back = await aidant.send('step-up', { code: await it.code(it.places, 'Camille Courrier') });
+    assert.match(back.url.pathname, /^\/interaction\//);
+    const now = await browser();
+    assert.ok(Date.now() - now.signedIn.at < 60_000 && now.signedIn.at > was.signedIn.at);
+    assert.deepEqual([now.signedIn.upstream, now.signedIn.acr, now.createdAt], [was.signedIn.upstream, 'eidas1', new Date(was.signedIn.upstream)]);
+    assert.notDeepEqual(now.hash, was.hash, 'under another id');
+    const [former] = await it.sql('select ended_at from web_session where hash = $1', [was.hash]);
+    assert.ok(former?.['ended_at'], 'the former is dead');
+    assert.ok((await introspect(other, beside.tokens.access_token)).active, 'what is open elsewhere goes on');
+    const [moved] = await it.sql('select web_session from delegated_session where id = $1', [sessionOf(beside.claims)]);
+    assert.deepEqual(moved?.['web_session'], now.hash, 'and ends with this browser session');
+
+    // ProConnect, whose own session still lives, answers at once; our factor is asked again behind it.
+    const behind = '/connexion/code';
+    assert.equal((await asking({ prompt: 'login' })).url.pathname, behind, 'that was no sign-in there');
+    assert.notEqual((await asking({ max_age: '0', acr_values: 'urn:relais:acr:delegated:eidas2' })).url.pathname, '/aidant/securite/confirmer');
+    await it.sql(`update web_session set data = jsonb_set(data, '{signedIn,acr}', '"eidas2"') where hash = $1`, [now.hash]);
+    it.advance(400_000);
+    assert.equal((await asking({ max_age: '60' })).url.pathname, behind, 'the higher level is ProConnect’s to ask for');
+    await aidant.open(`${it.places.relais}/aidant/securite/confirmer?vers=/interaction/abcdefghijkl`);
+    await aidant.send('step-up', { code: await it.code(it.places, 'Camille Courrier') });
+    const last = await browser();
+    assert.deepEqual([last.hash, last.signedIn.at], [now.hash, now.signedIn.at]);
   });
 
   test('no fault of ours was logged meanwhile', { database: kind }, () => {

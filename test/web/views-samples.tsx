@@ -324,6 +324,7 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
     'security-recovery': <RecoveryCodesPage frame={means} codes={Array(10).fill(text('ABCD-EFGH-2345-6723'))} backHref="/x" />,
     'security-confirm': <StepUpPage frame={means} post={post('/x')} passkey={asked} />,
     'security-confirm-code': <StepUpPage frame={means} post={post('/x')} />,
+    'security-confirm-site': <StepUpPage frame={means} post={post('/x')} passkey={asked} signInHref="/x" />,
     'enrolment-start': <EnrolmentStartPage frame={open} post={post('/inscription/x')} />,
     'enrolment-key': <EnrolmentKeyPage frame={open} post={post('/inscription/x/code')} qrSvg={QR} secretKey="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP" />,
     'enrolment-done': <EnrolmentDonePage frame={open} signInHref="/connexion/proconnect" />,

@@ -6,12 +6,22 @@ import type { Transaction } from '../../kernel/transaction.ts';
 import { covered } from '../../mandates/narrowing.ts';
 import { isTheme, type Theme } from '../../organisations/theme.ts';
 import { FRONT_ACR, isFront } from '../../provider/front.ts';
-import { askedSubject, asksSignInAnew, type DelegatedRequest, meetsAcr, readRequest, signInIsFresh, withMaxAge } from '../../provider/interaction.ts';
+import {
+  askedSubject,
+  asksLogin,
+  asksSignInAnew,
+  type DelegatedRequest,
+  meetsAcr,
+  readRequest,
+  signInIsFresh,
+  withMaxAge,
+} from '../../provider/interaction.ts';
 import type { Interaction } from '../../provider/parts.ts';
 import { openChoice } from '../hint.ts';
 import type { Kit } from '../kit.tsx';
-import { aidantOf, type Session } from '../session.ts';
+import { aidantOf, isOwnFactorEnough, type Session } from '../session.ts';
 import { startSignIn } from '../spaces/connexion.tsx';
+import { proveFor } from '../spaces/securite.tsx';
 import { ConfirmPage, PickPersonPage, PickThemePage } from '../views/interaction.tsx';
 
 const PAGE = 20;
@@ -102,10 +112,18 @@ export const interactions =
       const session = await kit.session(request);
       const who = session && aidantOf(session);
       const signedInAt = session ? signInOf(session) : new Date(0);
+      const upstream = new Date(session?.data.signedIn?.upstream ?? 0);
       // A démarche that is asked for by name may ask for a sign-in of its own age: it is asked now rather than when its act is reported.
       const maxAge = interaction.service.demarches.find(({ code }) => code === asked.demarche)?.maxAge;
       const params = withMaxAge(interaction.params, maxAge);
-      if (session?.kind !== 'staff' || !who || !signInIsFresh(params, signedInAt, interaction.requestedAt, site.clock.now())) {
+      const now = site.clock.now();
+      const isFresh = signInIsFresh(params, { at: signedInAt, upstream }, interaction.requestedAt, now);
+      // Time alone is missing: a factor of ours gives it. What it does not give is asked of ProConnect.
+      if (session?.kind === 'staff' && who && !isFresh && !asksLogin(params) && meets(interaction, 'eidas1') && isOwnFactorEnough(session)) {
+        void reply.redirect(proveFor(path(interaction.uid)), 303);
+        return undefined;
+      }
+      if (session?.kind !== 'staff' || !who || !isFresh) {
         const known = session?.kind === 'staff' && !who && session.staffId.startsWith('aid_');
         void reply.redirect(known ? `/aidant/structures?vers=${path(interaction.uid)}` : `/connexion/proconnect?vers=${path(interaction.uid)}`, 303);
         return undefined;

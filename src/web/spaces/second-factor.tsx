@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { isId, type StaffId } from '../../kernel/ids.ts';
 import { aidantLevel } from '../../upstream/connector.ts';
-import { safeReturn } from '../guards.ts';
+import { type StaffSession, safeReturn } from '../guards.ts';
 import type { Kit } from '../kit.tsx';
-import type { Data, Session } from '../session.ts';
+import { type Data, isOwnFactorEnough, type Session } from '../session.ts';
 import { SecondFactorPage } from '../views/code.tsx';
 import { RecoverySignInPage } from '../views/security.tsx';
 import { refuseSignIn } from './connexion.tsx';
@@ -17,6 +17,8 @@ const pendingOf = (session: Session | undefined): Pending | undefined =>
 
 /** What a page says of a passkey's answer that was refused. */
 export const passkeyError = (refused: string): string => (refused === 'passkey_expired' ? 'passkey_expired' : 'passkey_refused');
+/** What a passkey is called in `amr` (RFC 8176). */
+export const amrOf = (key: { readonly synced: boolean }): string[] => [key.synced ? 'swk' : 'hwk', 'user'];
 /** Codes that end an attempt for a while, and not only this one. */
 export const errorStatus = (refused: string): number => (refused === 'too_many_codes' ? 429 : 422);
 
@@ -61,7 +63,7 @@ export const secondFactor =
       if (assertion) {
         const answer = await site.passkeys.verify(pending.staffId, assertion, 'sign-in', session.hash);
         if ('refused' in answer) return page(request, reply, session, pending, passkeyError(answer.refused));
-        return arrive(kit, request, reply, session, pending, [answer.key.synced ? 'swk' : 'hwk', 'user']);
+        return arrive(kit, request, reply, session, pending, amrOf(answer.key));
       }
       const answer = await site.means.verifyCode(pending.staffId, fields.text('code'), 'sign-in');
       if ('refused' in answer) return page(request, reply, session, pending, answer.refused);
@@ -92,6 +94,29 @@ export const secondFactor =
       return arrive(kit, request, reply, session, pending, ['otp'], '/aidant/securite?motif=secours');
     });
   };
+
+/**
+ * A member of staff, signed in, has proved again that it is them: the sign-in is of now, in a session with another id (claim S3), where what is open goes
+ * on. Changes nothing where that is not enough.
+ */
+export const confirmSignIn = async (
+  kit: Kit,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  session: StaffSession,
+  proved: readonly string[],
+): Promise<void> => {
+  const { site } = kit;
+  const was = session.data.signedIn;
+  if (!was || !isOwnFactorEnough(session)) return;
+  const signedIn = { ...was, amr: [...new Set([...was.amr, ...proved])], at: site.clock.now().getTime() };
+  const holder = { kind: 'staff', staffId: session.staffId, organisationId: session.organisationId } as const;
+  const fresh = await site.webSessions.renew(session, holder, { signedIn }, async (tx, { hash }) => {
+    await site.sessions.passIn(tx, session.hash, hash);
+    await site.recovery.prove(tx, hash);
+  });
+  kit.keep(request, reply, fresh);
+};
 
 /** Signs in whoever has proved both factors; `first` is where to go before anything else. */
 const arrive = async (
@@ -125,6 +150,7 @@ const arrive = async (
         acr,
         amr: [...new Set(amr)],
         at: site.clock.now().getTime(),
+        upstream: pending.at,
         ...(pending.leaving ? { leaving: pending.leaving } : {}),
       },
     },

@@ -5,7 +5,7 @@ import { requireStaff, type StaffHere, safeReturn } from '../guards.ts';
 import type { Kit } from '../kit.tsx';
 import { PATHS } from '../views/paths.ts';
 import { NewPasskeyPage, RecoveryCodesPage, SecurityPage, StepUpPage } from '../views/security.tsx';
-import { errorStatus, passkeyError } from './second-factor.tsx';
+import { amrOf, confirmSignIn, errorStatus, passkeyError } from './second-factor.tsx';
 
 const HOME = PATHS.security;
 const PROVE = `${HOME}/confirmer`;
@@ -123,11 +123,14 @@ export const securite =
           frame={kit.frame(request, here.session, here.who)}
           post={kit.post(here.session, PROVE, [['to', to]])}
           passkey={passkey}
+          {...(isForSite(to) ? { signInHref: `/connexion/proconnect?vers=${to}` } : {})}
           {...(refused ? { errors: [{ field: 'code', code: refused }] } : {})}
         />,
         { status: refused ? errorStatus(refused) : 200, script: passkey !== undefined },
       );
     };
+    /** A service asks for a recent sign-in (interaction.tsx), and not one of our pages for a factor. */
+    const isForSite = (to: string): boolean => to.startsWith('/interaction/');
     const target = (to: string | undefined): string => (safeReturn(to) === '/' ? HOME : safeReturn(to));
     app.get(PROVE, async (request, reply) => {
       const here = await requireStaff(kit, request, reply);
@@ -144,12 +147,15 @@ export const securite =
           ? await site.passkeys.verifyIn(tx, staffId, given, 'step-up', hash)
           : await site.means.verifyCodeIn(tx, staffId, fields.text('code'), 'step-up');
         if ('accepted' in proved) await site.recovery.prove(tx, hash);
-        return proved;
+        return 'key' in proved ? { ...proved, amr: amrOf(proved.key) } : { ...proved, amr: ['otp'] };
       });
       site.journal.nudge();
       site.nudgeDeliveries();
       const to = target(fields.text('to'));
-      if ('accepted' in answer) return reply.redirect(to, 303);
+      if (!('refused' in answer)) {
+        if (isForSite(to)) await confirmSignIn(kit, request, reply, here.session, answer.amr);
+        return reply.redirect(to, 303);
+      }
       return provePage(request, reply, here, to, answer.refused.startsWith('passkey_') ? passkeyError(answer.refused) : answer.refused);
     });
   };

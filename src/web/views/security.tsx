@@ -194,15 +194,15 @@ interface ProveProps {
   readonly errors?: readonly FieldError[];
 }
 
-/** Asks again for a factor before a change, although the person is signed in (claim S9). */
-export const StepUpPage = ({ frame, post, passkey, errors }: ProveProps): JSX.Element => {
+/** Asks again for a factor before a change, or for a service (`signInHref`: where it may be done at ProConnect instead), of somebody signed in (claim S9). */
+export const StepUpPage = ({ frame, post, passkey, signInHref, errors }: ProveProps & { readonly signInHref?: string }): JSX.Element => {
   const words = t(frame.lang).security;
   const factor = t(frame.lang).signIn.factor;
   return (
     <Layout {...frame} title={words.stepUp.title} error={(errors?.length ?? 0) > 0} width="narrow" script={passkey !== undefined}>
       <ErrorSummary lang={frame.lang} errors={errors} />
       <h1>{words.stepUp.title}</h1>
-      <p class="lead">{words.stepUp.text}</p>
+      <p class="lead">{signInHref === undefined ? words.stepUp.text : words.stepUp.forSite}</p>
       {passkey === undefined ? null : (
         <PostForm post={post} id="step-up-passkey">
           <PasskeyButton lang={frame.lang} id="use-passkey" kind="get" options={passkey} label={words.use} />
@@ -214,6 +214,13 @@ export const StepUpPage = ({ frame, post, passkey, errors }: ProveProps): JSX.El
           <Button id="check-code">{factor.button}</Button>
         </Actions>
       </PostForm>
+      {signInHref === undefined ? null : (
+        <p>
+          <Link href={signInHref} id="use-proconnect">
+            {words.stepUp.proconnect}
+          </Link>
+        </p>
+      )}
     </Layout>
   );
 };

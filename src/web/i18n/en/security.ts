@@ -62,5 +62,7 @@ export const security: Catalogue['security'] = {
   stepUp: {
     title: 'Confirm that it is you',
     text: 'Relais asks before an important change. It holds for 5 minutes.',
+    forSite: 'The website asks for a recent proof that it is you. Then you go on where you were.',
+    proconnect: 'Go through ProConnect instead',
   },
 };

@@ -65,5 +65,7 @@ export const security = {
   stepUp: {
     title: 'Confirmez que c’est vous',
     text: 'Relais le demande avant un changement important. C’est valable 5 minutes.',
+    forSite: 'Le site demande une preuve récente que c’est vous. Ensuite, vous continuez où vous en étiez.',
+    proconnect: 'Passer plutôt par ProConnect',
   },
 };
