@@ -146,6 +146,13 @@ export const GUARDS: readonly Guard[] = [
     to: '',
   },
   {
+    claim: 'P9',
+    what: 'an assertion ends within an hour',
+    file: 'src/provider/options.ts',
+    from: 'if (!(Number(exp) <= now + AHEAD_SECONDS + ASSERTION_SECONDS))',
+    to: 'if (!Number(exp))',
+  },
+  {
     claim: 'P10',
     what: 'a proof is used once, where acts are reported',
     file: 'src/provider/dpop.ts',

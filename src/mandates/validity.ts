@@ -58,18 +58,26 @@ export interface Validities {
 }
 
 const REFERENCE = /^(?:urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|M-[0-9A-Z]{4}-[0-9A-Z]{4})$/;
-/** RFC 3339, with its zone. */
-const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,3})?(?:Z|[+-]\d\d:\d\d)$/;
+/** RFC 3339, with its zone, of the years for which every part of the house has a date. */
+const INSTANT = /^([12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,3})?(?:Z|[+-]\d\d:\d\d)$/;
 /** How far ahead of ours the clock of whoever asks may be. */
 const SKEW_MS = 5_000;
+
+/** The instant that a text names; undefined for none, and for a day or an hour that no calendar has (30 February, 24 h). */
+const readInstant = (text: string): Date | undefined => {
+  const local = INSTANT.exec(text)?.[1];
+  const [instant, asUtc] = [new Date(text), new Date(`${local}Z`)];
+  if (Number.isNaN(instant.getTime()) || Number.isNaN(asUtc.getTime())) return undefined;
+  return asUtc.toISOString().slice(0, 19) === local ? instant : undefined;
+};
 
 const readQuery = (asked: Parameters<Validities['check']>[1], now: Date): ValidityQuery | { readonly refused: ValidityRefusal } => {
   const { ref = '', theme, demarche, at } = asked;
   if (!REFERENCE.test(ref) || !isTheme(theme) || (demarche !== undefined && !/^[a-z0-9.-]{1,100}$/.test(demarche)))
     return { refused: 'validity_malformed' };
   if (at === undefined) return { ref, theme, demarche, at: now };
-  const instant = new Date(at);
-  if (!INSTANT.test(at) || Number.isNaN(instant.getTime())) return { refused: 'validity_malformed' };
+  const instant = readInstant(at);
+  if (!instant) return { refused: 'validity_malformed' };
   const ahead = instant.getTime() - now.getTime();
   if (ahead > SKEW_MS) return { refused: 'time_in_future' };
   return { ref, theme, demarche, at: ahead > 0 ? now : instant };

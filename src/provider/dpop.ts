@@ -1,5 +1,6 @@
 import { calculateJwkThumbprint, EmbeddedJWK, jwtVerify } from 'jose';
 import { equal, sha256 } from '../kernel/crypto.ts';
+import { DPOP_ALGS } from './names.ts';
 
 /** What a proof must speak of. */
 export interface ProofContext {
@@ -24,7 +25,7 @@ export const checkProof = async (
 ): Promise<string | undefined> => {
   const verified = await jwtVerify(proof, EmbeddedJWK, {
     typ: 'dpop+jwt',
-    algorithms: ['ES256', 'EdDSA', 'Ed25519'],
+    algorithms: [...DPOP_ALGS],
     currentDate: context.now,
   }).catch(() => undefined);
   if (!verified) return 'the DPoP proof is not a valid JWS';

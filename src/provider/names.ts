@@ -2,6 +2,11 @@ import { isTheme, THEMES, type Theme } from '../organisations/theme.ts';
 
 /** Every claim, scope and parameter name that is ours, in one place: individual drafts move. */
 
+/** Algorithms of DPoP proofs, and of what services authenticate with: `Ed25519` is the newer name of `EdDSA` with that curve (RFC 8037, RFC 9864). */
+export const DPOP_ALGS = ['ES256', 'EdDSA', 'Ed25519'] as const;
+export const CLIENT_ALGS = ['ES256', 'PS256', 'EdDSA', 'Ed25519'] as const;
+export const CLIENT_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const;
+
 export const MANDATE_TYPE = 'urn:relais:mandate:1';
 /** An internal resource, set only so that the library accepts `authorization_details` (delegated-session.md §6). Never an audience. */
 export const MANDATE_RESOURCE = 'urn:relais:mandate';

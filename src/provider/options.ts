@@ -14,8 +14,11 @@ import { faultOfDetail } from './interaction.ts';
 import { cookieKeys } from './key-set.ts';
 import {
   ACTIONS_SCOPE,
+  CLIENT_ALGS,
+  CLIENT_METHODS,
   DELEGATED_ACRS,
   DELEGATED_SCOPES,
+  DPOP_ALGS,
   IDENTITY_SCOPES,
   MANDATE_RESOURCE,
   MANDATE_TYPE,
@@ -58,6 +61,16 @@ export const adapterOf = (parts: ProviderParts, client: (id: string) => Promise<
 
 /** How long a token lives that is checked without asking us: it cannot be revoked (protocol.md, "Client profiles"). */
 const JWT_SECONDS = 60;
+/** How far ahead the end of a client's assertion may lie, seconds: its `jti` is kept until then (RFC 7523 §3, rule 4; claim P9). */
+const ASSERTION_SECONDS = 3600;
+/** How far ahead of ours a client's clock may be, seconds (FAPI 2.0 Security Profile §5.3.2.1). */
+const AHEAD_SECONDS = 60;
+
+/** Levels of the parameter `claims` (OIDC Core §5.5 needs four): deeper ones overflow whoever copies them. */
+const CLAIMS_LEVELS = 16;
+
+const isShallow = (value: unknown, levels: number): boolean =>
+  typeof value !== 'object' || value === null || (levels > 0 && Object.values(value).every((each) => isShallow(each, levels - 1)));
 
 /** Every option of the library that is not its default, with its reason where the name does not say it. */
 export const configure = (
@@ -69,13 +82,19 @@ export const configure = (
   adapter: Adapter,
   jwks: jwks as NonNullable<Configuration['jwks']>,
   acrValues: [...PLAIN_ACRS, ...DELEGATED_ACRS],
+  assertJwtClientAuthClaimsAndHeader: async (ctx, { aud, exp, iat }) => {
+    const now = seconds(parts.clock.now());
+    if (ctx.oidc.isFapi('2.0') && aud !== ctx.oidc.issuer) throw new errors.InvalidClientAuth('audience (aud) must be the issuer');
+    if (!(Number(exp) <= now + AHEAD_SECONDS + ASSERTION_SECONDS)) throw new errors.InvalidClientAuth('exp lies more than an hour ahead');
+    if (Number(iat ?? 0) > now + AHEAD_SECONDS) throw new errors.InvalidClientAuth('iat lies in the future');
+  },
   allowOmittingSingleRegisteredRedirectUri: false, // claim P3: the address is said each time, and compared
   claims: {
     openid: ['sub', 'acr', 'auth_time', 'sid', ...OWN_CLAIMS, REP_SCOPE],
     ...Object.fromEntries(Object.entries(IDENTITY_SCOPES).map(([scope, claims]) => [scope, [...claims]])),
   },
   clientDefaults: { id_token_signed_response_alg: 'ES256', response_types: ['code'], grant_types: ['authorization_code'] },
-  clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
+  clientAuthMethods: [...CLIENT_METHODS],
   cookies: {
     keys: cookieKeys(hmacSha256(parts.keys.cookies.reveal(), 'relais/op-cookies/v1')),
     names: parts.secure
@@ -87,10 +106,19 @@ export const configure = (
   conformIdTokenClaims: true,
   enabledJWA: {
     idTokenSigningAlgValues: ['ES256', 'RS256'],
-    clientAuthSigningAlgValues: ['ES256', 'PS256', 'EdDSA'],
-    dPoPSigningAlgValues: ['ES256', 'EdDSA'],
+    clientAuthSigningAlgValues: [...CLIENT_ALGS],
+    dPoPSigningAlgValues: [...DPOP_ALGS],
     userinfoSigningAlgValues: ['ES256', 'RS256'],
     introspectionSigningAlgValues: ['ES256', 'RS256'],
+  },
+  discovery: {
+    // Else their default would be read as client_secret_basic alone (RFC 8414 §2).
+    ...Object.fromEntries(
+      ['introspection', 'revocation'].flatMap((name) => [
+        [`${name}_endpoint_auth_methods_supported`, CLIENT_METHODS],
+        [`${name}_endpoint_auth_signing_alg_values_supported`, CLIENT_ALGS],
+      ]),
+    ),
   },
   expiresWithSession: async () => true,
   extraClientMetadata: { properties: [...OWN_METADATA] },
@@ -106,7 +134,12 @@ export const configure = (
   features: {
     devInteractions: { enabled: false },
     backchannelLogout: { enabled: true },
-    claimsParameter: { enabled: true },
+    claimsParameter: {
+      enabled: true,
+      assertClaimsParameter: async (_ctx, asked) => {
+        if (!isShallow(asked, CLAIMS_LEVELS)) throw new errors.InvalidRequest('claims are nested too deep');
+      },
+    },
     clientCredentials: { enabled: true },
     dPoP: { enabled: true, nonceSecret: parts.keys.dpopNonce.reveal(), requireNonce: () => true },
     fapi: { enabled: true, profile: (_ctx, found) => (found?.['relais_profile'] === 'fapi2' ? '2.0' : undefined) },

@@ -66,6 +66,13 @@ export interface Bearer {
   readonly found: Found | undefined;
 }
 
+/** Why a token opens nothing: in words, by its code (RFC 6750 §3.1, RFC 9449 §7.1), and the scheme to answer with. */
+export interface BearerRefusal {
+  readonly refused: string;
+  readonly error: 'invalid_token' | 'invalid_dpop_proof';
+  readonly scheme: 'Bearer' | 'DPoP';
+}
+
 export interface OpenIdProvider {
   readonly handler: (req: IncomingMessage, res: ServerResponse) => void;
   /** The interaction that this browser's cookie names, or undefined: finished, expired, or another browser's. */
@@ -85,12 +92,7 @@ export interface OpenIdProvider {
   /** Ends an interaction with an OAuth error, which the service receives with `state` and `iss`. */
   fail(req: IncomingMessage, res: ServerResponse, error: { error: string; description: string }): Promise<string>;
   /** Reads the access token of a request to an API of ours, sender constraint included. */
-  bearer(request: {
-    authorization: string | undefined;
-    dpop: string | undefined;
-    method: string;
-    url: string;
-  }): Promise<Bearer | { refused: string; scheme: 'Bearer' | 'DPoP' }>;
+  bearer(request: { authorization: string | undefined; dpop: string | undefined; method: string; url: string }): Promise<Bearer | BearerRefusal>;
   /** Signs what Relais says to a service outside a sign-in, as a JWS of this `typ` with the key of its ID tokens (ES256). */
   sign(claims: Readonly<Record<string, unknown>>, typ: string): Promise<string>;
   /**

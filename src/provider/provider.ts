@@ -39,7 +39,7 @@ export const createOpenIdProvider = async (given: ProviderParts, origin: () => s
     writeSignedTokens(provider, new Adapter('SignedAccessToken'));
     return {
       ...createInteractions(provider, parts, client),
-      ...createResources(provider, parts),
+      ...createResources(provider, parts, client),
       handler: provider.callback() as OpenIdProvider['handler'],
       sign: signerOf(keys),
       jwks: () => publicSet(keys),

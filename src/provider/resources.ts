@@ -1,11 +1,12 @@
 import type Provider from 'oidc-provider';
 import type { AdapterPayload } from 'oidc-provider';
 import { askedBy } from '../services/requests.ts';
+import type { Service } from '../services/service.ts';
 import { rememberedGrant } from './adapter.ts';
 import { clientMetadata } from './clients.ts';
 import { checkProof } from './dpop.ts';
 import { LOGOUT_EVENT } from './names.ts';
-import type { OpenIdProvider, ProviderParts } from './parts.ts';
+import type { BearerRefusal, OpenIdProvider, ProviderParts } from './parts.ts';
 
 type Client = NonNullable<Awaited<ReturnType<Provider['Client']['find']>>>;
 
@@ -19,26 +20,34 @@ const createFormer = (provider: Provider, parts: ProviderParts) => {
 };
 
 /** What our own APIs and signals need of the provider. */
-export const createResources = (provider: Provider, parts: ProviderParts): Pick<OpenIdProvider, 'bearer' | 'logoutToken'> => ({
+export const createResources = (
+  provider: Provider,
+  parts: ProviderParts,
+  client: (id: string) => Promise<Service | undefined>,
+): Pick<OpenIdProvider, 'bearer' | 'logoutToken'> => ({
   async bearer({ authorization, dpop, method, url }) {
     const [, scheme = 'Bearer', token] = /^(Bearer|DPoP) ([A-Za-z0-9._~+/=-]{1,2048})$/i.exec(authorization ?? '') ?? [];
     const spoken = scheme.toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer';
-    if (!token) return { refused: 'an access token is required', scheme: spoken };
+    const no = (refused: string): BearerRefusal => ({ refused, error: 'invalid_token', scheme: spoken });
+    if (!token) return no('an access token is required');
     const access = (await provider.AccessToken.find(token)) ?? (await provider.ClientCredentials.find(token));
     askedBy(access?.clientId);
-    if (!access || access.isExpired || !access.clientId) return { refused: 'the access token is unknown, expired or revoked', scheme: spoken };
+    if (!access || access.isExpired || !access.clientId) return no('the access token is unknown, expired or revoked');
     const grantId = (access as { grantId?: string }).grantId;
+    // A token outlives by some minutes a service that was taken out of use: it opens nothing any more.
+    if ((await client(access.clientId))?.status !== 'approved') return no('the access token is unknown, expired or revoked');
     const found = rememberedGrant(grantId);
-    if (grantId && !(await provider.Grant.find(grantId))) return { refused: 'the access token is unknown, expired or revoked', scheme: spoken };
+    if (grantId && !(await provider.Grant.find(grantId))) return no('the access token is unknown, expired or revoked');
     const thumbprint = access.jkt;
     if (thumbprint) {
-      if (spoken !== 'DPoP' || !dpop) return { refused: 'this access token needs a DPoP proof', scheme: 'DPoP' };
+      const unproved = (refused: string): BearerRefusal => ({ refused, error: dpop ? 'invalid_dpop_proof' : 'invalid_token', scheme: 'DPoP' });
+      if (spoken !== 'DPoP' || !dpop) return unproved('this access token needs a DPoP proof, and the scheme DPoP');
       const now = parts.clock.now();
       const fault = await checkProof(dpop, { method, url, accessToken: token, thumbprint, now }, (id, expiresAt) =>
         parts.store.unique(id, expiresAt, now),
       );
-      if (fault) return { refused: fault, scheme: 'DPoP' };
-    } else if (spoken === 'DPoP') return { refused: 'this access token is not bound to a key', scheme: 'DPoP' };
+      if (fault) return unproved(fault);
+    } else if (spoken === 'DPoP') return { ...no('this access token is not bound to a key'), scheme: 'Bearer' };
     return { clientId: access.clientId, scopes: [...access.scopes], found };
   },
   async logoutToken(serviceId, { sid, sub, jti }) {

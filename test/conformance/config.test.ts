@@ -48,6 +48,10 @@ describe(`on ${kind.kind}`, () => {
     assertList(metadata, 'grant_types_supported', 'authorization_code');
     assertList(metadata, 'claims_supported', 'sub');
     assertList(metadata, 'code_challenge_methods_supported', 'S256');
+    for (const endpoint of ['token', 'introspection', 'revocation']) {
+      assertList(metadata, `${endpoint}_endpoint_auth_methods_supported`, 'private_key_jwt');
+      assertList(metadata, `${endpoint}_endpoint_auth_signing_alg_values_supported`, 'ES256', 'PS256', 'Ed25519');
+    }
     for (const scope of assertList(metadata, 'scopes_supported', 'openid')) assert.match(scope, /^[\x21\x23-\x5b\x5d-\x7e]+$/, scope);
     for (const name of ['authorization_endpoint', 'token_endpoint', 'userinfo_endpoint', 'jwks_uri']) assert.ok(metadata[name], name);
     // The scheme is that of the public address, https in production (config refuses another): all of them are on that one origin.

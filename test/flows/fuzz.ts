@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { request as send } from 'node:http';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose';
 import * as client from 'openid-client';
@@ -25,7 +27,12 @@ interface Asked {
   readonly form?: Pairs;
   readonly json?: unknown;
   readonly type?: string;
+  /** What counts once only (a proof, an assertion): made anew each time, before it is bent. */
+  readonly once?: () => Promise<{ readonly headers: Pairs; readonly form: Pairs }>;
 }
+
+/** Who signs what can be bent under its signature: assertions by one key, proofs by the other. */
+type Signers = Pick<FapiService, 'keys' | 'dpop'>;
 
 interface Bend {
   readonly at: number;
@@ -50,7 +57,7 @@ const values = fc.oneof(
   fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes).toString('base64url')),
   fc.date({ noInvalidDate: true }).map((date) => date.toISOString()),
 );
-export const bends = fc.array(fc.record<Bend>({ at: fc.nat(60), how: fc.constantFrom(...HOWS), value: values }), { maxLength: 4 });
+const bends = fc.array(fc.record<Bend>({ at: fc.nat(60), how: fc.constantFrom(...HOWS), value: values }), { maxLength: 4 });
 
 /** Everything of a request that can be bent, as one list of names and texts, and how to put it back. */
 const bentPairs = (pairs: Pairs, bend: Bend): Pairs => {
@@ -107,9 +114,10 @@ const bentJson = (json: unknown, bend: Bend): unknown => {
 };
 
 /** A token whose claim or header is another, signed by its own key again: it passes the signature, and only then is looked at. */
-const bentToken = async (token: string, bend: Bend, key: FapiService['keys']['privateKey']): Promise<string> => {
+const bentToken = async (token: string, bend: Bend, signers: Signers): Promise<string> => {
   try {
     const [payload, header] = [decodeJwt(token), decodeProtectedHeader(token)];
+    const signer = header.typ === 'dpop+jwt' ? signers.dpop : signers.keys;
     const into = bend.how === 'claim' ? payload : (header as Record<string, unknown>);
     const names = [...Object.keys(into), 'nbf', 'crit', 'jwk', 'aud', 'b64'];
     const name = names[bend.at % names.length] ?? 'aud';
@@ -119,7 +127,7 @@ const bentToken = async (token: string, bend: Bend, key: FapiService['keys']['pr
         ? JSON.parse(bend.value)
         : bend.value;
     into[name] = worth;
-    return await new SignJWT(payload).setProtectedHeader({ ...header, alg: 'ES256' }).sign(key);
+    return await new SignJWT(payload).setProtectedHeader({ ...header, alg: 'ES256' }).sign(signer.privateKey);
   } catch {
     return `${token}.${bend.value}`;
   }
@@ -127,12 +135,12 @@ const bentToken = async (token: string, bend: Bend, key: FapiService['keys']['pr
 
 const isToken = (text: string): boolean => /^eyJ[\w-]+\.[\w-]+\.[\w-]+$/.test(text);
 
-export const bent = async (asked: Asked, by: readonly Bend[], key: FapiService['keys']['privateKey']): Promise<Asked> => {
-  let it = asked;
+const bent = async (asked: Asked, by: readonly Bend[], signers: Signers): Promise<Asked> => {
+  let it = { ...asked, ...(await asked.once?.()) };
   for (const bend of by) {
     if (bend.how === 'claim' || bend.how === 'header') {
       const again = async (pairs: Pairs): Promise<Pairs> =>
-        Promise.all(pairs.map(async ([name, value]) => [name, isToken(value) ? await bentToken(value, bend, key) : value] as const));
+        Promise.all(pairs.map(async ([name, value]) => [name, isToken(value) ? await bentToken(value, bend, signers) : value] as const));
       it = { ...it, ...(it.form ? { form: await again(it.form) } : {}), headers: await again(it.headers ?? []) };
       continue;
     }
@@ -164,7 +172,7 @@ export const bent = async (asked: Asked, by: readonly Bend[], key: FapiService['
 };
 
 /** Sends it, and gives the status and how long it took. A request that HTTP itself cannot carry is not sent: 0. */
-export const sent = (origin: string, { method, path, query, headers, form, json, type }: Asked): Promise<{ status: number; ms: number }> =>
+const sent = (origin: string, { method, path, query, headers, form, json, type }: Asked): Promise<{ status: number; ms: number }> =>
   new Promise((done) => {
     const began = performance.now();
     const body = form
@@ -193,9 +201,7 @@ export const sent = (origin: string, { method, path, query, headers, form, json,
   });
 
 /** What a house of its own is asked, with what is alive now. */
-export const askedOf = async (
-  world: World,
-): Promise<{ requests: () => readonly Asked[]; renew(): Promise<void>; key: FapiService['keys']['privateKey'] }> => {
+const askedOf = async (world: World): Promise<{ requests: () => readonly Asked[]; renew(): Promise<void>; signers: Signers }> => {
   const service: TestService = await world.service('bent');
   const fapi = await fapiService(world, 'bent-fapi');
   const aidant = await signedInAidant(world);
@@ -206,12 +212,17 @@ export const askedOf = async (
   const renew = async (): Promise<void> => {
     const home = new URL('/aidant', world.places.relais);
     if ((await aidant.ask(home)).status !== 200) Object.assign(aidant, await signedInAidant(world));
+    if ((await usager.ask(new URL('/usager', world.places.relais))).status !== 200) await signInUsager(usager, world.places, 'colette');
     const mandate = await agreed(world, 'colette', ['logement']);
     const { tokens, claims, request, callback } = await delegatedTokens(world, aidant, service, 'Colette Martin');
     const own = (await client.clientCredentialsGrant(service.config, { scope: 'actions:write' })).access_token;
     const csrf = await csrfOf(world, aidant);
     const authorization = basic(service);
     const nonce = await dpopNonce(world, fapi);
+    const signed = (url: string, form: Pairs) => async () => ({
+      headers: [['dpop', await proof(fapi.dpop, { method: 'POST', url, nonce })]] as Pairs,
+      form: [...form, ...Object.entries(await assertion(world, fapi))],
+    });
     const token = `${world.app.site.issuer}/token`;
     const asked = await authorize(service, 'openid given_name dlg:logement', {
       claims: JSON.stringify({ id_token: { acr: { values: ['eidas1'] } } }),
@@ -252,8 +263,10 @@ export const askedOf = async (
         name: 'par fapi',
         method: 'POST',
         path: '/oidc/par',
-        headers: [['dpop', await proof(fapi.dpop, { method: 'POST', url: `${world.app.site.issuer}/par`, nonce })]],
-        form: [...params.filter(([name]) => name !== 'client_id'), ...Object.entries(await assertion(world, fapi))],
+        once: signed(
+          `${world.app.site.issuer}/par`,
+          params.filter(([name]) => name !== 'client_id'),
+        ),
       },
       {
         name: 'token',
@@ -271,8 +284,10 @@ export const askedOf = async (
         name: 'token fapi',
         method: 'POST',
         path: '/oidc/token',
-        headers: [['dpop', await proof(fapi.dpop, { method: 'POST', url: token, nonce })]],
-        form: [['grant_type', 'client_credentials'], ['scope', 'actions:write'], ...Object.entries(await assertion(world, fapi))],
+        once: signed(token, [
+          ['grant_type', 'client_credentials'],
+          ['scope', 'actions:write'],
+        ]),
       },
       {
         name: 'introspection',
@@ -380,14 +395,14 @@ export const askedOf = async (
     requests = [...Array.from({ length: Math.ceil(pages.length / api.length) }, () => api).flat(), ...pages];
   };
   await renew();
-  return { requests: () => requests, renew, key: fapi.keys.privateKey };
+  return { requests: () => requests, renew, signers: fapi };
 };
 
 export interface FuzzReport {
   readonly sent: number;
   readonly byClass: Readonly<Record<string, number>>;
   readonly slowestMs: number;
-  /** Resident memory after a tenth of the requests, and at the end, MiB. */
+  /** Resident memory after a tenth of the requests, and at the end, each after a collection, MiB. */
   readonly memory: readonly [number, number];
   readonly seed: number;
 }
@@ -395,20 +410,27 @@ export interface FuzzReport {
 /** Sends `count` bent requests, twenty at a time. Fails on the first 5xx or on one that takes `hangMs`, with the seed and the request as it was sent. */
 export const fuzz = async (world: World, options: { count: number; hangMs: number; seed?: number }): Promise<FuzzReport> => {
   const { count, hangMs, seed = Date.now() & 0x7fffffff } = options;
-  const { requests, renew, key } = await askedOf(world);
+  const { requests, renew, signers } = await askedOf(world);
   const byClass: Record<string, number> = {};
   let [done, slowestMs, early] = [0, 0, 0];
-  const memory = (): number => Math.round(process.memoryUsage.rss() / 1_048_576);
+  const faults = () => world.logged.filter(({ level }) => level === 'error');
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const memory = (): number => {
+    collect(); // what nobody holds any more is not memory that grows
+    return Math.round(process.memoryUsage.rss() / 1_048_576);
+  };
   const one = fc.record({ which: fc.nat(), by: bends });
   await fc.assert(
     fc.asyncProperty(fc.array(one, { minLength: 20, maxLength: 20 }), async (batch) => {
       if (done % 4000 === 0 && done) {
         world.advance(61_000); // the limits of a minute are not what is looked for
         await renew();
+        world.logged.splice(0, world.logged.length, ...faults()); // what a million requests log is not the memory of Relais
       }
       const answers = await Promise.all(
         batch.map(async ({ which, by }) => {
-          const asked = await bent(requests()[which % requests().length] as Asked, by, key);
+          const asked = await bent(requests()[which % requests().length] as Asked, by, signers);
           return { asked, ...(await sent(world.places.relais, asked)) };
         }),
       );
@@ -418,7 +440,7 @@ export const fuzz = async (world: World, options: { count: number; hangMs: numbe
         const kind = `${Math.floor(status / 100)}xx`;
         byClass[kind] = (byClass[kind] ?? 0) + 1;
         slowestMs = Math.max(slowestMs, ms);
-        if (status >= 500) throw new Error(`${status} ${JSON.stringify(asked).slice(0, 3000)}`);
+        if (status >= 500) throw new Error(`${status} ${JSON.stringify(asked).slice(0, 3000)}\n${JSON.stringify(faults().slice(-3)).slice(0, 2000)}`);
         if (ms > hangMs) throw new Error(`${Math.round(ms)} ms ${JSON.stringify(asked).slice(0, 3000)}`);
       }
     }),

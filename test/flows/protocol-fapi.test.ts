@@ -160,6 +160,8 @@ inEachWorld(({ world, kind }) => {
     const jti = randomUuid();
     const once = await assertion(it, service, { payload: { jti } });
     assert.equal((await ask(once)).status, 200);
+    const ahead = await assertion(it, service, { payload: { iat: now + 10, exp: now + 3610 } });
+    assert.equal((await ask(ahead)).status, 200);
     const stranger = await makeKeys();
     const wrong: Record<string, Record<string, string>> = {
       'the same again': once,
@@ -168,6 +170,9 @@ inEachWorld(({ world, kind }) => {
       'no subject': await assertion(it, service, { payload: { sub: undefined as never } }),
       'another subject': await assertion(it, service, { payload: { sub: other.id } }),
       expired: await assertion(it, service, { payload: { iat: now - 600, exp: now - 300 } }),
+      'begun in two minutes': await assertion(it, service, { payload: { iat: now + 120, exp: now + 180 } }),
+      'an end in two hours': await assertion(it, service, { payload: { exp: now + 7200 } }),
+      'an end that no date holds': await assertion(it, service, { payload: { exp: 9_223_372_036_854_776_000 } }),
       'another key': await assertion(it, service, { key: stranger.privateKey }),
       'another service’s key': await assertion(it, service, { key: other.keys.privateKey, header: { kid: other.keys.thumbprint } }),
       'no jti': await assertion(it, service, { payload: { jti: undefined as never } }),

@@ -27,6 +27,8 @@ import {
 } from '../support/protocol.ts';
 import { actFor, authorize, delegatedTokens, entriesOf, mandateByPages, signedInAidant, type TestService, type World } from '../support/world.ts';
 
+const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+
 /** Says who was asked for anything during the tests: nobody must be. */
 const hits: string[] = [];
 let trap: Server;
@@ -96,6 +98,44 @@ inEachWorld(({ world, kind }) => {
     return forged;
   };
 
+  test('P8 P9 a service authenticates and proves with Ed25519, by the new name of the algorithm and by the old one', { database: kind }, async () => {
+    const it = await ready();
+    for (const alg of ['Ed25519', 'EdDSA', undefined]) {
+      const made = await makeKeys('Ed25519');
+      const { alg: _alg, ...jwk } = made.jwk;
+      const keys = { ...made, jwk: alg === undefined ? jwk : { ...jwk, alg } };
+      const service = await fapiService(it, `ed-${alg?.toLowerCase() ?? 'none'}`, { keys });
+      const DPoP = client.getDPoPHandle(service.config, await client.randomDPoPKeyPair('Ed25519'));
+      // The library signs by the new name; a key that is declared by the old one is for that alone (RFC 7517 §4.4).
+      if (alg !== 'EdDSA') {
+        const tokens = await client.clientCredentialsGrant(service.config, { scope: 'actions:write' }, { DPoP });
+        assert.equal(tokens.token_type, 'dpop', `declared ${alg}`);
+      }
+      const url = `${issuer()}/token`;
+      const nonce = await dpopNonce(it, fapi);
+      for (const name of alg === undefined ? ['Ed25519', 'EdDSA'] : [alg]) {
+        const now = Math.floor(Date.now() / 1000);
+        const jwt = await sign(
+          { alg: name, kid: String(jwk.kid) },
+          { iss: service.id, sub: service.id, aud: issuer(), jti: randomUuid(), iat: now, exp: now + 60 },
+          made.privateKey,
+        );
+        const answer = await post(
+          url,
+          {
+            grant_type: 'client_credentials',
+            scope: 'actions:write',
+            client_id: service.id,
+            client_assertion_type: ASSERTION_TYPE,
+            client_assertion: jwt,
+          },
+          { dpop: await proof(service.dpop, { method: 'POST', url, nonce }) },
+        );
+        assert.equal(answer.status, 200, `declared ${alg}, signed ${name}: ${answer.text}`);
+      }
+    }
+  });
+
   test('P8 a client assertion that its key did not sign is refused', { database: kind }, async () => {
     const it = await ready();
     const url = `${issuer()}/token`;
@@ -120,7 +160,7 @@ inEachWorld(({ world, kind }) => {
       const answer = await post(url, {
         grant_type: 'client_credentials',
         client_id: service.id,
-        client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+        client_assertion_type: ASSERTION_TYPE,
         client_assertion: jwt,
       });
       assert.deepEqual([answer.status, answer.json['error']], [401, 'invalid_client']);

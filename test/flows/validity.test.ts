@@ -167,8 +167,15 @@ for (const kind of databases())
     test(title('P13 P21 what is asked wrongly is refused with its code: token, scope, theme, instant, name, and too often'), on, async () => {
       const { ref } = await used();
       const { tokens } = await delegatedTokens(world, karim, service, 'Colette Martin');
-      for (const wrong of ['x', '', tokens.access_token, await tokenOf(service, 'actions:write')])
-        assert.deepEqual([(await ask(ref, { theme: 'logement' }, wrong)).status], [401]);
+      for (const [wrong, status, says] of [
+        ['x', 401, 'Bearer error="invalid_token"'],
+        ['', 401, 'Bearer'],
+        [tokens.access_token, 403, 'Bearer error="insufficient_scope", scope="mandates:check"'],
+        [await tokenOf(service, 'actions:write'), 403, 'Bearer error="insufficient_scope", scope="mandates:check"'],
+      ] as const) {
+        const answer = await ask(ref, { theme: 'logement' }, wrong);
+        assert.deepEqual([answer.status, answer.headers.get('www-authenticate')?.startsWith(says)], [status, true], answer.text);
+      }
       for (const [id, query] of [
         [ref, {}],
         [ref, { theme: 'virements' }],

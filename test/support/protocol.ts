@@ -52,9 +52,9 @@ export interface FapiService extends TestService {
 export const fapiService = async (
   world: World,
   id: string,
-  more: { themes?: readonly string[]; scopes?: readonly string[]; query?: string } = {},
+  more: { themes?: readonly string[]; scopes?: readonly string[]; query?: string; keys?: Keys } = {},
 ): Promise<FapiService> => {
-  const [keys, dpop] = [await makeKeys(), await makeKeys()];
+  const [keys, dpop] = [more.keys ?? (await makeKeys()), await makeKeys()];
   const redirectUri = `http://localhost:9/${id}/retour${more.query ?? ''}`;
   await ensureService(
     world.app,

@@ -1,7 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type ActionEvent, readEvent } from '../../actions/action.ts';
 import type { ActionRefusal, Outcome, StepUp } from '../../actions/actions.ts';
-import { ACTIONS_SCOPE, delegatedAcr } from '../../provider/names.ts';
+import { ACTIONS_SCOPE, DPOP_ALGS, delegatedAcr } from '../../provider/names.ts';
+import type { BearerRefusal } from '../../provider/parts.ts';
 import { refusedWith } from '../../services/requests.ts';
 import { statusOf } from '../error-handler.ts';
 import type { Site } from '../site.ts';
@@ -24,7 +25,10 @@ export const PROBLEMS: Readonly<Record<string, readonly [title: string, remedy: 
   ],
   event_differs: ['Another event has this id', 'Give each act its own id.'],
   too_large: ['The report is too large', `Send at most ${MOST_EVENTS} events and 1 MiB.`],
-  unsupported_media_type: ['The media type is not supported', 'Send application/cloudevents+json or application/cloudevents-batch+json.'],
+  unsupported_media_type: [
+    'The media type is not supported',
+    'Send application/cloudevents+json or application/cloudevents-batch+json for reports, application/json for streams.',
+  ],
   invalid_request: ['The request is malformed', 'Send JSON.'],
   too_many_requests: ['Too many requests', 'Try again later.'],
   unexpected: ['Relais has failed', 'Try again with the same event: it will not be recorded twice.'],
@@ -46,7 +50,10 @@ export const PROBLEMS: Readonly<Record<string, readonly [title: string, remedy: 
   time_in_future: ['The instant is in the future', 'Ask about now, or about the past.'],
   mandate_unknown: ['No such mandate', 'Only a mandate that was used at your service can be asked about, for a theme of yours.'],
   stream_token_refused: ['The access token is refused', 'Use a token of the service itself (client_credentials), in the Authorization header.'],
-  insufficient_scope: ['The access token lacks a scope', 'Ask for scope ssf.manage; ssf.read is enough to read and to poll.'],
+  insufficient_scope: [
+    'The access token lacks a scope',
+    'Ask for a token of the scope that WWW-Authenticate names; ssf.read is enough to read a stream and to poll.',
+  ],
   stream_unknown: ['No such stream for this service', 'Read GET /ssf/stream.'],
   stream_exists: ['The service has a stream', 'Change it, or remove it first.'],
   stream_malformed: ['The request is malformed', 'Send what SSF 1.0 or RFC 8936 says, as JSON.'],
@@ -64,6 +71,24 @@ export const sendProblem = (reply: FastifyReply, code: string, detail?: string):
     .code(statusOf(code))
     .type('application/problem+json')
     .send(JSON.stringify(problem(code, detail)));
+
+/**
+ * Refuses a request that its token does not open: 401, or 403 when it only lacks a scope (RFC 6750 §3.1, RFC 9449 §7.1). Whoever showed no token at all
+ * is told no error of it. `more`: what else the challenge says.
+ */
+export const refuseToken = (
+  reply: FastifyReply,
+  authorization: string | undefined,
+  refusal: BearerRefusal | undefined,
+  scope: string,
+  { code = 'token_refused', more = [] }: { readonly code?: string; readonly more?: readonly string[] } = {},
+): FastifyReply => {
+  const scheme = refusal?.scheme ?? (/^dpop /i.test(authorization ?? '') ? 'DPoP' : 'Bearer');
+  const said = refusal ? [`error="${refusal.error}"`, `error_description="${refusal.refused}"`] : ['error="insufficient_scope"', `scope="${scope}"`];
+  const parameters = [...(authorization === undefined ? [] : said), ...(scheme === 'DPoP' ? [`algs="${DPOP_ALGS.join(' ')}"`] : []), ...more];
+  reply.header('www-authenticate', [scheme, parameters.join(', ')].filter(Boolean).join(' '));
+  return refusal ? sendProblem(reply, code, refusal.refused) : sendProblem(reply, 'insufficient_scope', `the access token needs the scope ${scope}`);
+};
 
 /** What an authorization must ask for, so that the démarche is met (RFC 9470 §3). */
 const askedOf = (stepUp: StepUp | undefined): { acr_values?: string; max_age?: number } => ({
@@ -121,11 +146,8 @@ export const actionsApi =
     app.post('/api/v1/actions', async (request, reply) => {
       const token = await bearer(request);
       if ('refused' in token || !(token.found?.delegated || token.scopes.includes(ACTIONS_SCOPE))) {
-        const detail = 'refused' in token ? token.refused : `the access token needs the scope ${ACTIONS_SCOPE}`;
-        const scheme = 'refused' in token ? token.scheme : 'Bearer';
         site.notice({ code: 'api_token_refused' });
-        reply.header('www-authenticate', `${scheme} error="invalid_token", error_description="${detail}"`);
-        return sendProblem(reply, 'token_refused', detail);
+        return refuseToken(reply, request.headers.authorization, 'refused' in token ? token : undefined, ACTIONS_SCOPE);
       }
       const batch = String(request.headers['content-type']).startsWith('application/cloudevents-batch+json');
       const raw = batch ? request.body : [request.body];

@@ -3,7 +3,7 @@ import { randomUuid } from '../../kernel/crypto.ts';
 import { MANDATES_SCOPE, VALIDITY_TYPE } from '../../provider/names.ts';
 import type { Site } from '../site.ts';
 import { createTries } from '../tries.ts';
-import { sendProblem } from './actions.ts';
+import { refuseToken, sendProblem } from './actions.ts';
 
 const A_MINUTE = 120;
 
@@ -27,11 +27,8 @@ export const mandatesApi =
         url: `${site.publicUrl}${request.url.split('?')[0] ?? ''}`,
       });
       if ('refused' in token || !token.scopes.includes(MANDATES_SCOPE)) {
-        const detail = 'refused' in token ? token.refused : `the access token needs the scope ${MANDATES_SCOPE}`;
-        const [scheme, error] = 'refused' in token ? [token.scheme, 'invalid_token'] : ['Bearer', 'insufficient_scope'];
         site.notice({ code: 'api_token_refused' });
-        reply.header('www-authenticate', `${scheme} error="${error}", error_description="${detail}"`);
-        return sendProblem(reply, 'token_refused', detail);
+        return refuseToken(reply, authorization, 'refused' in token ? token : undefined, MANDATES_SCOPE);
       }
       const service = token.clientId;
       if (!allows(service)) {

@@ -1,11 +1,19 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { STREAM_SCOPES } from '../../provider/names.ts';
+import type { BearerRefusal } from '../../provider/parts.ts';
 import { EVENTS } from '../../signals/events.ts';
 import type { Stream, StreamRefusal, Streams } from '../../signals/streams.ts';
 import type { Site } from '../site.ts';
 import { createTries } from '../tries.ts';
-import { sendProblem } from './actions.ts';
+import { refuseToken, sendProblem } from './actions.ts';
 import { isObject, METHODS, readPoll, readStatus, readSubject, readWish, streamJson } from './ssf-body.ts';
+
+/** A stream is a service's own affair. */
+const OF_A_PERSON: BearerRefusal = {
+  refused: 'this token acts for a person: use one of the service itself (client_credentials)',
+  error: 'invalid_token',
+  scheme: 'Bearer',
+};
 
 const A_MINUTE = 600;
 const HOLD_MS = 20_000;
@@ -42,16 +50,16 @@ export const ssfApi =
       });
       const metadata = `resource_metadata="${publicUrl}/.well-known/oauth-protected-resource"`;
       if ('refused' in token || token.found) {
-        const scheme = 'refused' in token ? token.scheme : 'Bearer';
         site.notice({ code: 'ssf_token_refused' });
-        // Whoever showed no token at all is told no error of it (RFC 6750 §3.1).
-        const fault = authorization === undefined ? '' : 'error="invalid_token", ';
-        sendProblem(reply.header('www-authenticate', `${scheme} ${fault}${metadata}`), 'stream_token_refused');
+        refuseToken(reply, authorization, 'refused' in token ? token : OF_A_PERSON, STREAM_SCOPES.manage, {
+          code: 'stream_token_refused',
+          more: [metadata],
+        });
         return undefined;
       }
       if (!scopes.some((scope) => token.scopes.includes(scope))) {
         site.notice({ code: 'ssf_insufficient_scope', service: token.clientId });
-        sendProblem(reply.header('www-authenticate', `Bearer error="insufficient_scope", scope="${scopes[0]}", ${metadata}`), 'insufficient_scope');
+        refuseToken(reply, authorization, undefined, scopes[0] ?? '', { more: [metadata] });
         return undefined;
       }
       if (allows(token.clientId)) return token.clientId;
