@@ -7,6 +7,7 @@ import { randomUuid, sha256 } from '../kernel/crypto.ts';
 import { gathered } from '../kernel/gathered.ts';
 import type { AidantId, MandateId, OrganisationId, SessionId, UsagerId } from '../kernel/ids.ts';
 import type { Transaction, Transactions } from '../kernel/transaction.ts';
+import { covered, type Narrowing } from '../mandates/narrowing.ts';
 import type { Theme } from '../organisations/theme.ts';
 import { type Demarche, demarcheOf } from '../services/service.ts';
 import type { ActionEvent, Verb } from './action.ts';
@@ -33,6 +34,8 @@ export interface ReportedSession {
   readonly organisationName: string;
   readonly serviceName: string;
   readonly demarches: readonly Demarche[];
+  /** Of its mandate. */
+  readonly narrowing: Narrowing;
   /** Codes that it is held to; undefined: whatever the service does in the theme. */
   readonly heldTo: readonly string[] | undefined;
 }
@@ -78,7 +81,7 @@ export type Outcome = { readonly receipt: Receipt } | { readonly refused: Action
 export interface Actions {
   /**
    * Records acts reported by a service, each with its own answer, in the order given. The same event again gives the same receipt. An act
-   * outside the mandate, or of less than what its démarche asks of the sign-in, is kept, shown to the usager as outside the mandate, and refused.
+   * outside the mandate, or of less than what its démarche asks of the sign-in, is kept, shown to the usager as what it is, and refused.
    */
   report(serviceId: string, events: readonly ActionEvent[]): Promise<Outcome[]>;
 }
@@ -92,15 +95,17 @@ const check = (event: ActionEvent, session: ReportedSession, now: Date): ActionR
   if (event.time.getTime() < session.openedAt.getTime() - CLOCKS_APART_MS || event.time.getTime() > latest) return 'time_out_of_range';
   const demarche = demarcheOf(session, event.demarche);
   if (!demarche) return 'demarche_unknown';
-  if (!demarche.themes.includes(session.theme)) return 'outside_mandate';
-  if (!isMet(demarche, session, event.time)) return 'insufficient_authentication';
+  if (!demarche.themes.includes(session.theme) || !covered(session.narrowing, [demarche]).length) return 'outside_mandate';
+  if (session.heldTo && demarche.effect === 'read' && !READING.includes(event.verb)) return 'outside_mandate';
+  // What the mandate allows is not said to be outside it: the sign-in is too weak, or too old.
+  if (!reaches(session.acr, demarche)) return 'insufficient_authentication';
   if (!(session.heldTo?.includes(demarche.code) ?? true)) return 'outside_mandate';
-  return session.heldTo && demarche.effect === 'read' && !READING.includes(event.verb) ? 'outside_mandate' : undefined;
+  return isFresh(demarche, session, event.time) ? undefined : 'insufficient_authentication';
 };
 
-/** Says whether the session has the level that a démarche asks, of a sign-in that was fresh enough when the act was done. */
-const isMet = (demarche: Demarche, session: ReportedSession, at: Date): boolean =>
-  reaches(session.acr, demarche) && (demarche.maxAge === undefined || at.getTime() - session.authTime.getTime() <= demarche.maxAge * 1000);
+/** Says whether the aidant's sign-in was fresh enough for a démarche when the act was done. */
+const isFresh = (demarche: Demarche, session: ReportedSession, at: Date): boolean =>
+  demarche.maxAge === undefined || at.getTime() - session.authTime.getTime() <= demarche.maxAge * 1000;
 
 /** Refused, and kept all the same: hiding it would serve the wrongdoer. */
 const KEPT: ReadonlySet<ActionRefusal> = new Set(['outside_mandate', 'insufficient_authentication']);
@@ -152,7 +157,8 @@ const reported = ({ serviceId, event, refused }: Act, session: ReportedSession):
       demarcheLabel: demarche?.labelFr ?? event.demarche,
       demarcheLabelEn: demarche?.labelEn ?? event.demarche,
       at: event.time.toISOString(),
-      outsideMandate: refused !== undefined,
+      outsideMandate: refused === 'outside_mandate',
+      ...(refused === 'insufficient_authentication' ? { oldSignIn: true } : {}),
       aidantName: session.aidantName,
       organisationName: session.organisationName,
       serviceName: session.serviceName,
@@ -182,6 +188,28 @@ const settle = (act: Act, before: Claimed | undefined): { written: Written; entr
   const written: Written = refused ? { refused, eventId: kept, ...(stepUp ? { stepUp } : {}) } : { eventId: kept };
   return before ? { written } : { written, entry: { entry: reported(act, session), eventId } };
 };
+
+/**
+ * What is written: of the refusals that one request met for one reason, of one session or of none, a single entry that counts them. Whoever reports
+ * what never was by the hundred does not fill the journal, which others need to stop a mandate.
+ */
+const gatherRefusals = (
+  settled: readonly ReturnType<typeof settle>[],
+  requests: readonly number[],
+): NonNullable<ReturnType<typeof settle>['entry']>[] => {
+  const several = new Map<string, { entry: Entry; count: number }>();
+  const kept = settled.flatMap(({ entry }, i) => {
+    if (entry?.entry.type !== 'action.refused') return entry ?? [];
+    const named = JSON.stringify([requests[i], entry.entry.session, entry.entry.detail]);
+    const before = several.get(named);
+    several.set(named, { entry: entry.entry, count: (before?.count ?? 0) + 1 });
+    return [];
+  });
+  return [...kept, ...[...several.values()].map(({ entry, count }) => ({ entry: counted(entry, count) }))];
+};
+
+const counted = (entry: Entry, count: number): Entry =>
+  entry.type === 'action.refused' && count > 1 ? { ...entry, detail: { ...entry.detail, count } } : entry;
 
 const isKept = ({ session, refused }: Act): boolean => session !== undefined && (refused === undefined || KEPT.has(refused));
 
@@ -217,10 +245,8 @@ export const createActions = (parts: { transactions: Transactions; store: Action
     const before = claims.length ? await store.claim(tx, claims, now) : [];
     const known = new Map(kept.map((act, i) => [act, before[i]]));
     const settled = acts.map((act) => settle(act, known.get(act)));
-    await journal.recordAll(
-      tx,
-      settled.flatMap(({ entry }) => entry ?? []),
-    );
+    const requests = asked.flatMap(({ events }, request) => events.map(() => request));
+    await journal.recordAll(tx, gatherRefusals(settled, requests));
     // What was refused reports nothing.
     const told = acts.filter(({ session }, i) => session?.reported === false && settled[i]?.written.eventId !== undefined);
     if (told.length) await store.markReported(tx, [...new Set(told.map(({ event }) => event.session))].sort(), now);

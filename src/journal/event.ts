@@ -228,8 +228,14 @@ export const KINDS = {
     reference: optional(administration(text)),
     at: everybody(instant),
     outsideMandate: administration(flag),
+    /** The mandate allowed it; its démarche asked for a newer sign-in, or a stronger one. */
+    oldSignIn: optional(administration(flag)),
   }),
-  'action.refused': kind('access', 'nothing was done', ADMINISTRATION, { reason: administration(text) }),
+  'action.refused': kind('access', 'nothing was done', ADMINISTRATION, {
+    reason: administration(text),
+    /** Of one request, when there were several. */
+    count: optional(administration(number)),
+  }),
   /** By the person, or by whoever did it. */
   'action.contested': kind('mandate', true, BOTH, ABOUT),
   'action.error-declared': kind('mandate', true, BOTH, ABOUT),

@@ -1,12 +1,14 @@
 import type { ActionStore, Claim, ReportedSession } from '../actions/actions.ts';
 import { rows, run } from './database.ts';
+import { type NarrowingColumns, readNarrowing } from './narrowing.ts';
 import { type DemarcheJson, readDemarcheJson } from './services.ts';
 import { sql } from './sql.ts';
 
-type SessionRow = Omit<ReportedSession, 'demarches' | 'heldTo'> & {
-  held_to: string[] | null;
-  catalogue: DemarcheJson[] | null;
-};
+type SessionRow = Omit<ReportedSession, 'demarches' | 'narrowing' | 'heldTo'> &
+  NarrowingColumns & {
+    held_to: string[] | null;
+    catalogue: DemarcheJson[] | null;
+  };
 
 export const actionStore: ActionStore = {
   async holdSessions(tx, asked) {
@@ -22,14 +24,16 @@ export const actionStore: ActionStore = {
           order by id for no key update)
         select d.id, d.service_id "serviceId", s.administration_id "administrationId", d.usager_id "usagerId", d.aidant_id "aidantId", d.organisation_id "organisationId",
           d.mandate_id "mandateId", d.theme, d.demarches held_to, d.acr, d.auth_time "authTime", d.opened_at "openedAt", d.reported_at is not null reported, least(d.ended_at, d.expires_at) "endsAt", split_part(a.given_name, ' ', 1) "aidantName",
-          o.name "organisationName", s.name "serviceName",
+          o.name "organisationName", s.name "serviceName", m.demarches, m.read_only, m.single_use,
           (select jsonb_agg(jsonb_build_object('code', e.code, 'label_fr', e.label_fr, 'label_en', e.label_en, 'themes', e.themes, 'effect', e.effect,
               'level', e.level, 'max_age', e.max_age))
             from demarche e where e.service_id = s.id and (e.until is null or e.until > d.opened_at)) catalogue
-        from held d join service s on s.id = d.service_id join staff a on a.id = d.aidant_id join organisation o on o.id = d.organisation_id`,
+        from held d join service s on s.id = d.service_id join staff a on a.id = d.aidant_id join organisation o on o.id = d.organisation_id
+          join mandate m on m.id = d.mandate_id`,
     );
-    return found.map(({ catalogue, held_to, ...session }) => ({
+    return found.map(({ catalogue, held_to, demarches, read_only, single_use, ...session }) => ({
       ...session,
+      narrowing: readNarrowing({ demarches, read_only, single_use }),
       heldTo: held_to ?? undefined,
       demarches: (catalogue ?? []).map(readDemarcheJson),
     }));

@@ -3,6 +3,7 @@ import { calculateJwkThumbprint, createRemoteJWKSet, importPKCS8, type JWTVerify
 import * as client from 'openid-client';
 import { makePrivateKeyPem, publicKeyOf, readPrivateKey, toJwk } from '../kernel/crypto.ts';
 import { IDENTITY_SCOPES, type MirrorService } from './mirror-service.ts';
+import type { StepUp } from './mirror-session.ts';
 
 /** How a mirror service proves who it is. A secret may come later, once Relais has drawn it. */
 export type Credentials = { readonly secret?: string | undefined } | { readonly privateKeyPem: string };
@@ -15,6 +16,10 @@ export interface Pending {
   /** Themes asked; none when somebody signs in for herself. */
   readonly themes: readonly string[];
   readonly startedAt: number;
+  /** How old the aidant's sign-in may be, in seconds. */
+  readonly maxAge?: number | undefined;
+  /** Where to go once signed in; absent: the first page. */
+  readonly back?: string | undefined;
 }
 
 /** What a sign-in asks. `details` chooses between the two ways of asking for a mandate, which give the same answer. */
@@ -22,6 +27,8 @@ export interface Ask {
   readonly themes: readonly string[];
   readonly details?: boolean;
   readonly loginHint?: string | undefined;
+  readonly stepUp?: StepUp | undefined;
+  readonly back?: string | undefined;
 }
 
 /** Everything that a service does with Relais, through an ordinary OpenID Connect library. */
@@ -100,12 +107,16 @@ export const createRelyingParty = async (options: {
         verifier: client.randomPKCECodeVerifier(),
         themes: ask.themes,
         startedAt: Date.now(),
+        maxAge: ask.stepUp?.maxAge,
+        back: ask.back,
       };
       const params = {
         redirect_uri: `${origin}/retour`,
         scope: ['openid', ...IDENTITY_SCOPES, ...(ask.details ? [] : ask.themes.map((theme) => `dlg:${theme}`))].join(' '),
         ...(ask.details && ask.themes.length ? { authorization_details: JSON.stringify([{ type: MANDATE, actions: ask.themes }]) } : {}),
         ...(ask.loginHint ? { login_hint: ask.loginHint } : {}),
+        ...(ask.stepUp?.acrValues ? { acr_values: ask.stepUp.acrValues } : {}),
+        ...(ask.stepUp?.maxAge ? { max_age: String(ask.stepUp.maxAge) } : {}),
         state: pending.state,
         nonce: pending.nonce,
         code_challenge: await client.calculatePKCECodeChallenge(pending.verifier),
@@ -116,7 +127,13 @@ export const createRelyingParty = async (options: {
     },
     async redeem(currentUrl, pending) {
       const { config, dpop } = await relais();
-      const checks = { expectedState: pending.state, expectedNonce: pending.nonce, pkceCodeVerifier: pending.verifier, idTokenExpected: true };
+      const checks = {
+        expectedState: pending.state,
+        expectedNonce: pending.nonce,
+        pkceCodeVerifier: pending.verifier,
+        idTokenExpected: true,
+        ...(pending.maxAge === undefined ? {} : { maxAge: pending.maxAge }),
+      };
       return client.authorizationCodeGrant(config, currentUrl, checks, undefined, dpop);
     },
     async userinfo(accessToken, sub) {

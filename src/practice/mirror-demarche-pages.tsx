@@ -160,6 +160,8 @@ const Told = ({ report }: { report: Report }) => {
       );
     case 'pending':
       return <p>Relais ne répond pas pour l’instant. Le compte rendu partira dès qu’il répondra : vous n’avez rien à faire.</p>;
+    case 'stale':
+      return <p>Cette démarche demande une connexion plus récente, ou plus sûre. Relais l’a écrit dans son journal, que la personne peut lire.</p>;
     case 'refused':
       return (
         <p>

@@ -7,7 +7,10 @@ import type { Reporter } from './mirror-report.ts';
 import type { Demarche } from './mirror-service.ts';
 import type { Outcome, Session } from './mirror-session.ts';
 import type { Shop } from './mirror-shop.ts';
-import { NOT_COVERED, NOT_REPORTED, OTHER_TAB, UNAVAILABLE } from './mirror-troubles.ts';
+import { NOT_COVERED, NOT_REPORTED, OTHER_TAB, signInAgain, UNAVAILABLE } from './mirror-troubles.ts';
+
+const OPENED = 'Rien n’a été montré ni transmis.';
+const SENT = 'Rien n’a été transmis. Il faudra remplir cette page de nouveau.';
 
 /** Reads the fields of a démarche and says what is wrong, field by field. */
 const check = (demarche: Demarche, body: Readonly<Record<string, string>>) => {
@@ -33,7 +36,7 @@ const send = async (
   form: string,
   values: Record<string, string>,
 ): Promise<Outcome> => {
-  const state = await reporter.holds(session);
+  const state = await reporter.holds(session, demarche.code);
   if (state !== 'active') return { kind: state };
   const at = new Date();
   const reference = `${at.getFullYear()}-${String(10_000 + randomBelow(90_000))}`;
@@ -64,10 +67,12 @@ export const addDemarches = (app: FastifyInstance, shop: Shop, reporter: Reporte
     if (session === 'answered') return reply;
     if (!session) return reply.redirect('/', 303);
     if (!covered(session, demarche)) return shop.trouble(reply, 403, NOT_COVERED);
-    const state = await reporter.holds(session);
+    const state = await reporter.holds(session, demarche.code);
     if (state === 'unavailable') return shop.trouble(reply, 503, UNAVAILABLE);
     if (state === 'inactive') return over(session, reply);
+    if (state === 'stale') return again(session, demarche, reply, OPENED);
     const report = await opened(session, demarche);
+    if (report.kind === 'stale') return again(session, demarche, reply, OPENED);
     if (report.kind === 'refused' || report.kind === 'pending')
       return shop.trouble(reply, 503, { ...NOT_REPORTED, code: report.kind === 'refused' ? report.code : NOT_REPORTED.code });
     return shop.page(reply, 200, DemarchePage({ service: shop.service, session, demarche, dossier: shop.dossier(session), form: randomToken(12) }));
@@ -91,8 +96,13 @@ export const addDemarches = (app: FastifyInstance, shop: Shop, reporter: Reporte
     const outcome = await sending;
     if (outcome.kind === 'done') return shop.page(reply, 200, DonePage({ service: shop.service, session, demarche, ...outcome }));
     session.sent.delete(form);
+    if (outcome.kind === 'stale') return again(session, demarche, reply, SENT);
     return outcome.kind === 'inactive' ? over(session, reply) : shop.trouble(reply, 503, UNAVAILABLE);
   });
+
+  /** Another sign-in, as this démarche asks, comes back to it (RFC 9470). */
+  const again = ({ acting }: Session, { slug }: Demarche, reply: Parameters<Shop['page']>[0], changes: string) =>
+    shop.trouble(reply, 403, signInAgain(`/connexion/aidant?${new URLSearchParams({ theme: acting?.themes[0] ?? '', demarche: slug })}`, changes));
 
   const over = (session: Session, reply: Parameters<Shop['page']>[0]) => {
     shop.sessions.endOne(session);

@@ -2,7 +2,7 @@ import './guard.ts';
 import * as client from 'openid-client';
 import { randomToken } from '../kernel/crypto.ts';
 import type { RelyingParty } from './mirror-client.ts';
-import { type Report, record, type Session } from './mirror-session.ts';
+import { type Report, record, type Session, type StepUp } from './mirror-session.ts';
 
 /** What is said to Relais of one act; `id` names the act, so that saying it twice writes it once. */
 export interface Act {
@@ -15,6 +15,17 @@ export interface Act {
   readonly reference?: string;
 }
 
+/** The challenge of RFC 9470 §3 in an answer, if it is one. */
+const stepUpOf = (error: client.WWWAuthenticateChallengeError): StepUp | undefined => {
+  const asked = error.cause.find(({ parameters }) => parameters.error === 'insufficient_user_authentication')?.parameters;
+  if (!asked) return undefined;
+  const [acr, age] = [asked['acr_values'], Number(asked['max_age'])];
+  return { ...(acr ? { acrValues: acr } : {}), ...(age > 0 ? { maxAge: age } : {}) };
+};
+
+const meets = (token: client.IntrospectionResponse, { acrValues, maxAge }: StepUp): boolean =>
+  (acrValues === undefined || token['acr'] === acrValues) && (maxAge === undefined || Number(token['auth_time']) + maxAge > Date.now() / 1000);
+
 const WAITS = [0, 150, 600] as const;
 
 /**
@@ -25,6 +36,7 @@ export const createReporter = (options: {
   readonly relyingParty: RelyingParty;
   readonly relaisOrigin: string;
   readonly source: string;
+  readonly stepUps: Map<string, StepUp>;
   readonly retryEveryMs?: number | undefined;
 }) => {
   const { relyingParty } = options;
@@ -32,12 +44,17 @@ export const createReporter = (options: {
   const waiting = new Set<{ readonly session: Session; readonly body: string }>();
 
   const post = async (token: string, body: string): Promise<Response> => relyingParty.call(token, endpoint, body, 'application/cloudevents+json');
-  const attempt = async (session: Session, body: string): Promise<Report> => {
+  const attempt = async (session: Session, body: string, demarche?: string): Promise<Report> => {
     let response: Response;
     try {
       response = await post(session.accessToken, body);
     } catch (error) {
       if (!(error instanceof client.WWWAuthenticateChallengeError)) throw error;
+      const stepUp = stepUpOf(error);
+      if (stepUp) {
+        if (demarche !== undefined) options.stepUps.set(demarche, stepUp);
+        return { kind: 'stale' };
+      }
       // The mandate ended between the check and the report: the act was done, so it is told under the service's own name.
       response = await post(await relyingParty.ownToken('actions:write'), body);
     }
@@ -53,13 +70,15 @@ export const createReporter = (options: {
   retry.unref();
 
   return {
-    /** Says whether the token still holds, for this person and this delegated session. */
-    async holds(session: Session): Promise<'active' | 'inactive' | 'unavailable'> {
+    /** Says whether the token still holds, for this person and this delegated session; `stale` when what this démarche asks of the sign-in is not met. */
+    async holds(session: Session, demarche: string): Promise<'active' | 'inactive' | 'unavailable' | 'stale'> {
       try {
         const answer = await relyingParty.introspect(session.accessToken);
         const details: readonly unknown[] = Array.isArray(answer['authorization_details']) ? answer['authorization_details'] : [];
         const named = !session.acting || details.some((detail) => record(detail)['session'] === session.acting?.session);
-        return answer.active && answer.sub === session.sub && named ? 'active' : 'inactive';
+        if (!answer.active || answer.sub !== session.sub || !named) return 'inactive';
+        const asked = session.acting && options.stepUps.get(demarche);
+        return asked && !meets(answer, asked) ? 'stale' : 'active';
       } catch {
         return 'unavailable';
       }
@@ -79,7 +98,7 @@ export const createReporter = (options: {
       for (const wait of WAITS) {
         await new Promise((resolve) => setTimeout(resolve, wait));
         try {
-          return await attempt(session, body);
+          return await attempt(session, body, act.demarche);
         } catch {
           // Tried again below, then kept.
         }

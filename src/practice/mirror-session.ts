@@ -21,13 +21,21 @@ export interface Acting {
 export type Outcome =
   | { readonly kind: 'done'; readonly reference: string; readonly at: Date; readonly report: Report }
   | { readonly kind: 'inactive' }
-  | { readonly kind: 'unavailable' };
+  | { readonly kind: 'unavailable' }
+  | { readonly kind: 'stale' };
 
-/** What came of telling Relais. `pending`: it will be said again. `none`: somebody acting for herself reports nothing. */
+/** What Relais asks of the sign-in for a démarche (RFC 9470 §3); `maxAge` in seconds. */
+export interface StepUp {
+  readonly acrValues?: string;
+  readonly maxAge?: number;
+}
+
+/** What came of telling Relais. `pending`: it will be said again. `stale`: a new sign-in first. `none`: somebody acting for herself reports nothing. */
 export type Report =
   | { readonly kind: 'receipt'; readonly index: number }
   | { readonly kind: 'refused'; readonly code: string }
   | { readonly kind: 'pending' }
+  | { readonly kind: 'stale' }
   | { readonly kind: 'none' };
 
 /** A session of the service itself, in memory, named by a random cookie. */

@@ -5,7 +5,7 @@ import type { StoredAct } from './check/contract.ts';
 import type { RelyingParty } from './mirror-client.ts';
 import { StoppedPage } from './mirror-pages.tsx';
 import type { Dossier, MirrorService } from './mirror-service.ts';
-import { createSessions, type Session, type Sessions } from './mirror-session.ts';
+import { createSessions, type Session, type Sessions, type StepUp } from './mirror-session.ts';
 import { render, type Trouble, TroublePage } from './page.tsx';
 
 /** What the pages of one mirror service share. */
@@ -17,6 +17,8 @@ export interface Shop {
   readonly sessions: Sessions;
   /** What is kept of each act that an aidant did, oldest first. */
   readonly acts: StoredAct[];
+  /** What Relais asks of the sign-in, by code of démarche, once it said so. */
+  readonly stepUps: Map<string, StepUp>;
   /** Cookies carry the service's name: all the programs of the demonstration share a host. */
   readonly cookies: { readonly session: string; readonly browser: string };
   page(reply: FastifyReply, status: number, page: Parameters<typeof render>[0]): FastifyReply;
@@ -35,7 +37,7 @@ const texts = (body: unknown): Readonly<Record<string, string>> =>
     : {};
 
 /** Makes what the pages of a mirror service share. */
-export const createShop = (given: Pick<Shop, 'service' | 'origin' | 'issuer' | 'relyingParty' | 'acts'>): Shop => {
+export const createShop = (given: Pick<Shop, 'service' | 'origin' | 'issuer' | 'relyingParty' | 'acts' | 'stepUps'>): Shop => {
   const sessions = createSessions();
   const dossiers = new Map<string, Dossier>();
   const cookies = { session: `${given.service.id}_session`, browser: `${given.service.id}_browser` };

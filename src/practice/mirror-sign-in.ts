@@ -30,8 +30,8 @@ const createPending = () => {
 export const addSignIn = (app: FastifyInstance, shop: Shop): void => {
   const pendings = createPending();
   const all = shop.service.themes.map(({ code }) => code);
-  const trouble = (reply: FastifyReply, code: string, status = 400) =>
-    shop.trouble(reply, code === 'relais_unavailable' ? 503 : status, signInTrouble(code));
+  const trouble = (reply: FastifyReply, code: string, status = 400, alone = false) =>
+    shop.trouble(reply, code === 'relais_unavailable' ? 503 : status, signInTrouble(code, alone));
 
   const begin = async (request: FastifyRequest, reply: FastifyReply, ask: Ask) => {
     const browser = request.cookies[shop.cookies.browser] ?? randomToken();
@@ -46,10 +46,12 @@ export const addSignIn = (app: FastifyInstance, shop: Shop): void => {
 
   app.get('/connexion', (request, reply) => begin(request, reply, { themes: [] }));
 
-  app.get<{ Querystring: { theme?: string; demande?: string } }>('/connexion/aidant', async (request, reply) => {
-    const { theme, demande } = request.query;
+  app.get<{ Querystring: { theme?: string; demande?: string; demarche?: string } }>('/connexion/aidant', async (request, reply) => {
+    const { theme, demande, demarche: slug } = request.query;
     if (theme !== undefined && !all.includes(theme)) return trouble(reply, 'unknown_theme');
-    return begin(request, reply, { themes: theme === undefined ? all : [theme], details: demande === 'details' });
+    const demarche = shop.service.demarches.find((each) => each.slug === slug);
+    const toDemarche = demarche ? { stepUp: shop.stepUps.get(demarche.code), back: `/demarches/${demarche.slug}` } : {};
+    return begin(request, reply, { themes: theme === undefined ? all : [theme], details: demande === 'details', ...toDemarche });
   });
 
   // OpenID Connect Core §4: Relais sends the aidant here with a hint of the person, already chosen in the aidant's own space.
@@ -64,11 +66,12 @@ export const addSignIn = (app: FastifyInstance, shop: Shop): void => {
   app.get<{ Querystring: { state?: unknown } }>('/retour', async (request, reply) => {
     const pending = pendings.take(request.query.state, request.cookies[shop.cookies.browser]);
     if (!pending) return trouble(reply, 'state_mismatch');
+    const alone = pending.themes.length === 0;
     try {
       const refused = await finish(shop, request, reply, pending);
-      return refused ? trouble(reply, refused, 403) : reply.redirect('/', 303);
+      return refused ? trouble(reply, refused, 403, alone) : reply.redirect(pending.back ?? '/', 303);
     } catch (error) {
-      return trouble(reply, codeOf(error), 403);
+      return trouble(reply, codeOf(error), 403, alone);
     }
   });
 };

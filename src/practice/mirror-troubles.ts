@@ -48,8 +48,14 @@ const OTHER = {
   todo: 'Recommencez. Si cela se répète, appelez l’aide en donnant le code.',
 };
 
-/** Words a failed sign-in by its code. */
-export const signInTrouble = (code: string): Trouble => ({ ...(what[code] ?? OTHER), changes: NOTHING, code, link: home });
+/** Words a failed sign-in by its code; `alone` for somebody who signs in for herself, and has no mandate to look at. */
+export const signInTrouble = (code: string, alone = false): Trouble => ({
+  ...(what[code] ?? OTHER),
+  ...(alone && code === 'access_denied' ? { todo: 'Vous pouvez recommencer quand vous voulez.' } : {}),
+  changes: NOTHING,
+  code,
+  link: home,
+});
 
 const UNREACHABLE: readonly string[] = ['OAUTH_TIMEOUT', 'OAUTH_RESPONSE_IS_NOT_CONFORM', 'OAUTH_RESPONSE_IS_NOT_JSON'];
 
@@ -59,6 +65,16 @@ export const codeOf = (error: unknown): string => {
   if (error instanceof client.ClientError && error.code) return UNREACHABLE.includes(error.code) ? 'relais_unavailable' : error.code.toLowerCase();
   return error instanceof TypeError ? 'relais_unavailable' : 'sign_in_failed';
 };
+
+/** A démarche that asks for a newer or stronger sign-in than that of the session. */
+export const signInAgain = (href: string, changes: string): Trouble => ({
+  title: 'Connectez-vous de nouveau',
+  what: 'Cette démarche demande une connexion plus récente, ou plus sûre.',
+  changes,
+  todo: 'Entrez de nouveau avec Relais, et choisissez la même personne. Vous reviendrez ensuite à cette démarche.',
+  code: 'insufficient_authentication',
+  link: { href, text: 'Se connecter de nouveau avec Relais' },
+});
 
 export const UNAVAILABLE: Trouble = {
   title: 'Relais ne répond pas',

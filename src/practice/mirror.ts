@@ -134,8 +134,14 @@ export const startMirror = async (service: MirrorService, options: MirrorOptions
   const variant = options.variant ?? {};
   const client = await createRelyingParty({ service, issuer: options.relaisIssuer, origin, credentials: options.credentials ?? {} });
   const relyingParty = variant.relyingParty?.(client) ?? client;
-  const shop = createShop({ service, origin, issuer: options.relaisIssuer, relyingParty, acts: variant.acts ?? [] });
-  const right = createReporter({ relyingParty, relaisOrigin: options.relaisOrigin, source: origin, retryEveryMs: options.retryEveryMs });
+  const shop = createShop({ service, origin, issuer: options.relaisIssuer, relyingParty, acts: variant.acts ?? [], stepUps: new Map() });
+  const right = createReporter({
+    relyingParty,
+    relaisOrigin: options.relaisOrigin,
+    source: origin,
+    stepUps: shop.stepUps,
+    retryEveryMs: options.retryEveryMs,
+  });
   const reporter = variant.reporter?.(right) ?? right;
   const received: LogoutToken[] = [];
   const metadata = registration(service, origin, relyingParty.publicJwk);

@@ -152,8 +152,8 @@ const pageOf = ({ view, lang, as }: Shown): Omit<Evidence['page'], 'again'> => {
   const whats = { 'action.contested': contest, 'action.error-declared': error, 'mandate.barred': barred, 'session.opened': contests.opened };
   const kinds = KINDS_SEEN[view.who];
   if (as === 'table' || as === 'cards') {
-    const { types, verbs, outcomes, outsideMandate: outside } = administration;
-    const words = { types: as === 'cards' ? whats : types, verbs, outcomes, outside, themes: themes.label };
+    const { types, verbs, outcomes, outsideMandate: outside, oldSignIn } = administration;
+    const words = { types: as === 'cards' ? whats : types, verbs, outcomes, outside, oldSignIn, themes: themes.label };
     const label = as === 'cards' && lang === 'en' ? 'detail.demarcheLabelEn' : 'detail.demarcheLabel';
     return { lang, kinds, written: as === 'cards' ? CARD : ROW, label, words };
   }
@@ -166,7 +166,14 @@ const pageOf = ({ view, lang, as }: Shown): Omit<Evidence['page'], 'again'> => {
     kinds,
     ...(as === 'sheets' ? { sheets: true } : {}),
     ...(as === 'receipt' ? { facts: ENDED } : {}),
-    words: { erased: `${strong} ${text}`, outside: journal.lines.outside, verbs: journal.verbs, failed: journal.failed, themes: themes.label },
+    words: {
+      erased: `${strong} ${text}`,
+      outside: journal.lines.outside,
+      oldSignIn: journal.lines.oldSignIn,
+      verbs: journal.verbs,
+      failed: journal.failed,
+      themes: themes.label,
+    },
   };
 };
 

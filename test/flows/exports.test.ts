@@ -55,7 +55,7 @@ for (const kind of databases())
     /** What exports and approvals wrote since a mark: jobs of the house write meanwhile. */
     const exportedSince = async (from: number) => (await entriesSince(world, from)).filter(({ type }) => /^(journal|approval)\./.test(type));
     /** Acts of many people at the service, written as its reports are. */
-    const crowd = async (people: number, demarche: string): Promise<void> => {
+    const crowd = async (people: number, demarche: string, more: { oldSignIn?: boolean } = {}): Promise<void> => {
       const entries = Array.from({ length: people }, () => ({
         entry: {
           type: 'action.reported' as const,
@@ -67,7 +67,7 @@ for (const kind of databases())
           demarche,
           verb: 'send',
           outcome: 'success',
-          detail: { demarcheLabel: 'x', demarcheLabelEn: 'x', at: new Date().toISOString(), outsideMandate: false },
+          detail: { demarcheLabel: 'x', demarcheLabelEn: 'x', at: new Date().toISOString(), outsideMandate: false, ...more },
         },
       }));
       for (let i = 0; i < entries.length; i += 500) await world.database.run((tx) => world.app.journal.recordAll(tx, entries.slice(i, i + 500)));
@@ -114,10 +114,13 @@ for (const kind of databases())
       const text = JSON.stringify(file);
       assert.ok(!text.includes(usager) && !text.includes('Karim') && !/aid_|usg_/.test(text.replaceAll(/"bytes":"(?:[^"\\]|\\.)*"/g, '')));
       assert.ok(file.entries.some(({ aidant }) => aidant !== undefined));
+      await crowd(1, 'j7.old', { oldSignIn: true });
       const csv = await (await asked(nora, { service: service.id, format: 'csv' })).text();
       assert.ok(csv.startsWith('"index","at","type"'));
       for (const index of held) assert.ok(csv.includes(`\r\n"${index}",`), String(index));
       assert.ok(csv.includes(`"'=1+3"`), 'a formula is text');
+      assert.match(csv, /"outside_mandate","old_sign_in","leaf"/);
+      assert.match(csv, /"j7\.old".*"false","true","[^"]+"\r\n/, 'of too old a sign-in, and not outside the mandate');
     });
 
     test(title('J8 each file is an entry with its reason for each person in it; a file that cannot be written down does not leave'), on, async () => {
@@ -194,9 +197,9 @@ for (const kind of databases())
         assert.deepEqual([waits.status, waits.headers.get('location')], [303, EXPORTS]);
         const id = await idOf();
         const [it] = await world.sql('select entries, persons, approval_id from journal_export where id = $1', [id]);
-        assert.equal(it?.['persons'], 1003, 'and Colette');
+        assert.equal(it?.['persons'], 1004, 'and Colette, and who was there before');
         await crowd(3, 'j9.c'); // after it was asked: not in what is approved
-        assert.match(textOf(await nora.open(`${world.places.relais}${EXPORTS}`)), /\d+ lignes, 1003 personnes.*Ce ne peut pas être vous/);
+        assert.match(textOf(await nora.open(`${world.places.relais}${EXPORTS}`)), /\d+ lignes, 1004 personnes.*Ce ne peut pas être vous/);
         for (const [walker, path, status] of [
           [nora, `${EXPORTS}/fichier`, 409],
           [nora, `${EXPORTS}/accord`, 409],
@@ -227,7 +230,7 @@ for (const kind of databases())
         const [told] = await world.sql("select count(distinct usager)::int n from journal.projection where type = 'journal.exported' and idx >= $1", [
           before,
         ]);
-        assert.equal(told?.['n'], 1003, 'each person reads it');
+        assert.equal(told?.['n'], 1004, 'each person reads it');
         await world.sql('update agent set administration_id = $1 where staff_id = $2', [moved?.['administration_id'], moved?.['staff_id']]);
       },
     );

@@ -1,9 +1,23 @@
 import { after, before, describe } from 'node:test';
 import { signInUsager } from '../../src/practice/story.ts';
 import { textOf, Walker } from '../../src/practice/walker.ts';
-import { agreed, entriesSince, eventOf, inesAt, inTheMorning, mark, ownToken, reportAt, securitySince, sessionOf, whoIs } from '../support/acting.ts';
+import {
+  agreed,
+  entriesSince,
+  eventOf,
+  inesAt,
+  inTheMorning,
+  mark,
+  ownToken,
+  reportAt,
+  securitySince,
+  sessionOf,
+  whoIs,
+  writtenSince,
+} from '../support/acting.ts';
 import { assert, test } from '../support/check.ts';
 import { databases } from '../support/database.ts';
+import { report } from '../support/protocol.ts';
 import { delegatedTokens, openWorld, signedInAidant, type TestService, type World } from '../support/world.ts';
 
 for (const kind of databases())
@@ -42,7 +56,7 @@ for (const kind of databases())
       const answer = await work();
       assert.deepEqual([answer.status, answer.body.code], [status, code]);
       assert.equal(await actions(), before);
-      const entries = (await entriesSince(world, from)).filter(({ type }) => !type.startsWith('message.')); // a job delivers meanwhile
+      const entries = (await writtenSince(world, from)).filter(({ type }) => !type.startsWith('message.')); // a job delivers meanwhile
       const lines = securitySince(world, security);
       assert.equal(entries.length + lines.length, 1, JSON.stringify([entries.map((entry) => entry.type), lines.map(({ line }) => line['code'])]));
       assert.ok(entries.every((entry) => entry.type === 'action.refused'));
@@ -55,6 +69,33 @@ for (const kind of databases())
       await refused(() => reportAt(world, own, eventOf(service, session, 'x-3')), 404, 'session_unknown');
       await refused(() => reportAt(world, own, eventOf(service, 'dls_00000000000000000000000000', 'x-4')), 404, 'session_unknown');
       await refused(() => reportAt(world, 'not-a-token', eventOf(service, session, 'x-5')), 401, 'token_refused');
+    });
+
+    test(title('D9 what a service reports of sessions that are not is one entry a request, and soon not read at all'), on, async () => {
+      const own = await ownToken(service);
+      const unknown = (n: number) => `dls_${String(n).padStart(26, '0')}`;
+      const many = (n: number) =>
+        report(
+          `${world.places.relais}/api/v1/actions`,
+          Array.from({ length: n }, (_, i) => eventOf(service, unknown(i), `many-${i}`)),
+          { authorization: `Bearer ${own}` },
+        );
+      const from = await mark(world);
+      const first = await many(500);
+      assert.deepEqual([first.status, (first.json['events'] as { status: number }[]).filter(({ status }) => status === 404).length], [207, 500]);
+      const entries = (await writtenSince(world, from)).filter(({ type }) => type === 'action.refused');
+      assert.deepEqual(
+        entries.map(({ session, detail }) => [session, detail]),
+        [[undefined, { reason: 'session_unknown', count: 500 }]],
+      );
+      const statuses: number[] = [];
+      for (let i = 0; i < 3; i++) statuses.push((await many(400)).status);
+      assert.deepEqual(statuses, [207, 207, 429]);
+      const told = eventOf(service, session, 'after-many');
+      assert.equal((await reportAt(world, await ownToken(other), eventOf(other, otherSession, 'nobody-else'))).status, 202, 'nobody else pays');
+      assert.equal((await reportAt(world, token, told)).status, 429);
+      world.advance(61_000);
+      assert.equal((await reportAt(world, token, { ...told, id: 'a-minute-later' })).status, 202);
     });
 
     test(title('J11 the same event again gives the same receipt, in parallel too; another body under the same id is refused'), on, async () => {

@@ -1,6 +1,6 @@
 import { confirmDelegation } from '../../src/practice/story.ts';
 import { textOf, type Walker } from '../../src/practice/walker.ts';
-import { entriesSince } from '../support/acting.ts';
+import { agreed, entriesSince } from '../support/acting.ts';
 import { assert, test } from '../support/check.ts';
 import { actionEvent, faults, inEachWorld, introspect, report, sessionOf } from '../support/protocol.ts';
 import { registrationOf, twoOperateurs } from '../support/services.ts';
@@ -35,13 +35,15 @@ inEachWorld(({ world, kind }) => {
 
   const tell = (token: string, events: unknown) => report(`${world().places.relais}/api/v1/actions`, events, { authorization: `Bearer ${token}` });
   const act = (session: string, word: string) => actionEvent(service.id, session, { demarche: `${service.id}.${word}` });
-  /** Of the acts that were kept since the start, those that are said to be outside the mandate. */
-  const outside = async (): Promise<number> =>
-    (await entriesSince(world(), 0)).filter(
-      (entry) => entry.type === 'action.reported' && (entry.detail as { outsideMandate?: boolean }).outsideMandate === true,
-    ).length;
+  /** Of the acts that were kept since the start, those said to be outside the mandate, and those said to be of too old a sign-in. */
+  const kept = async (): Promise<{ outside: number; old: number }> => {
+    const entries = await entriesSince(world(), 0);
+    const said = (member: 'outsideMandate' | 'oldSignIn') =>
+      entries.filter(({ type, detail }) => type === 'action.reported' && (detail as Record<string, unknown>)[member] === true).length;
+    return { outside: said('outsideMandate'), old: said('oldSignIn') };
+  };
 
-  test('P24 an act that asks for a fresh sign-in is answered 401 with max_age, kept as outside the mandate, and taken after a new one', {
+  test('P24 an act that asks for a fresh sign-in is answered 401 with max_age, kept as done with too little, and taken after a new one', {
     database: kind,
   }, async () => {
     const it = await ready();
@@ -51,7 +53,7 @@ inEachWorld(({ world, kind }) => {
     it.advance(400_000);
     const said = await introspect(service, tokens.access_token);
     assert.ok(Date.now() / 1000 - Number(said['auth_time']) > 300, 'which the service could see');
-    const [kept, reported] = [await outside(), await entriesOf(it, 'action.reported')];
+    const [before, reported] = [await kept(), await entriesOf(it, 'action.reported')];
     const answer = await tell(tokens.access_token, act(session, 'frais'));
     assert.deepEqual(
       [answer.status, answer.json['code'], answer.json['max_age'], answer.json['acr_values']],
@@ -63,7 +65,7 @@ inEachWorld(({ world, kind }) => {
       'Bearer error="insufficient_user_authentication", error_description="the demarche asks more of the sign-in", max_age="300"',
     );
     assert.equal(typeof (answer.json['receipt'] as { index?: unknown }).index, 'number', 'the person reads it');
-    assert.deepEqual([await outside(), await entriesOf(it, 'action.reported')], [kept + 1, reported + 1]);
+    assert.deepEqual([await kept(), await entriesOf(it, 'action.reported')], [{ ...before, old: before.old + 1 }, reported + 1]);
     assert.equal((await tell(tokens.access_token, act(session, 'logement'))).status, 202, 'the token serves what asks for less');
 
     const request = await authorize(service, 'openid dlg:logement', { max_age: '300' });
@@ -74,7 +76,7 @@ inEachWorld(({ world, kind }) => {
     const done = await confirmDelegation(aidant, back, 'Colette Martin', service.redirectUri);
     const fresh = await redeem(service, request, done.url);
     assert.equal((await tell(fresh.access_token, act(sessionOf(fresh.claims()), 'frais'))).status, 202);
-    assert.equal(await outside(), kept + 1);
+    assert.deepEqual(await kept(), { ...before, old: before.old + 1 });
   });
 
   test('P24 a démarche asked for by name has the aidant sign in anew when it asks for that, and no other does', { database: kind }, async () => {
@@ -97,11 +99,21 @@ inEachWorld(({ world, kind }) => {
   test('P24 an act above the level of the session is answered 401 with the level to ask for', { database: kind }, async () => {
     const it = await ready();
     const { tokens, claims } = await delegatedTokens(it, aidant, service, 'Colette Martin');
-    const kept = await outside();
+    const before = await kept();
     const answer = await tell(tokens.access_token, act(sessionOf(claims), 'haut'));
     assert.deepEqual([answer.status, answer.json['acr_values']], [401, 'urn:relais:acr:delegated:eidas2'], answer.text);
     assert.match(answer.headers.get('www-authenticate') ?? '', /insufficient_user_authentication.*acr_values="urn:relais:acr:delegated:eidas2"$/);
-    assert.equal(await outside(), kept + 1);
+    assert.deepEqual(await kept(), { ...before, old: before.old + 1 }, 'her mandate allows it: it is not said to be outside');
+  });
+
+  test('P24 M7 an act that is outside the mandate is that, whatever level it asks, and no sign-in is asked for it', { database: kind }, async () => {
+    const it = await ready();
+    await agreed(it, 'jean', ['logement'], 31, undefined, undefined, { demarches: [`${service.id}.logement`] });
+    const { tokens, claims } = await delegatedTokens(it, aidant, service, 'Jean Petit');
+    const before = await kept();
+    const answer = await tell(tokens.access_token, act(sessionOf(claims), 'haut'));
+    assert.deepEqual([answer.status, answer.json['code'], answer.headers.get('www-authenticate')], [422, 'outside_mandate', null], answer.text);
+    assert.deepEqual(await kept(), { ...before, outside: before.outside + 1 });
   });
 
   test('P24 a batch has one challenge, the strictest, and each act its own answer', { database: kind }, async () => {

@@ -256,6 +256,11 @@ test('an error of Relais is a page that names it', async () => {
   assert.equal(page.status, 403);
   assert.match(page.html, /La connexion a été refusée/);
   assert.match(page.html, /access_denied/);
+  assert.match(page.html, /si un mandat couvre ce service/);
+  const alone = await new Browser().open(`${allowances.origin}/connexion`);
+  assert.equal(alone.status, 403);
+  assert.match(alone.html, /Vous pouvez recommencer quand vous voulez/);
+  assert.doesNotMatch(alone.html, /mandat/, 'who signs in for herself has none to look at');
 });
 
 test('initiated from Relais: the hint and theme are passed on; another issuer or theme is refused', async () => {

@@ -762,7 +762,14 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
         exportPost={post('/administration/exports')}
         exportsHref="/administration/exports"
         results={{
-          rows: [remarked, row, { ...row, index: 4713, verb: 'read' }, { ...row, index: 4712, outcome: 'failure', outsideMandate: true }, opened],
+          rows: [
+            remarked,
+            row,
+            { ...row, index: 4713, verb: 'read' },
+            { ...row, index: 4712, outcome: 'failure', outsideMandate: true },
+            { ...row, index: 4711, oldSignIn: true },
+            opened,
+          ],
           next: post('/administration/journal'),
         }}
       />

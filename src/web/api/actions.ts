@@ -6,6 +6,7 @@ import type { BearerRefusal } from '../../provider/parts.ts';
 import { refusedWith } from '../../services/requests.ts';
 import { statusOf } from '../error-handler.ts';
 import type { Site } from '../site.ts';
+import { createTries } from '../tries.ts';
 
 const MOST_EVENTS = 500;
 const MOST_BYTES = 1_048_576;
@@ -21,7 +22,7 @@ export const PROBLEMS: Readonly<Record<string, readonly [title: string, remedy: 
   outside_mandate: ['The démarche is outside the mandate', 'The act was recorded as outside the mandate and is shown to the usager.'],
   insufficient_authentication: [
     'The démarche asks more of the sign-in',
-    'The act was recorded as outside the mandate. Ask for the authorization again, with the acr_values and max_age of this answer.',
+    'The act was recorded, and the usager reads that it asked for more. Ask for the authorization again, with the acr_values and max_age of this answer.',
   ],
   event_differs: ['Another event has this id', 'Give each act its own id.'],
   too_large: ['The report is too large', `Send at most ${MOST_EVENTS} events and 1 MiB.`],
@@ -116,10 +117,15 @@ const answerOf = (outcome: Outcome): object =>
     ? { ...problem(outcome.refused), ...askedOf(outcome.stepUp), ...(outcome.receipt ? { receipt: outcome.receipt } : {}) }
     : { status: 202, receipt: outcome.receipt };
 
+/** Reports of a service that may be refused in a minute: each leaves a trace, and the journal is everybody's. Then none is read for a minute. */
+const REFUSED_A_MINUTE = 1_000;
+
 /** `POST /api/v1/actions` (protocol.md, "Report"). */
 export const actionsApi =
   (site: Site) =>
   async (app: FastifyInstance): Promise<void> => {
+    const mayBeRefused = createTries(site.clock, REFUSED_A_MINUTE);
+    const closed = new Map<string, number>();
     app.removeAllContentTypeParsers();
     app.addContentTypeParser(
       ['application/cloudevents+json', 'application/cloudevents-batch+json'],
@@ -148,6 +154,10 @@ export const actionsApi =
       if ('refused' in token || !(token.found?.delegated || token.scopes.includes(ACTIONS_SCOPE))) {
         site.notice({ code: 'api_token_refused' });
         return refuseToken(reply, request.headers.authorization, 'refused' in token ? token : undefined, ACTIONS_SCOPE);
+      }
+      if ((closed.get(token.clientId) ?? 0) > site.clock.now().getTime()) {
+        site.notice({ code: 'api_too_many_requests', service: token.clientId });
+        return sendProblem(reply.header('retry-after', '60'), 'too_many_requests');
       }
       const batch = String(request.headers['content-type']).startsWith('application/cloudevents-batch+json');
       const raw = batch ? request.body : [request.body];
@@ -181,6 +191,9 @@ export const actionsApi =
         (event): Outcome =>
           own === undefined || event.session === own ? (reported[at++] as Outcome) : { refused: 'session_unknown' satisfies ActionRefusal },
       );
+      for (const outcome of reported)
+        if ('refused' in outcome && !outcome.receipt && outcome.refused !== 'journal_unavailable' && !mayBeRefused(token.clientId))
+          closed.set(token.clientId, site.clock.now().getTime() + 60_000);
       const stepUp = challenge(String(request.headers.authorization).toLowerCase().startsWith('dpop') ? 'DPoP' : 'Bearer', outcomes);
       if (stepUp) reply.header('www-authenticate', stepUp);
       if (batch) return reply.code(outcomes.every((outcome) => !('refused' in outcome)) ? 202 : 207).send({ events: outcomes.map(answerOf) });

@@ -219,6 +219,7 @@ const PATHS: Readonly<Record<string, Schema>> = {
           'invalid_request',
           'token_refused',
           'insufficient_scope',
+          'too_many_requests',
           'session_unknown',
           'event_differs',
           'too_large',

@@ -109,14 +109,16 @@ const reporter: Detail<'action.reported'> = (detail, entry, lang) => {
   ]).get(entry.verb ?? '');
   const badge: SentenceBadge | undefined = detail.outsideMandate
     ? { tone: 'error', word: words.badges.outsideMandate }
-    : failed
-      ? { tone: 'warning', word: words.badges.failure }
-      : done === undefined
-        ? undefined
-        : { tone: 'success', word: done };
+    : detail.oldSignIn
+      ? { tone: 'warning', word: words.badges.oldSignIn }
+      : failed
+        ? { tone: 'warning', word: words.badges.failure }
+        : done === undefined
+          ? undefined
+          : { tone: 'success', word: done };
   return {
     strong: said.strong,
-    text: detail.outsideMandate ? `${said.text} ${words.lines.outside}` : said.text,
+    text: [said.text, ...(detail.outsideMandate ? [words.lines.outside] : detail.oldSignIn ? [words.lines.oldSignIn] : [])].join(' '),
     ...(badge && { badge }),
     ...(detail.reference !== undefined && { reference: words.reference(detail.reference) }),
   };

@@ -23,6 +23,7 @@ const COLUMNS = [
   'session',
   'reference',
   'outside_mandate',
+  'old_sign_in',
   'leaf',
 ] as const;
 
@@ -49,6 +50,7 @@ const cellsOf = (row: Row): Readonly<Record<(typeof COLUMNS)[number], unknown>> 
   session: row.session,
   reference: row.detail?.['reference'],
   outside_mandate: row.detail?.['outsideMandate'],
+  old_sign_in: row.detail?.['oldSignIn'],
   leaf: row.leaf.hash,
 });
 

@@ -159,7 +159,7 @@ export const integration: typeof fr = {
     outcome_unknown: 'Send the same request later: nothing is written twice.',
     unavailable: 'Relais does not answer now. Try again later.',
     temporarily_unavailable: 'Relais does not answer now. Try again later.',
-    insufficient_authentication: 'The act is recorded as outside the mandate. Send the helper to sign in at the level asked for.',
+    insufficient_authentication: 'The act is recorded, and the person reads what was missing. Send the helper to sign in as asked.',
     reason_required: 'Send the header Relais-Reason: why, in one line. The people concerned read it.',
     request_unknown: 'Send back the reference and the number of the message that the person answers.',
     second_agent_required: 'More than 1,000 people in a day: take a file in the space, with the approval of another agent.',

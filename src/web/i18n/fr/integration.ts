@@ -160,7 +160,7 @@ export const integration = {
     outcome_unknown: 'Envoyez la même demande plus tard : rien n’est écrit deux fois.',
     unavailable: 'Relais ne répond pas pour l’instant. Recommencez plus tard.',
     temporarily_unavailable: 'Relais ne répond pas pour l’instant. Recommencez plus tard.',
-    insufficient_authentication: 'L’acte est noté hors du mandat. Renvoyez l’aidant se connecter avec le niveau demandé.',
+    insufficient_authentication: 'L’acte est noté, et la personne lit ce qui manquait. Renvoyez l’aidant se connecter comme demandé.',
     reason_required: 'Envoyez l’en-tête Relais-Reason : pourquoi, en une ligne. Les personnes concernées le lisent.',
     request_unknown: 'Renvoyez la référence et le numéro du message auquel la personne répond.',
     second_agent_required: 'Plus de 1 000 personnes en un jour : prenez un fichier dans l’espace, avec l’accord d’un autre agent.',
