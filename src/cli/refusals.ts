@@ -36,6 +36,8 @@ const SENTENCES: Readonly<Record<string, string>> = {
   not_pending: 'nothing of this service waits for approval',
   until_malformed: 'give --until a date to come, at most a year away: YYYY-MM-DD or an instant with its zone',
   keys_unused: 'this service has no keys: it authenticates with a secret',
+  secret_unused: 'this service has no secret: it authenticates with its keys',
+  no_former_secret: 'no former secret of this service is accepted',
   too_many_keys: 'more than ten keys would stand: let the former ones end first',
   unknown_revision: 'no revision of this service has this number',
   already_disabled: 'the service is disabled already',

@@ -85,10 +85,44 @@ const keys: HouseCommand = {
     if (jwks.keys.length > 10) return no('too_many_keys');
     const askedBy = await proveOperateur(input, domain, io);
     if (typeof askedBy !== 'string') return refuse(io, askedBy, input.on('json'));
-    const { administrationName: _a, status: _s, version: _v, revision: _r, createdAt: _c, ...registration } = service;
-    const made = await domain.services.change({ ...asInput(registration), jwks }, { askedBy });
+    const made = await domain.services.change({ ...asInput(service), jwks }, { askedBy });
     return 'refused' in made ? refuse(io, made, input.on('json')) : tell(made, input, context, io);
   },
 };
 
-export const serviceChangeCommands: readonly HouseCommand[] = [diff, keys];
+const secret: HouseCommand = {
+  name: 'service secret',
+  where: 'house',
+  summary: 'draw another secret, the former one standing beside it until a date once another opérateur approves; or end the former one at once',
+  subject: { name: 'ID', help: 'client_id of the service' },
+  flags: [
+    { name: 'until', kind: 'text', value: 'DATE', help: 'from when on the former secret is refused' },
+    { name: 'end-former', kind: 'switch', help: 'refuses the former secret from now on; one opérateur is enough' },
+    ...AS_FLAGS,
+    JSON_FLAG,
+  ],
+  run: async (input, context, io) => {
+    const domain = await context.domain();
+    const no = (refused: string): number => refuse(io, { refused }, input.on('json'));
+    const service = await domain.services.find(input.subject);
+    if (!service) return no('unknown_service');
+    if (service.clientSecretHash === undefined) return no('secret_unused');
+    const ends = input.on('end-former');
+    const formerUntil = ends ? undefined : readUntil(input.text('until') ?? '', context.clock.now());
+    if (!ends && !formerUntil) return no('until_malformed');
+    const by = await proveOperateur(input, domain, io);
+    if (typeof by !== 'string') return refuse(io, by, input.on('json'));
+    if (formerUntil) {
+      const made = await domain.services.change(asInput(service), { askedBy: by, newSecret: true, formerUntil });
+      return 'refused' in made ? refuse(io, made, input.on('json')) : tell(made, input, context, io);
+    }
+    const done = await domain.services.endSecret(service.id, by);
+    if ('refused' in done) return refuse(io, done, input.on('json'));
+    io.out(
+      input.on('json') ? JSON.stringify({ id: service.id, formerSecret: 'ended' }) : `The former secret of ${service.name} is refused from now on.`,
+    );
+    return EXIT.done;
+  },
+};
+
+export const serviceChangeCommands: readonly HouseCommand[] = [diff, keys, secret];

@@ -212,9 +212,10 @@ const list: HouseCommand = {
   flags: [JSON_FLAG],
   run: async (input, context, io) => {
     const silent = new Map((await silentEndpoints(context.database.auto)).map((each) => [each.target, each]));
-    const found = (await (await context.domain()).services.list()).map(({ clientSecretHash: _, ...service }) => {
+    const found = (await (await context.domain()).services.list()).map(({ clientSecretHash: _, formerSecret, ...service }) => {
       const { since, waiting } = silent.get(service.id) ?? {};
-      return { ...service, ...(since ? { silentSince: since.toISOString(), waiting } : {}) };
+      const former = formerSecret ? { formerSecretUntil: new Date(formerSecret.exp * 1000).toISOString() } : {};
+      return { ...service, ...former, ...(since ? { silentSince: since.toISOString(), waiting } : {}) };
     });
     const rows = found.map((it) => [
       it.id,

@@ -264,6 +264,8 @@ export const KINDS = {
     hash: administration(text),
     revision: optional(administration(number)),
   }),
+  /** A former secret was ended before its time. */
+  'service.secret-ended': kind('staff', NO_USAGER, ADMINISTRATION, { name: administration(text) }),
   'service.disabled': kind('staff', NO_USAGER, ADMINISTRATION, { name: administration(text), sessions: optional(administration(number)) }),
   'stream.changed': kind('staff', NO_USAGER, ADMINISTRATION, {
     what: administration(text),

@@ -5,7 +5,7 @@ import type { Administration } from '../services/administration.ts';
 import type { AdministrationStore } from '../services/administrations.ts';
 import type { PublicKeySet } from '../services/public-keys.ts';
 import type { Revision } from '../services/revision.ts';
-import { type Demarche, metadataOf, type Registration, registrationContent, type Service } from '../services/service.ts';
+import { type Demarche, type FormerSecret, metadataOf, type Registration, registrationContent, type Service } from '../services/service.ts';
 import type { ServiceStore } from '../services/services.ts';
 import { row, rows, run } from './database.ts';
 import { sql } from './sql.ts';
@@ -47,6 +47,7 @@ interface Metadata {
   initiate_login_uri?: string;
   jwks?: PublicKeySet;
   client_secret_hash?: string;
+  client_secret_former?: FormerSecret;
   token_endpoint_auth_method: Service['tokenEndpointAuthMethod'];
   scopes: Service['scopes'];
   id_token_signed_response_alg: Service['idTokenSignedResponseAlg'];
@@ -67,6 +68,7 @@ interface ServiceRow {
   status: Service['status'];
   version: number;
   revision: number | null;
+  ended_secrets: string[];
   created_at: Date;
   demarches: DemarcheJson[];
 }
@@ -92,7 +94,8 @@ export const readDemarcheJson = (it: DemarcheJson): Demarche => ({
   ...(it.max_age === undefined || it.max_age === null ? {} : { maxAge: it.max_age }),
 });
 
-const fromMetadata = (it: Metadata) => ({
+/** `ended`: hashes of the former secrets that were ended before their time. */
+const fromMetadata = (it: Metadata, ended: readonly string[] = []) => ({
   redirectUris: it.redirect_uris,
   postLogoutRedirectUris: it.post_logout_redirect_uris,
   ...(it.backchannel_logout_uri === undefined ? {} : { backchannelLogoutUri: it.backchannel_logout_uri }),
@@ -100,6 +103,7 @@ const fromMetadata = (it: Metadata) => ({
   ...(it.initiate_login_uri === undefined ? {} : { initiateLoginUri: it.initiate_login_uri }),
   ...(it.jwks === undefined ? {} : { jwks: it.jwks }),
   ...(it.client_secret_hash === undefined ? {} : { clientSecretHash: it.client_secret_hash }),
+  ...(it.client_secret_former === undefined || ended.includes(it.client_secret_former.hash) ? {} : { formerSecret: it.client_secret_former }),
   tokenEndpointAuthMethod: it.token_endpoint_auth_method,
   scopes: it.scopes,
   idTokenSignedResponseAlg: it.id_token_signed_response_alg,
@@ -117,7 +121,7 @@ const toService = (found: ServiceRow): Service => ({
   delegationSupported: found.delegation_supported,
   minimumConsent: found.minimum_consent,
   demarches: found.demarches.map(readDemarcheJson),
-  ...fromMetadata(found.metadata),
+  ...fromMetadata(found.metadata, found.ended_secrets),
   status: found.status,
   version: found.version,
   revision: found.revision ?? undefined,
@@ -129,7 +133,7 @@ const read = async (tx: Transaction, id: string | null): Promise<Service[]> => {
   const found = await rows<ServiceRow>(
     tx,
     sql`select s.id, s.name, s.administration_id, a.name as administration_name, s.profile, s.sector, s.themes, s.delegation_supported,
-               s.minimum_consent, s.metadata, s.status, s.version, s.revision, s.created_at,
+               s.minimum_consent, s.metadata, s.status, s.version, s.revision, s.ended_secrets, s.created_at,
                coalesce((select json_agg(json_build_object('code', d.code, 'label_fr', d.label_fr, 'label_en', d.label_en, 'themes', d.themes,
                    'effect', d.effect, 'level', d.level, 'max_age', d.max_age) order by d.code)
                  from demarche d where d.service_id = s.id and d.until is null), '[]'::json) as demarches
@@ -153,7 +157,7 @@ const writeDemarches = async (tx: Transaction, serviceId: string, demarches: rea
     );
 };
 
-type Content = Omit<ServiceRow, 'administration_id' | 'administration_name' | 'status' | 'version' | 'revision' | 'created_at'> & {
+type Content = Omit<ServiceRow, 'administration_id' | 'administration_name' | 'status' | 'version' | 'revision' | 'ended_secrets' | 'created_at'> & {
   administration: AdministrationId;
 };
 
@@ -248,6 +252,9 @@ export const serviceStore: ServiceStore = {
     return locked && (await read(tx, id))[0];
   },
   list: (tx) => read(tx, null),
+  endSecret: async (tx, id, hash) => {
+    await run(tx, sql`update service set ended_secrets = ended_secrets || ${hash}::text, version = version + 1 where id = ${id}`);
+  },
   setStatus: async (tx, id, from, to) =>
     (await run(tx, sql`update service set status = ${to}, version = version + 1 where id = ${id} and status = ${from}`)) === 1,
   sectorBelongsToAnother: async (tx, sector, administrationId) =>

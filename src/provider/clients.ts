@@ -1,15 +1,17 @@
 import type { AdapterPayload, ClientMetadata } from 'oidc-provider';
 import { keysAt } from '../services/public-keys.ts';
+import { stands } from '../services/rotation.ts';
 import type { Service } from '../services/service.ts';
 import { isFront } from './front.ts';
 import { ACTIONS_SCOPE, MANDATE_TYPE, MANDATES_SCOPE, STREAM_SCOPES, scopeOf } from './names.ts';
 
 /** Our own members of a client's metadata. */
-export const OWN_METADATA = ['delegation_supported', 'relais_profile', 'relais_sector', 'relais_resources'] as const;
+export const OWN_METADATA = ['delegation_supported', 'relais_profile', 'relais_sector', 'relais_resources', 'relais_former_secret'] as const;
 
 /**
  * Writes a registered service as the library's client metadata. Its profile decides everything that a request could otherwise choose
- * (protocol.md, "Client profiles"). A key whose end has come is not among its keys. A secret is known by its hash alone, which stands where the library wants a secret.
+ * (protocol.md, "Client profiles"). A key or a former secret
+ * whose end has come is not in it. A secret is known by its hash alone, which stands where the library wants a secret.
  */
 export const clientMetadata = (service: Service, now: Date): AdapterPayload => {
   const fapi2 = service.profile === 'fapi2';
@@ -42,6 +44,7 @@ export const clientMetadata = (service: Service, now: Date): AdapterPayload => {
     relais_profile: service.profile,
     relais_sector: service.sector,
     relais_resources: [...(service.resources ?? [])],
+    ...(stands(service.formerSecret, now) ? { relais_former_secret: service.formerSecret.hash } : {}),
   };
   return metadata as AdapterPayload;
 };

@@ -42,10 +42,14 @@ const keyLines = (it: Registration): [string, string][] =>
 
 /** One member of the metadata: a line for each value of a set, whatever members there are; of a secret, what tells it from another. */
 const metadataLines = (member: string, value: Json | undefined): [string, string][] => {
-  if (value === undefined || member === 'jwks') return [];
+  if (value === undefined || member === 'jwks' || member === 'client_secret_former') return [];
   if (Array.isArray(value)) return value.map((each) => [`${member} ${canonical(each)}`, canonical(each)]);
   return [[member, member === 'client_secret_hash' ? fingerprint([value]) : canonical(value)]];
 };
+
+/** A former secret, as the line of the one in force tells them apart. */
+const formerLines = ({ formerSecret: former }: Registration): [string, string][] =>
+  former ? [['client_secret_former', `${fingerprint([former.hash])} until ${new Date(former.exp * 1000).toISOString()}`]] : [];
 
 /** A registration as lines, each under what names it. No secret is in it, nor its hash. */
 const linesOf = (it: Registration): Map<string, string> =>
@@ -56,6 +60,7 @@ const linesOf = (it: Registration): Map<string, string> =>
     ...it.demarches.map((each): [string, string] => [`démarche ${each.code}`, demarcheText(each)]),
     ...Object.entries(metadataOf(it)).flatMap(([member, value]) => metadataLines(member, value)),
     ...keyLines(it),
+    ...formerLines(it),
   ]);
 
 /** What a second person reads before approving: every difference, one a line; all of it when nothing was in force. */

@@ -1,8 +1,17 @@
 import type { PublicJwk, PublicKeySet } from './public-keys.ts';
-import type { Registration } from './service.ts';
+import type { FormerSecret, Registration, Service } from './service.ts';
 
-/** A registration as `readRegistration` takes it again: its secret is not in it. */
-export const asInput = ({ clientSecretHash: _, ...registration }: Registration): Record<string, unknown> => ({ ...registration });
+/** A registration, or a service without its state, as `readRegistration` takes it again: its secrets are not in it. */
+export const asInput = ({
+  clientSecretHash: _h,
+  formerSecret: _f,
+  administrationName: _a,
+  status: _s,
+  version: _v,
+  revision: _r,
+  createdAt: _c,
+  ...registration
+}: Registration & Partial<Service>): Record<string, unknown> => ({ ...registration });
 
 /** For how long a former key may stand beside the next one. */
 const LONGEST_DAYS = 366;
@@ -28,3 +37,7 @@ export const overlap = (former: PublicKeySet, next: { readonly keys: readonly ob
   });
   return { keys: [...next.keys, ...kept] };
 };
+
+/** Says whether a former secret is still accepted. */
+export const stands = (former: FormerSecret | undefined, now: Date): former is FormerSecret =>
+  former !== undefined && former.exp * 1000 > now.getTime();

@@ -41,6 +41,12 @@ export interface Demarche {
   readonly maxAge?: number;
 }
 
+/** A secret that another has replaced: its hash as above, and when it ends, in seconds. */
+export interface FormerSecret {
+  readonly hash: string;
+  readonly exp: number;
+}
+
 /** A public service as an administration registered it, before its state. */
 export interface Registration {
   /** Also its OIDC client_id. */
@@ -63,6 +69,8 @@ export interface Registration {
   readonly jwks?: PublicKeySet;
   /** SHA-256 of the secret, hexadecimal. The secret itself was shown once. */
   readonly clientSecretHash?: string;
+  /** The secret before it, accepted beside it until `exp` (seconds). */
+  readonly formerSecret?: FormerSecret;
   readonly tokenEndpointAuthMethod: AuthMethod;
   /** Identity scopes, `openid` not among them. */
   readonly scopes: readonly IdentityScope[];
@@ -101,6 +109,7 @@ export const metadataOf = (it: Registration): { readonly [member: string]: Json 
   initiate_login_uri: it.initiateLoginUri,
   jwks: it.jwks && { keys: it.jwks.keys },
   client_secret_hash: it.clientSecretHash,
+  client_secret_former: it.formerSecret && { hash: it.formerSecret.hash, exp: it.formerSecret.exp },
   token_endpoint_auth_method: it.tokenEndpointAuthMethod,
   scopes: it.scopes,
   id_token_signed_response_alg: it.idTokenSignedResponseAlg,

@@ -2,13 +2,14 @@ import type { Approval, ApprovalId, ApprovalRefusal } from '../approvals/approva
 import type { Approvals } from '../approvals/approvals.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { equal, randomToken } from '../kernel/crypto.ts';
 import type { Transaction, Transactions } from '../kernel/transaction.ts';
 import type { EndSessions } from '../organisations/organisation.ts';
 import type { AdministrationStore } from './administrations.ts';
-import { type RegistrationFault, readRegistration } from './registration.ts';
-import { type Difference, differences, type Revision, themesCut } from './revision.ts';
-import { type Effect, type Registration, registrationHash, type Service, secretHash } from './service.ts';
+import { add, change, screened } from './asking.ts';
+import { approveIn, disable, endSecret, waiting } from './deciding.ts';
+import type { RegistrationFault } from './registration.ts';
+import type { Difference, Revision } from './revision.ts';
+import type { Effect, Registration, Service } from './service.ts';
 
 export interface ServiceStore {
   /** Writes a new service as pending, without its démarches; false when the id is taken. */
@@ -29,6 +30,8 @@ export interface ServiceStore {
   /** Reads a service and locks it until the end of the transaction. */
   lock(tx: Transaction, id: string): Promise<Service | undefined>;
   list(tx: Transaction): Promise<Service[]>;
+  /** Ends a former secret for ever, one version later. */
+  endSecret(tx: Transaction, id: string, hash: string): Promise<void>;
   /** Goes from one status to another, one version later; false when it was not there. */
   setStatus(tx: Transaction, id: string, from: Service['status'], to: Service['status']): Promise<boolean>;
   /** Says whether a service of another administration has this sector: it would receive the same identifiers. */
@@ -43,6 +46,7 @@ export type ServiceRefusal =
         | 'service_known'
         | 'sector_taken'
         | 'client_secret_weak'
+        | 'no_former_secret'
         | 'unknown_service'
         | 'not_pending'
         | 'already_disabled'
@@ -69,11 +73,12 @@ export interface Services {
   add(input: unknown, by: { readonly askedBy: string; readonly clientSecret?: string }): Promise<Registered | ServiceRefusal>;
   /**
    * Asks for another registration of a service, which goes on as it is until somebody else approves. Profile, sector, administration and least
-   * consent never change, nor does what a code means. A secret stays what it was unless another is asked for.
+   * consent never change, nor does what a code means. A secret stays what it was unless another is asked for; it then stands beside it until
+   * `formerUntil`, or ends with the approval.
    */
   change(
     input: unknown,
-    by: { readonly askedBy: string; readonly clientSecret?: string; readonly newSecret?: boolean },
+    by: { readonly askedBy: string; readonly clientSecret?: string; readonly newSecret?: boolean; readonly formerUntil?: Date },
   ): Promise<Registered | ServiceRefusal>;
   /** What waits for a second person, against what is in force. */
   waiting(id: string): Promise<Waiting | undefined>;
@@ -85,6 +90,8 @@ export interface Services {
   approveIn(tx: Transaction, id: string, approvedBy: string, seen?: Buffer): Promise<{ readonly service: Service } | ServiceRefusal>;
   /** Takes a service out of use, ends its sessions and takes back what waits; one person is enough to stop something. */
   disable(id: string, actor: string): Promise<{ readonly service: Service; readonly sessions: number } | ServiceRefusal>;
+  /** Ends the former secret of a service at once, whatever its date; one person is enough to stop something. */
+  endSecret(id: string, actor: string): Promise<{ readonly service: Service } | ServiceRefusal>;
   /** Finds a service in any state: the caller looks at `status`. */
   find(id: string, tx?: Transaction): Promise<Service | undefined>;
   list(): Promise<Service[]>;
@@ -97,7 +104,8 @@ export interface Waiting {
   readonly differences: readonly Difference[];
 }
 
-interface Parts {
+/** What the use cases of services are made of. */
+export interface Parts {
   readonly transactions: Transactions;
   readonly store: ServiceStore;
   readonly administrations: AdministrationStore;
@@ -110,150 +118,6 @@ interface Parts {
   /** Says whether the name in an address that will be called stands for what must not be called (claim I3). */
   readonly refusesAddress: (address: URL) => Promise<boolean>;
 }
-
-type By = { readonly askedBy: string; readonly clientSecret?: string; readonly newSecret?: boolean };
-type WithSecret = { readonly registration: Registration; readonly clientSecret?: string };
-
-/** Gives a secret to a registration that authenticates with one: the one it has, or one that is drawn. */
-const withSecret = (read: Registration, by: By, before?: Service): WithSecret | ServiceRefusal => {
-  if (read.tokenEndpointAuthMethod === 'private_key_jwt') return { registration: read };
-  if (by.clientSecret !== undefined && by.clientSecret.length < 43) return { refused: 'client_secret_weak' };
-  const kept = by.clientSecret === undefined && !by.newSecret ? before?.clientSecretHash : undefined;
-  if (kept !== undefined) return { registration: { ...read, clientSecretHash: kept } };
-  const clientSecret = by.clientSecret ?? randomToken(32);
-  return { registration: { ...read, clientSecretHash: secretHash(clientSecret) }, clientSecret };
-};
-
-const read = (parts: Parts, input: unknown): { readonly registration: Registration } | ServiceRefusal => {
-  const found = readRegistration(input, { allowLoopback: parts.allowLoopback });
-  return 'faults' in found ? { refused: 'registration_invalid', faults: found.faults } : { registration: found };
-};
-
-/** What is in force of a service: nothing before its first approval. */
-const inForce = (service: Service): Service | undefined => (service.revision === undefined ? undefined : service);
-
-/** Keeps the revision, writes its entry and asks for the second person. The service is held. */
-const askFor = async (parts: Parts, tx: Transaction, { registration, clientSecret }: WithSecret, by: By): Promise<Registered | ServiceRefusal> => {
-  const service = await parts.store.find(tx, registration.id);
-  if (!service) return { refused: 'unknown_service' };
-  const hash = registrationHash(registration);
-  const changes = differences(inForce(service), registration);
-  const approval = await parts.approvals.askIn(tx, { kind: 'service', subject: service.id, hash, askedBy: by.askedBy });
-  const revision = await parts.store.ask(tx, { registration, askedBy: by.askedBy, at: parts.clock.now(), approvalId: approval.id });
-  const about = { service: service.id, administration: service.administrationId, actor: by.askedBy };
-  await parts.journal.record(
-    tx,
-    revision === 1
-      ? { type: 'service.added', ...about, detail: { name: registration.name, profile: registration.profile, hash: hash.toString('hex') } }
-      : {
-          type: 'service.change-asked',
-          ...about,
-          detail: { name: service.name, hash: hash.toString('hex'), revision, changes: changes.map(({ what }) => what) },
-        },
-  );
-  return { service, revision, differences: changes, approval, ...(clientSecret === undefined ? {} : { clientSecret }) };
-};
-
-const add = (parts: Parts, input: unknown, by: By): Promise<Registered | ServiceRefusal> =>
-  parts.transactions.run(async (tx) => {
-    const asked = read(parts, input);
-    if ('refused' in asked) return asked;
-    const made = withSecret(asked.registration, by);
-    if ('refused' in made) return made;
-    const { registration } = made;
-    if (!(await parts.administrations.find(tx, registration.administrationId))) return { refused: 'unknown_administration' };
-    if (await parts.store.sectorBelongsToAnother(tx, registration.sector, registration.administrationId)) return { refused: 'sector_taken' };
-    if (!(await parts.store.insert(tx, registration, parts.clock.now()))) return { refused: 'service_known' };
-    return askFor(parts, tx, made, by);
-  });
-
-/** A code keeps its meaning: its effect stays, and one that left does not come back. */
-const codeFaults = async (parts: Parts, tx: Transaction, registration: Registration): Promise<RegistrationFault[]> => {
-  const codes = await parts.store.codes(tx, registration.id);
-  return registration.demarches.flatMap(({ code, effect }, i): RegistrationFault[] => {
-    const known = codes.find((each) => each.code === code);
-    if (!known || (!known.retired && known.effect === effect)) return [];
-    return [{ field: `demarches[${i}]`, code: known.retired ? 'demarche_code_retired' : 'demarche_effect_changed' }];
-  });
-};
-
-const change = (parts: Parts, input: unknown, by: By): Promise<Registered | ServiceRefusal> =>
-  parts.transactions.run(async (tx) => {
-    const asked = read(parts, input);
-    if ('refused' in asked) return asked;
-    const before = await parts.store.lock(tx, asked.registration.id);
-    if (!before) return { refused: 'unknown_service' };
-    const same = (['profile', 'sector', 'administrationId', 'minimumConsent'] as const).every(
-      (member) => before[member] === asked.registration[member],
-    );
-    if (!same) return { refused: 'immutable' };
-    const made = withSecret(asked.registration, by, before);
-    if ('refused' in made) return made;
-    const faults = await codeFaults(parts, tx, made.registration);
-    if (faults.length) return { refused: 'registration_invalid', faults };
-    return askFor(parts, tx, made, by);
-  });
-
-/** Ends the sessions that what comes into force does not allow. */
-const endCut = async (parts: Parts, tx: Transaction, before: Service, after: Registration): Promise<void> => {
-  for (const theme of themesCut(before, after)) await parts.endSessions(tx, { serviceId: before.id, theme }, 'suspended');
-};
-
-const approveIn = async (parts: Parts, tx: Transaction, id: string, approvedBy: string, seen?: Buffer): ReturnType<Services['approveIn']> => {
-  const before = await parts.store.lock(tx, id);
-  if (!before) return { refused: 'unknown_service' };
-  const revision = await parts.store.waiting(tx, id);
-  if (!revision) return { refused: 'not_pending' };
-  if (revision.approvalId === undefined) return { refused: 'nothing_to_approve' };
-  const hash = registrationHash(revision.registration); // of what is stored now, not of what was asked
-  if (seen && !equal(seen, hash)) return { refused: 'hash_differs' };
-  const given = await parts.approvals.approveIn(tx, revision.approvalId, approvedBy, hash);
-  if ('refused' in given) return given;
-  await parts.store.enforce(tx, revision, parts.clock.now());
-  await endCut(parts, tx, before, revision.registration);
-  await parts.journal.record(tx, {
-    type: 'service.approved',
-    service: id,
-    administration: before.administrationId,
-    actor: approvedBy,
-    detail: { name: revision.registration.name, hash: hash.toString('hex'), revision: revision.number },
-  });
-  const service = await parts.store.find(tx, id);
-  return service ? { service } : { refused: 'unknown_service' };
-};
-
-const disable = (parts: Parts, id: string, actor: string): ReturnType<Services['disable']> =>
-  parts.transactions.run(async (tx) => {
-    const before = await parts.store.lock(tx, id);
-    if (!before) return { refused: 'unknown_service' };
-    if (before.status === 'disabled' || !(await parts.store.setStatus(tx, id, before.status, 'disabled'))) return { refused: 'already_disabled' };
-    await parts.store.withdraw(tx, id, parts.clock.now());
-    const sessions = await parts.endSessions(tx, { serviceId: id }, 'suspended');
-    await parts.journal.record(tx, {
-      type: 'service.disabled',
-      service: id,
-      administration: before.administrationId,
-      actor,
-      detail: { name: before.name, sessions },
-    });
-    return { service: { ...before, status: 'disabled', version: before.version + 1 }, sessions };
-  });
-
-/** Asks the network, outside every transaction, where the address that will be called leads today; each call asks again. */
-const screened = async (parts: Parts, input: unknown, work: () => Promise<Registered | ServiceRefusal>): Promise<Registered | ServiceRefusal> => {
-  const found = readRegistration(input, { allowLoopback: parts.allowLoopback });
-  const address = 'faults' in found ? undefined : found.backchannelLogoutUri;
-  if (address !== undefined && (await parts.refusesAddress(new URL(address))))
-    return { refused: 'registration_invalid', faults: [{ field: 'backchannelLogoutUri', code: 'address_host' }] };
-  return work();
-};
-
-const waiting = async (parts: Parts, id: string): Promise<Waiting | undefined> => {
-  const tx = parts.transactions.auto;
-  const [revision, service] = [await parts.store.waiting(tx, id), await parts.store.find(tx, id)];
-  if (!revision || !service) return undefined;
-  return { revision, hash: registrationHash(revision.registration), differences: differences(inForce(service), revision.registration) };
-};
 
 /** Makes the use cases of services. */
 export const createServices = (parts: Parts): Services => {
@@ -270,6 +134,7 @@ export const createServices = (parts: Parts): Services => {
     approve: (id, approvedBy, seen) => then(parts.transactions.run((tx) => approveIn(parts, tx, id, approvedBy, seen))),
     approveIn: (tx, id, approvedBy, seen) => approveIn(parts, tx, id, approvedBy, seen),
     disable: (id, actor) => then(disable(parts, id, actor)),
+    endSecret: (id, actor) => then(endSecret(parts, id, actor)),
     find: (id, tx = parts.transactions.auto) => parts.store.find(tx, id),
     list: () => parts.store.list(parts.transactions.auto),
   };

@@ -159,11 +159,20 @@ for (const kind of databases()) {
       listed.map((it) => [it.id, it.status, it.clientSecretHash]),
       [['allocations', 'approved', undefined]],
     );
+    const secret = 'service secret allocations';
+    assert.match((await run(`${secret} --until 2020-01-01 --as alice@x.example --code ${alice.code()}`)).text, /refused: until_malformed/);
+    const until = new Date(Date.now() + 86_400_000).toISOString().slice(0, 10);
+    assert.match((await run(`${secret} --until ${until} --as alice@x.example --code ${alice.code()}`)).text, /secret +[\w-]{43}\n/);
+    assert.match((await run(`service approve allocations --as ${marc.id}`, { ask: marc.code() })).text, /client_secret_former.* until /);
+    const [both] = (await run('service list --json')).json() as unknown as { formerSecretUntil?: string }[];
+    assert.equal(both?.formerSecretUntil, `${until}T00:00:00.000Z`);
+    assert.match((await run(`${secret} --end-former --as ${marc.id} --code ${marc.code()}`)).text, /is refused from now on/);
+    assert.match((await run(`${secret} --end-former --as ${marc.id} --code ${marc.code()}`)).text, /refused: no_former_secret/);
     assert.match((await run(`service disable allocations --as ${marc.id} --code ${marc.code()}`)).text, /is disabled/);
     // The code of a decision that was refused is used up with its entry; the decision has none.
     const types = await queued(context.database);
-    assert.equal(types.filter((type) => type === 'approval.given').length, 1);
-    assert.equal(types.filter((type) => type === 'factor.accepted').length, 4);
+    assert.equal(types.filter((type) => type === 'approval.given').length, 2);
+    assert.equal(types.filter((type) => type === 'factor.accepted').length, 8);
   });
 
   test(`the command line on ${kind.kind}: people and organisations, with refusals that say what to do`, { database: kind.kind }, async (t) => {

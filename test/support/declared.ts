@@ -212,6 +212,7 @@ export const COMMANDS: Readonly<Record<string, Says>> = {
   'service list': BY_HAND,
   'service diff': BY_HAND,
   'service keys': ['service.change-asked', 'approval.asked'],
+  'service secret': ['service.change-asked', 'approval.asked', 'service.secret-ended'],
   'service disable': ['service.disabled', 'session.ended'],
   'organisation add': ['organisation.habilitated'],
   'organisation list': BY_HAND,

@@ -19,6 +19,7 @@ export const registrationOf = async (app: App, id: string): Promise<Registration
     revision: _r,
     createdAt: _c,
     clientSecretHash: _h,
+    formerSecret: _f,
     ...registration
   } = (await app.services.find(id)) as Service;
   return registration;

@@ -157,7 +157,10 @@ const Registered = ({ service, lang }: { service: Service; lang: Lang }): JSX.El
       <div>
         <h2 id="keys">{keys.title}</h2>
         {service.jwks === undefined ? (
-          <p>{keys.secret}</p>
+          <p>
+            {keys.secret}
+            {service.formerSecret ? ` ${keys.former(dayAndTime(new Date(service.formerSecret.exp * 1000), lang))}` : ''}
+          </p>
         ) : (
           <Table
             label={keys.title}

@@ -53,6 +53,7 @@ export const administration: Catalogue['administration'] = {
     'service.added': 'Website declared',
     'service.change-asked': 'Change of website asked',
     'service.approved': 'Website approved',
+    'service.secret-ended': 'Former secret of the website ended',
     'service.disabled': 'Website removed',
     'stream.changed': 'Signal stream of the website changed',
   },

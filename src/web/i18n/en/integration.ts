@@ -25,6 +25,7 @@ export const integration: typeof fr = {
   keys: {
     title: 'Public keys',
     secret: 'This website has no key: it is known by a secret.',
+    former: (until) => `The former secret is accepted until ${until}.`,
     kid: 'Key',
     kind: 'Type',
     until: 'Accepted',
@@ -60,6 +61,7 @@ export const integration: typeof fr = {
       backchannel_logout_uri: 'Stops are told to',
       initiate_login_uri: 'Where a helper starts',
       client_secret_hash: 'Secret',
+      client_secret_former: 'Former secret',
     },
   },
   requests: {

@@ -52,6 +52,7 @@ export const administration = {
     'service.added': 'Site déclaré',
     'service.change-asked': 'Changement de site demandé',
     'service.approved': 'Site approuvé',
+    'service.secret-ended': 'Ancien secret du site arrêté',
     'service.disabled': 'Site retiré',
     'stream.changed': 'Flux de signaux du site modifié',
   } as Record<string, string>,

@@ -24,6 +24,7 @@ export const integration = {
   keys: {
     title: 'Clés publiques',
     secret: 'Ce site n’a pas de clé : il se fait connaître par un secret.',
+    former: (until: string) => `L’ancien secret est accepté jusqu’au ${until}.`,
     kid: 'Clé',
     kind: 'Type',
     until: 'Acceptée',
@@ -59,6 +60,7 @@ export const integration = {
       backchannel_logout_uri: 'Arrêts signalés à',
       initiate_login_uri: 'Départ d’un aidant',
       client_secret_hash: 'Secret',
+      client_secret_former: 'Ancien secret',
     } as Record<string, string>,
   },
   requests: {
