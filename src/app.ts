@@ -291,7 +291,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
       signing: {
         keys: () => keys.signing(),
         times: () => signingKeyStore.all(database.auto),
-        publish: (published) => signingKeyStore.publish(database.auto, published, clock.now()),
+        publish: (published) => signingKeyStore.publish(database.auto, published),
       },
       store,
       services: (id) => domain.services.find(id),

@@ -202,6 +202,13 @@ export const GUARDS: readonly Guard[] = [
     to: "return (address) => ofOne(networkOf(address)) || ofAll('all');",
   },
   {
+    claim: 'K1',
+    what: 'a key signs a day after it was published at the soonest',
+    file: 'src/provider/signing.ts',
+    from: 'early ? now.getTime() + CLOCKS_APART_MS : now.getTime() - PUBLISHED_MS',
+    to: 'now.getTime() + CLOCKS_APART_MS',
+  },
+  {
     claim: 'K2',
     what: 'a key that was revoked is published no more',
     file: 'src/provider/key-set.ts',

@@ -16,21 +16,29 @@ export const signingKeyStore: SigningKeyStore = {
       revokedAt: each.revoked_at ?? undefined,
     }));
   },
-  async publish(tx, keys, now) {
+  async publish(tx, keys) {
     await run(
       tx,
       sql`insert into signing_key (kid, alg, published_at)
-        select kid, alg, ${now} from unnest(${keys.map(({ kid }) => kid)}::text[], ${keys.map(({ alg }) => alg)}::text[]) k (kid, alg) order by kid
+        select kid, alg, clock_timestamp() from unnest(${keys.map(({ kid }) => kid)}::text[], ${keys.map(({ alg }) => alg)}::text[]) k (kid, alg) order by kid
         on conflict (kid) do nothing`,
     );
   },
-  async promote(tx, kid, now, since) {
+  async promote(tx, kid, since, event) {
     return (
-      (await run(tx, sql`update signing_key set promoted_at = ${now} where kid = ${kid} and revoked_at is null and published_at <= ${since}`)) > 0
+      (await run(
+        tx,
+        sql`update signing_key set promoted_at = clock_timestamp(), promoted_event = ${event} where kid = ${kid} and revoked_at is null and published_at <= ${since}`,
+      )) > 0
     );
   },
-  async revoke(tx, kid, now) {
-    return (await run(tx, sql`update signing_key set revoked_at = ${now} where kid = ${kid} and revoked_at is null`)) > 0;
+  async revoke(tx, kid, event) {
+    return (
+      (await run(
+        tx,
+        sql`update signing_key set revoked_at = clock_timestamp(), revoked_event = ${event} where kid = ${kid} and revoked_at is null`,
+      )) > 0
+    );
   },
   async lock(tx) {
     await rows(tx, sql`select kid from signing_key order by kid for update`);

@@ -17,13 +17,14 @@ export interface KeyTimes {
   readonly revokedAt: Date | undefined;
 }
 
+/** Every time in it is the database's: whoever writes a row does not say when. */
 export interface SigningKeyStore {
   all(tx: Transaction): Promise<readonly KeyTimes[]>;
   /** Writes when a key was first published, once. */
-  publish(tx: Transaction, keys: readonly { readonly kid: string; readonly alg: SigningAlg }[], now: Date): Promise<void>;
-  /** Puts a key in force if it was published at `since` or before, and is not revoked. */
-  promote(tx: Transaction, kid: string, now: Date, since: Date): Promise<boolean>;
-  revoke(tx: Transaction, kid: string, now: Date): Promise<boolean>;
+  publish(tx: Transaction, keys: readonly { readonly kid: string; readonly alg: SigningAlg }[]): Promise<void>;
+  /** Puts a key in force if it was published at `since` or before, and is not revoked. `event` is that of its entry. */
+  promote(tx: Transaction, kid: string, since: Date, event: string): Promise<boolean>;
+  revoke(tx: Transaction, kid: string, event: string): Promise<boolean>;
   /** Makes whoever decides of a key wait until the transaction ends. */
   lock(tx: Transaction): Promise<void>;
   /** Ends what the provider gave or holds: sign-ins, grants, codes, tokens. */

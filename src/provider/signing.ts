@@ -1,5 +1,6 @@
 import type { Journal } from '../journal/journal.ts';
-import type { Clock } from '../kernel/clock.ts';
+import { CLOCKS_APART_MS, type Clock } from '../kernel/clock.ts';
+import { randomUuid } from '../kernel/crypto.ts';
 import type { Transaction, Transactions } from '../kernel/transaction.ts';
 import type { KeyTimes, SigningAlg, SigningKeyStore } from './key-set.ts';
 
@@ -41,9 +42,10 @@ export const createSigningKeys = (parts: {
     async promote(kid, alg, by, early) {
       const now = clock.now();
       const answer = await transactions.run(async (tx) => {
-        const promoted = await store.promote(tx, kid, now, early ? now : new Date(now.getTime() - PUBLISHED_MS));
+        const event = randomUuid();
+        const promoted = await store.promote(tx, kid, new Date(early ? now.getTime() + CLOCKS_APART_MS : now.getTime() - PUBLISHED_MS), event);
         if (promoted) {
-          await journal.record(tx, { type: 'signing-key.promoted', actor: by, detail: { kid, alg } });
+          await journal.record(tx, { type: 'signing-key.promoted', actor: by, detail: { kid, alg } }, event);
           return { promoted };
         }
         const known = await find(tx, kid);
@@ -53,17 +55,17 @@ export const createSigningKeys = (parts: {
       return answer;
     },
     async revoke(kid, other, alg, by) {
-      const now = clock.now();
       const answer = await transactions.run(async (tx) => {
         await store.lock(tx);
         const known = await find(tx, kid);
         if (!known) return { refused: 'key_not_published' } as const;
         const next = await find(tx, other);
         if (!next || next.revokedAt || other === kid) return { refused: 'next_signing_key_missing' } as const;
-        await store.revoke(tx, kid, now);
+        const event = randomUuid();
+        const revoked = await store.revoke(tx, kid, event);
         const sessions = await endSessions(tx, {}, 'suspended');
         await store.dropTokens(tx);
-        await journal.record(tx, { type: 'signing-key.revoked', actor: by, detail: { kid, alg, sessions } });
+        await journal.record(tx, { type: 'signing-key.revoked', actor: by, detail: { kid, alg, sessions } }, revoked ? event : undefined);
         return { sessions };
       });
       journal.nudge();

@@ -76,7 +76,8 @@ for (const kind of databases()) {
       assert.match((await relais('keys', 'rotate', '--key', 'op-es256', ...(await as(world, 'Alice Fontaine')))).text, /there is no key/);
       assert.equal(next(), true);
       const before = await relais('keys', 'rotate', '--key', 'op-es256', ...(await as(world, 'Marc Dubreuil')));
-      assert.match(before.text, /no instance has published this key/);
+      // An instance looks every five seconds: it may have published the key already, a moment ago.
+      assert.match(before.text, /no instance has published this key|less than 24 hours/);
       await refresh();
       const [, second = ''] = await kids(world);
       assert.deepEqual(await kids(world), [first, second], 'published after the one that signs');
@@ -89,6 +90,8 @@ for (const kind of databases()) {
       const from = await mark(world);
       assert.equal(await early.verify(await idToken(world, karim, service)), first);
       const done = await relais('keys', 'rotate', '--key', 'op-es256', ...(await as(world, 'Alice Fontaine')));
+      // The database dates what becomes of a key, by its own clock, which no test moves.
+      await world.sql('update signing_key set promoted_at = $1 where promoted_at is not null', [new Date()]);
       assert.equal(done.code, 0, done.text);
       // One instance knows and the other does not yet: either key is known to every service.
       const seen = new Set<string>();
