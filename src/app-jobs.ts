@@ -15,7 +15,8 @@ interface Periodic {
   readonly domain: Domain;
   readonly sessions: Sessions;
   readonly stamping: Stamping | undefined;
-  readonly refreshKeys: () => Promise<boolean>;
+  /** What signs: each looks by itself, whatever the others find. */
+  readonly keySets: readonly { refreshKeys(): Promise<boolean> }[];
   readonly heartbeat: { beat: Work };
   readonly clockWatch: { look(): Promise<unknown> };
   readonly scrub: Work;
@@ -54,7 +55,9 @@ export const periodic = (parts: Periodic): readonly Task[] => {
       name: 'keys',
       everyMs: 5_000,
       work: async () => {
-        if (await parts.refreshKeys()) log('info', { event: 'signing-keys' });
+        const looked = await Promise.allSettled(parts.keySets.map((each) => each.refreshKeys()));
+        if (looked.some((each) => each.status === 'fulfilled' && each.value)) log('info', { event: 'signing-keys' });
+        for (const each of looked) if (each.status === 'rejected') throw each.reason;
         return 0;
       },
     },

@@ -15,6 +15,7 @@ import { deliveryStore } from './persistence/deliveries.ts';
 import { reminderStore } from './persistence/reminders.ts';
 import { referentsOf } from './persistence/stopping.ts';
 import { streamStore } from './persistence/streams.ts';
+import type { KeySource } from './provider/key-set.ts';
 import { createBell } from './signals/bell.ts';
 import { EVENTS } from './signals/events.ts';
 import { sendLogout } from './signals/logout.ts';
@@ -28,6 +29,7 @@ import type { SecurityEvent } from './web/site.ts';
 export const joinSignals = async ({
   config,
   logoutToken,
+  signing,
   administrationOf,
   sendMessage,
   notice,
@@ -39,6 +41,7 @@ export const joinSignals = async ({
   readonly clock: Clock;
   readonly config: Config;
   readonly logoutToken: Parameters<typeof sendLogout>[0]['token'];
+  readonly signing: KeySource;
   readonly administrationOf: (tx: Transaction, serviceId: string) => Promise<string | undefined>;
   readonly sendMessage: (kind: 'mail' | 'sms', message: Message) => Promise<void>;
   readonly notice: (event: SecurityEvent) => void;
@@ -57,7 +60,7 @@ export const joinSignals = async ({
         issuer: await createSetIssuer({
           issuer: config.publicUrl,
           opIssuer: config.issuer,
-          key: keys.pem('ssf-rs256'),
+          signing,
           pairwiseKey: keys.raw('pairwise'),
         }),
         outgoing,

@@ -11,6 +11,7 @@ import { joinSignals } from './app-signals.ts';
 import { createDomain, type Domain } from './cli/context.ts';
 import type { Config } from './config/config.ts';
 import { effectiveSettings } from './config/effective.ts';
+import type { SigningName } from './config/keys.ts';
 import { DEFAULT_LIMITS } from './config/witnessing.ts';
 import { createSessions } from './delegation/sessions.ts';
 import { startJobs } from './jobs/runner.ts';
@@ -81,6 +82,7 @@ import { createUsagerStore } from './persistence/usagers.ts';
 import { validityStore } from './persistence/validity.ts';
 import { aidantNamesOf, colleaguesOf, helpedNamesOf, lastSigned, referencesOf, runningUnder, unreportedAmong } from './persistence/views.ts';
 import { webSessionStore } from './persistence/web-sessions.ts';
+import type { KeySource } from './provider/key-set.ts';
 import { createOpenIdProvider } from './provider/provider.ts';
 import { createRequests } from './services/requests.ts';
 import { createConnector } from './upstream/connector.ts';
@@ -277,6 +279,11 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     log(fault ? 'error' : 'warn', { event: 'security', ...line, ...known });
   };
   const store = createArtefactStore({ transactions: database, journal, sessions: () => sessions });
+  const signing = (...names: readonly SigningName[]): KeySource => ({
+    keys: () => names.flatMap((name) => keys.signing(name)),
+    times: () => signingKeyStore.all(database.auto),
+    publish: (published) => signingKeyStore.publish(database.auto, published),
+  });
   const provider = await createOpenIdProvider(
     {
       issuer: config.issuer,
@@ -288,11 +295,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
         cookies: keys.raw('cookies'),
         dpopNonce: keys.raw('dpop-nonce'),
       },
-      signing: {
-        keys: () => keys.signing(),
-        times: () => signingKeyStore.all(database.auto),
-        publish: (published) => signingKeyStore.publish(database.auto, published),
-      },
+      signing: signing('op-es256', 'op-rs256'),
       store,
       services: (id) => domain.services.find(id),
       refused: async (entry) => {
@@ -318,6 +321,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     ...common,
     config,
     logoutToken: provider.logoutToken,
+    signing: signing('ssf-rs256'),
     administrationOf: async (tx, id) => (await domain.services.find(id, tx))?.administrationId,
     sendMessage: parts.sendMessage,
     notice,
@@ -371,7 +375,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
       ...periodic({
         ...{ config, clock, log, watchEveryMs, domain, sessions, heartbeat, clockWatch, scrub, losses, mandates, consents, stopping, reminders },
         stamping: stamping || undefined,
-        refreshKeys: provider.refreshKeys,
+        keySets: [provider, ...(streams ? [streams] : [])],
         purges: [
           requests.purge,
           ...(streams ? [streams.purge] : []),

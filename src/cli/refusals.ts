@@ -43,7 +43,7 @@ const SENTENCES: Readonly<Record<string, string>> = {
   already_disabled: 'the service is disabled already',
   nothing_to_approve: 'nothing waits for approval here',
   immutable: 'profile, sector, administration and least consent never change: register another service',
-  unknown_signing_key: 'say which key signs tokens with --key: op-es256 or op-rs256',
+  unknown_signing_key: 'say which key signs tokens with --key: op-es256, op-rs256 or ssf-rs256',
   next_signing_key_missing:
     'there is no key to sign in its place: make one (relais keys next), bring it to every instance, and wait until `relais keys list` says that it is published',
   key_not_published: 'no instance has published this key yet: bring it to the keys folder of each, and wait ten seconds',

@@ -1,4 +1,4 @@
-import { makeNextSigningKey, readNextSigningKey, SIGNING_NAMES, type SigningName, settleSigningKey } from '../config/keys.ts';
+import { makeNextSigningKey, readNextSigningKey, SIGNING, SIGNING_NAMES, type SigningName, settleSigningKey } from '../config/keys.ts';
 import { Failure } from '../kernel/failure.ts';
 import { type KeyTimes, type SigningKey, signingKey } from '../provider/key-set.ts';
 import { PUBLISHED_MS } from '../provider/signing.ts';
@@ -8,8 +8,7 @@ import { proveOperateur } from './operateur.ts';
 import { refuse } from './refusals.ts';
 import { readFolders } from './settings.ts';
 
-const ALG = { 'op-es256': 'ES256', 'op-rs256': 'RS256' } as const;
-const KEY_FLAG: Flag = { name: 'key', kind: 'text', value: 'NAME', help: 'op-es256 or op-rs256', required: true };
+const KEY_FLAG: Flag = { name: 'key', kind: 'text', value: 'NAME', help: 'op-es256, op-rs256 or ssf-rs256 (signal streams)', required: true };
 
 const nameOf = (input: Input): SigningName | undefined => SIGNING_NAMES.find((name) => name === input.must('key'));
 
@@ -22,10 +21,7 @@ interface Pair {
 
 /** As the files are now: a process that runs started with others. */
 const pairOf = async (context: CommandContext, name: SigningName): Promise<Pair> => {
-  const pems = context
-    .keys()
-    .signing()
-    .filter(({ alg }) => alg === ALG[name]);
+  const pems = context.keys().signing(name);
   const [own, next] = await Promise.all(pems.map(({ pem, alg }) => signingKey(pem, alg)));
   if (!own) throw new Failure('keys_missing', name);
   return { name, own, next };
@@ -41,14 +37,14 @@ const stateOf = (times: KeyTimes | undefined): string => {
 export const signingStates = async (context: CommandContext): Promise<ReadonlyMap<string, string>> => {
   const times = await (await context.domain()).signingKeys.times();
   const of = (key: SigningKey): string => `${key.kid}: ${stateOf(times.find(({ kid }) => kid === key.kid))}`;
-  const pairs = await Promise.all(SIGNING_NAMES.map((name) => pairOf(context, name)));
+  const pairs = await Promise.all(SIGNING_NAMES.filter((name) => context.keys().has(name)).map((name) => pairOf(context, name)));
   return new Map(pairs.flatMap(({ name, own, next }) => [[name, of(own)] as const, ...(next ? [[`${name}-next`, of(next)] as const] : [])]));
 };
 
 export const keysNext: LocalCommand = {
   name: 'keys next',
   where: 'here',
-  summary: 'make the key that follows one that signs tokens; it is published as soon as it is in the keys folder of an instance',
+  summary: 'make the key that follows one that signs tokens or signals; it is published as soon as it is in the keys folder of an instance',
   flags: [KEY_FLAG, { name: 'folder', kind: 'text', value: 'FOLDER', help: 'instead of RELAIS_KEYS or keys/' }, JSON_FLAG],
   notes: ['Bring the file to every instance (0600); none is restarted. Keep one ready: it is what signs if the other is stolen.'],
   run: async (input, io) => {
@@ -57,7 +53,7 @@ export const keysNext: LocalCommand = {
     const folder = input.text('folder') ?? readFolders().keysFolder;
     const made = makeNextSigningKey(folder, name);
     const pem = readNextSigningKey(folder, name);
-    const kid = pem ? (await signingKey(pem, ALG[name])).kid : '';
+    const kid = pem ? (await signingKey(pem, SIGNING[name])).kid : '';
     io.out(
       input.on('json')
         ? JSON.stringify({ folder, made, kid })
@@ -70,7 +66,7 @@ export const keysNext: LocalCommand = {
 const rotate: HouseCommand = {
   name: 'keys rotate',
   where: 'house',
-  summary: 'have the key that follows sign tokens; the one before stays published',
+  summary: 'have the key that follows sign; the one before stays published',
   flags: [KEY_FLAG, { name: 'now', kind: 'switch', help: 'even if it was published less than 24 hours ago' }, ...AS_FLAGS, JSON_FLAG],
   notes: ['Every instance changes within ten seconds. After 24 hours: relais keys settle.'],
   run: async (input, context, io) => {
@@ -95,9 +91,12 @@ const rotate: HouseCommand = {
 const revoke: HouseCommand = {
   name: 'keys revoke',
   where: 'house',
-  summary: 'declare the key that signs tokens stolen: it is published no more, the other one signs, and everything that is open ends now',
+  summary: 'declare a key that signs stolen: it is published no more, the other one signs, and if it signs tokens everything that is open ends now',
   flags: [KEY_FLAG, ...AS_FLAGS, JSON_FLAG],
-  notes: ['Everybody signs in again. Again after a fault: it goes on. Then: relais keys settle, on each instance, and a new relais keys next.'],
+  notes: [
+    'Everybody signs in again, but for ssf-rs256, with which nobody signs in. Again after a fault: it goes on.',
+    'Then: relais keys settle, on each instance, and a new relais keys next.',
+  ],
   run: async (input, context, io) => {
     const json = input.on('json');
     const name = nameOf(input);
@@ -112,7 +111,7 @@ const revoke: HouseCommand = {
     const [stolen, other] = revoked(next.kid) || nextSigns ? [next, own] : [own, next];
     const by = await proveOperateur(input, domain, io);
     if (typeof by !== 'string') return refuse(io, by, json);
-    const answer = await domain.signingKeys.revoke(stolen.kid, other.kid, stolen.alg, by);
+    const answer = await domain.signingKeys.revoke(stolen.kid, other.kid, stolen.alg, by, name === 'ssf-rs256' ? 'signals' : 'tokens');
     if ('refused' in answer) return refuse(io, answer, json);
     io.out(
       json

@@ -31,10 +31,10 @@ export interface Keys {
   /** Fails as `keys_missing` for a key that is not here. */
   pem(name: PemName): Secret<string>;
   /**
-   * The keys that sign tokens, each algorithm's own and the one that follows it, if it is there: `op-es256.pem`, `op-es256-next.pem`. Read at each call:
-   * a key is brought while the process runs. Fails as `keys_missing`.
+   * The keys of a name that signs what services read, its own and the one that follows it, if it is there: `op-es256.pem`, `op-es256-next.pem`. Read at
+   * each call: a key is brought while the process runs. Fails as `keys_missing`.
    */
-  signing(): readonly { readonly alg: 'ES256' | 'RS256'; readonly pem: Secret }[];
+  signing(name: SigningName): readonly { readonly alg: 'ES256' | 'RS256'; readonly pem: Secret }[];
   /** 32 bytes. */
   raw(name: RawName): Secret<Buffer>;
   /** Public keys of attestations sealed with an earlier `attestation-ed25519`: the optional file `attestation-former.json`. */
@@ -48,8 +48,8 @@ const path = (folder: string, name: PemName | RawName): string => join(folder, n
 /** Where the journal's key that follows is looked for, beside the one that signs. */
 export const nextJournalKey = (folder: string): string => join(folder, 'journal-ed25519-next.pem');
 
-/** Private keys that sign tokens, by the algorithm. */
-const SIGNING = { 'op-es256': 'ES256', 'op-rs256': 'RS256' } as const;
+/** Private keys that sign what services read, by the algorithm: tokens, and the events of signal streams. */
+export const SIGNING = { 'op-es256': 'ES256', 'op-rs256': 'RS256', 'ssf-rs256': 'RS256' } as const;
 export type SigningName = keyof typeof SIGNING;
 export const SIGNING_NAMES = Object.keys(SIGNING) as SigningName[];
 
@@ -129,26 +129,27 @@ export const readKeys = (folder: string, options: { readonly signerApart?: boole
   if (faults.length) throw new Failure('keys_missing', faults.join('; '));
   const text = (name: PemName | RawName): string => {
     const value = values.get(name);
-    if (value === undefined) throw new Failure('keys_missing', `${path(folder, name)}: missing; the signer holds it`);
+    if (value === undefined)
+      throw new Failure('keys_missing', `${path(folder, name)}: missing${OPTIONAL.includes(name) ? '' : '; the signer holds it'}`);
     return value;
+  };
+  /** A key that signs is replaced while the process runs: the file, rather than what was read at the start. */
+  const now = (name: PemName | RawName): string => {
+    const known = text(name);
+    if (!(name in SIGNING)) return known;
+    const own = readFileSync(path(folder, name), 'utf8').trim();
+    return isPem(own) ? own : known;
   };
   return {
     folder,
     formerAttestation,
     has: (name) => values.has(name),
     pem: (name) => new Secret(text(name)),
-    signing: () =>
-      SIGNING_NAMES.flatMap((name) => {
-        // The file rather than what was read at the start: a key is replaced while the process runs.
-        const own = readFileSync(path(folder, name), 'utf8').trim();
-        return [new Secret(isPem(own) ? own : text(name)), readNextSigningKey(folder, name)].flatMap((pem) =>
-          pem ? [{ alg: SIGNING[name], pem }] : [],
-        );
-      }),
+    signing: (name) => [new Secret(now(name)), readNextSigningKey(folder, name)].flatMap((pem) => (pem ? [{ alg: SIGNING[name], pem }] : [])),
     raw: (name) => new Secret(Buffer.from(text(name), 'base64url')),
     fingerprint: (name) =>
       name in PEM
-        ? fingerprintOf(publicKeyOf(readPrivateKey(text(name))))
+        ? fingerprintOf(publicKeyOf(readPrivateKey(now(name))))
         : sha256('relais/fingerprint/v1\n', Buffer.from(text(name), 'base64url')).toString('hex'),
   };
 };

@@ -43,16 +43,37 @@ export const signingKey = async (pem: Secret, alg: SigningAlg): Promise<SigningK
  * The keys to publish, in the order in which they sign: of each algorithm the one put in force last, then the others as given; never one that was
  * revoked. Fails as `signing_key_missing` when an algorithm has none left.
  */
-export const inForceFirst = (keys: readonly SigningKey[], times: readonly KeyTimes[]): readonly SigningKey[] => {
+const inForceFirst = (keys: readonly SigningKey[], times: readonly KeyTimes[]): readonly SigningKey[] => {
   const of = new Map(times.map((each) => [each.kid, each]));
   const promoted = ({ kid }: SigningKey): number => of.get(kid)?.promotedAt?.getTime() ?? Number.NEGATIVE_INFINITY;
   const later = (a: SigningKey, b: SigningKey): number => (promoted(a) === promoted(b) ? 0 : promoted(b) - promoted(a));
-  return SIGNING_ALGS.flatMap((alg) => {
+  return SIGNING_ALGS.filter((alg) => keys.some((key) => key.alg === alg)).flatMap((alg) => {
     const usable = keys.filter((key) => key.alg === alg && !of.get(key.kid)?.revokedAt).sort(later);
     if (!usable.length) throw new Failure('signing_key_missing', `every ${alg} key that is here was revoked: make another (relais keys next)`);
     return usable;
   });
 };
+
+/** The keys of one set of public keys as they are on this machine now, and what the database says of them. */
+export interface KeySource {
+  keys(): readonly { readonly alg: SigningAlg; readonly pem: Secret }[];
+  times(): Promise<readonly KeyTimes[]>;
+  publish(keys: readonly { readonly kid: string; readonly alg: SigningAlg }[]): Promise<void>;
+}
+
+/** What is here and not revoked, in the order in which it signs, once the database knows that it is published. Fails as `signing_key_missing`. */
+export const usableKeys = async (source: KeySource): Promise<readonly SigningKey[]> => {
+  const keys = await Promise.all(source.keys().map(({ pem, alg }) => signingKey(pem, alg)));
+  let times = await source.times();
+  if (keys.some(({ kid }) => !times.some((known) => known.kid === kid))) {
+    await source.publish(keys);
+    times = await source.times();
+  }
+  return inForceFirst(keys, times);
+};
+
+/** The kids of keys in their order: another text when what is published, or what signs, has changed. */
+export const named = (keys: readonly SigningKey[]): string => keys.map(({ kid }) => kid).join();
 
 /** The same without what is private. */
 export const publicSet = (keys: readonly SigningKey[]): { keys: object[] } => ({

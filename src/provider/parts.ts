@@ -9,7 +9,7 @@ import type { Transaction } from '../kernel/transaction.ts';
 import type { Service } from '../services/service.ts';
 import type { ArtefactStore, Found } from './artefacts.ts';
 import type { Parameters } from './interaction.ts';
-import type { KeyTimes, SigningAlg } from './key-set.ts';
+import type { KeySource } from './key-set.ts';
 
 /** The pages that the library shows by itself, made by `web`. Each returns a whole HTML document. */
 export interface ProviderPages {
@@ -27,12 +27,8 @@ export interface ProviderParts {
   readonly secure: boolean;
   readonly allowLoopback: boolean;
   readonly keys: { pairwise: Secret<Buffer>; cookies: Secret<Buffer>; dpopNonce: Secret<Buffer> };
-  /** The keys that sign, as they are on this machine now, and what the database says of them. */
-  readonly signing: {
-    keys(): readonly { readonly alg: SigningAlg; readonly pem: Secret }[];
-    times(): Promise<readonly KeyTimes[]>;
-    publish(keys: readonly { readonly kid: string; readonly alg: SigningAlg }[]): Promise<void>;
-  };
+  /** The keys that sign. */
+  readonly signing: KeySource;
   readonly store: ArtefactStore;
   readonly services: (id: string) => Promise<Service | undefined>;
   readonly journal: Journal;

@@ -4,7 +4,7 @@ import { adjust } from './adjust.ts';
 import { cachedClients } from './clients.ts';
 import { readFrontScopes } from './front.ts';
 import { createInteractions } from './interactions.ts';
-import { inForceFirst, publicSet, type SigningKey, signerOf, signingKey } from './key-set.ts';
+import { named, publicSet, type SigningKey, signerOf, usableKeys } from './key-set.ts';
 import { adapterOf, configure } from './options.ts';
 import type { OpenIdProvider, ProviderParts } from './parts.ts';
 import { createResources } from './resources.ts';
@@ -45,24 +45,12 @@ export const createOpenIdProvider = async (given: ProviderParts, origin: () => s
       jwks: () => publicSet(keys),
     };
   };
-  /** What is here and not revoked, once the database knows that it is published. */
-  const usable = async (): Promise<readonly SigningKey[]> => {
-    const keys = await Promise.all(parts.signing.keys().map(({ pem, alg }) => signingKey(pem, alg)));
-    let times = await parts.signing.times();
-    if (keys.some(({ kid }) => !times.some((known) => known.kid === kid))) {
-      await parts.signing.publish(keys);
-      times = await parts.signing.times();
-    }
-    return inForceFirst(keys, times);
-  };
-  const named = (keys: readonly SigningKey[]): string => keys.map(({ kid }) => kid).join();
-
-  const first = await usable();
+  const first = await usableKeys(parts.signing);
   let [current, names] = [build(first), named(first)];
   return {
     ...following(current, () => current),
     async refreshKeys() {
-      const keys = await usable().catch((error: unknown) => {
+      const keys = await usableKeys(parts.signing).catch((error: unknown) => {
         // What is left may sign nothing: better no answer than one that a thief could have signed.
         if ((error as { code?: string }).code === 'signing_key_missing') [current, names] = [closed(current, error), ''];
         throw error;

@@ -17,14 +17,15 @@ export interface SigningKeys {
     early: boolean,
   ): Promise<{ promoted: true } | { refused: 'key_not_published' | 'key_too_new' | 'key_revoked' }>;
   /**
-   * Declares a key stolen: no instance publishes it or signs with it any more, `other` signs in its place, and everything that was open ends, in one
-   * transaction. Again for a key that was revoked: ends what is open.
+   * Declares a key stolen: no instance publishes it or signs with it any more, `other` signs in its place. If it signs `tokens`, everything that was open
+   * ends in the same transaction; again for a key that was revoked: ends what is open. What a stream's key signs opens nothing.
    */
   revoke(
     kid: string,
     other: string,
     alg: SigningAlg,
     by: string,
+    signs: 'tokens' | 'signals',
   ): Promise<{ sessions: number } | { refused: 'key_not_published' | 'next_signing_key_missing' }>;
 }
 
@@ -54,7 +55,7 @@ export const createSigningKeys = (parts: {
       journal.nudge();
       return answer;
     },
-    async revoke(kid, other, alg, by) {
+    async revoke(kid, other, alg, by, signs) {
       const answer = await transactions.run(async (tx) => {
         await store.lock(tx);
         const known = await find(tx, kid);
@@ -63,8 +64,8 @@ export const createSigningKeys = (parts: {
         if (!next || next.revokedAt || other === kid) return { refused: 'next_signing_key_missing' } as const;
         const event = randomUuid();
         const revoked = await store.revoke(tx, kid, event);
-        const sessions = await endSessions(tx, {}, 'suspended');
-        await store.dropTokens(tx);
+        const sessions = signs === 'tokens' ? await endSessions(tx, {}, 'suspended') : 0;
+        if (signs === 'tokens') await store.dropTokens(tx);
         await journal.record(tx, { type: 'signing-key.revoked', actor: by, detail: { kid, alg, sessions } }, revoked ? event : undefined);
         return { sessions };
       });

@@ -1,8 +1,9 @@
-import { calculateJwkThumbprint, type JWK, SignJWT } from 'jose';
+import { importJWK, SignJWT } from 'jose';
 import { pairwise, type SessionEnd } from '../delegation/session.ts';
 import { seconds } from '../kernel/clock.ts';
-import { publicKeyOf, readPrivateKey, toJwk } from '../kernel/crypto.ts';
+import { Failure } from '../kernel/failure.ts';
 import type { Secret } from '../kernel/secret.ts';
+import { type KeySource, named, publicSet, type SigningKey, usableKeys } from '../provider/key-set.ts';
 import { EVENTS, REASONS, type StreamEvent, VERIFICATION } from './events.ts';
 
 /** What a Security Event Token says. */
@@ -25,11 +26,17 @@ export type SetFacts = {
 );
 
 export interface SetIssuer {
-  /** Signs one SET (RFC 8417): the same facts give the same bytes, so that a second try is the first one again. */
+  /**
+   * Signs one SET (RFC 8417) with the key that is in force when it leaves: the same facts give the same bytes while the key is the same, so that a second
+   * try is the first one again. Fails as `signing_key_missing`.
+   */
   sign(facts: SetFacts): Promise<string>;
   /** The subject's hash-free value, as tokens of that service name her. */
   subject(sector: string, usagerId: string): string;
-  readonly jwks: { readonly keys: readonly JWK[] };
+  /** None when every key that is here was revoked. */
+  jwks(): { readonly keys: readonly object[] };
+  /** Reads the keys and their times again; true when they have changed. Fails as `signing_key_missing`: nothing is signed until another is there. */
+  refreshKeys(): Promise<boolean>;
 }
 
 /**
@@ -39,12 +46,24 @@ export interface SetIssuer {
 export const createSetIssuer = async (parts: {
   readonly issuer: string;
   readonly opIssuer: string;
-  readonly key: Secret;
+  readonly signing: KeySource;
   readonly pairwiseKey: Secret<Buffer>;
 }): Promise<SetIssuer> => {
-  const key = readPrivateKey(parts.key.reveal());
-  const jwk = toJwk(publicKeyOf(key)) as JWK;
-  const kid = (await calculateJwkThumbprint(jwk)).slice(0, 16);
+  let keys: readonly SigningKey[] = [];
+  const refreshKeys = async (): Promise<boolean> => {
+    const before = named(keys);
+    try {
+      keys = await usableKeys(parts.signing);
+    } catch (error) {
+      if (error instanceof Failure && error.code === 'signing_key_missing') keys = [];
+      throw error;
+    }
+    return named(keys) !== before;
+  };
+  await refreshKeys().catch((error: unknown) => {
+    // Without a key streams wait, and nothing else does.
+    if (!(error instanceof Failure && error.code === 'signing_key_missing')) throw error;
+  });
   const subject = (sector: string, usagerId: string): string => pairwise(parts.pairwiseKey.reveal(), 'sub', sector, usagerId);
 
   const eventOf = (facts: SetFacts): object => {
@@ -64,23 +83,30 @@ export const createSetIssuer = async (parts: {
     };
   };
 
+  const make = async (facts: SetFacts, key: SigningKey): Promise<string> =>
+    new SignJWT({
+      sub_id:
+        facts.event === 'verification'
+          ? { format: 'opaque', id: facts.streamId }
+          : { format: 'iss_sub', iss: parts.opIssuer, sub: subject(facts.sector, facts.usagerId) },
+      txn: facts.event === 'verification' ? facts.id : facts.session,
+      events: eventOf(facts),
+    })
+      .setProtectedHeader({ alg: 'RS256', kid: key.kid, typ: 'secevent+jwt' })
+      .setIssuer(parts.issuer)
+      .setAudience(facts.serviceId)
+      .setIssuedAt(seconds(facts.at))
+      .setJti(facts.id)
+      .sign(await importJWK(key));
+
   return {
     subject,
-    jwks: { keys: [{ ...jwk, kid, alg: 'RS256', use: 'sig' }] },
-    sign: (facts) =>
-      new SignJWT({
-        sub_id:
-          facts.event === 'verification'
-            ? { format: 'opaque', id: facts.streamId }
-            : { format: 'iss_sub', iss: parts.opIssuer, sub: subject(facts.sector, facts.usagerId) },
-        txn: facts.event === 'verification' ? facts.id : facts.session,
-        events: eventOf(facts),
-      })
-        .setProtectedHeader({ alg: 'RS256', kid, typ: 'secevent+jwt' })
-        .setIssuer(parts.issuer)
-        .setAudience(facts.serviceId)
-        .setIssuedAt(seconds(facts.at))
-        .setJti(facts.id)
-        .sign(key),
+    refreshKeys,
+    jwks: () => publicSet(keys),
+    async sign(facts) {
+      const [key] = keys;
+      if (!key) throw new Failure('signing_key_missing', 'ssf-rs256');
+      return make(facts, key);
+    },
   };
 };

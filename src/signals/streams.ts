@@ -82,6 +82,7 @@ export interface Streams {
   /** Gives up what no poll has fetched for seven days. */
   purge(): Promise<number>;
   readonly jwks: SetIssuer['jwks'];
+  readonly refreshKeys: SetIssuer['refreshKeys'];
 }
 
 const KEPT_MS = 7 * 86_400_000;
@@ -164,6 +165,7 @@ export const createStreams = (parts: {
 
   return {
     jwks: issuer.jwks,
+    refreshKeys: issuer.refreshKeys,
     async create(serviceId, wish) {
       const wrong = await fault(wish);
       if (wrong) return wrong;

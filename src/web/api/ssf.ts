@@ -110,7 +110,9 @@ export const ssfApi =
         }),
       ),
     );
-    app.get('/ssf/jwks', async (_request, reply) => reply.type('application/jwk-set+json').send(JSON.stringify(streams.jwks)));
+    app.get('/ssf/jwks', async (_request, reply) =>
+      reply.header('cache-control', 'public, max-age=300').type('application/jwk-set+json').send(JSON.stringify(streams.jwks())),
+    );
 
     app.post('/ssf/stream', async (request, reply) => {
       const service = await caller(request, reply, MANAGE);
