@@ -42,6 +42,8 @@ const SENTENCES: Readonly<Record<string, string>> = {
   unknown_revision: 'no revision of this service has this number',
   already_disabled: 'the service is disabled already',
   nothing_to_approve: 'nothing waits for approval here',
+  change_waits: 'what an opérateur asked of this service waits: it is approved, or taken back, first',
+  nothing_changed: 'this is what is registered, or asked, already',
   immutable: 'profile, sector, administration and least consent never change: register another service',
   unknown_signing_key: 'say which key signs tokens with --key: op-es256, op-rs256 or ssf-rs256',
   next_signing_key_missing:

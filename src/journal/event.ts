@@ -259,6 +259,7 @@ export const KINDS = {
     revision: administration(number),
     changes: administration(list(text)),
   }),
+  'service.change-withdrawn': kind('staff', NO_USAGER, ADMINISTRATION, { name: administration(text), revision: administration(number) }),
   'service.approved': kind('staff', NO_USAGER, ADMINISTRATION, {
     name: administration(text),
     hash: administration(text),

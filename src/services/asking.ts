@@ -1,10 +1,10 @@
-import { randomToken } from '../kernel/crypto.ts';
+import { equal, randomToken } from '../kernel/crypto.ts';
 import type { Transaction } from '../kernel/transaction.ts';
 import { type RegistrationFault, readRegistration } from './registration.ts';
-import { differences } from './revision.ts';
-import { stands } from './rotation.ts';
+import { differences, isOfOperateur } from './revision.ts';
+import { asInput, stands } from './rotation.ts';
 import { type FormerSecret, type Registration, registrationHash, type Service, secretHash } from './service.ts';
-import type { Parts, Registered, ServiceRefusal } from './services.ts';
+import type { Parts, Registered, ServiceRefusal, Services } from './services.ts';
 
 type By = { readonly askedBy: string; readonly clientSecret?: string; readonly newSecret?: boolean; readonly formerUntil?: Date };
 type WithSecret = { readonly registration: Registration; readonly clientSecret?: string };
@@ -95,6 +95,24 @@ export const change = (parts: Parts, input: unknown, by: By): Promise<Registered
     const faults = await codeFaults(parts, tx, made.registration);
     if (faults.length) return { refused: 'registration_invalid', faults };
     return askFor(parts, tx, made, by);
+  });
+
+export const amend = (parts: Parts, id: string, to: Parameters<Services['amend']>[1], askedBy: string): Promise<Registered | ServiceRefusal> =>
+  parts.transactions.run(async (tx) => {
+    const inForce = await parts.store.lock(tx, id);
+    if (!inForce) return { refused: 'unknown_service' };
+    if (inForce.status === 'disabled') return { refused: 'already_disabled' };
+    const waits = await parts.store.waiting(tx, id);
+    if (waits && isOfOperateur(waits)) return { refused: 'change_waits' };
+    const from = waits?.registration ?? inForce;
+    const asked = read(parts, { ...asInput(from), ...to(from, inForce) });
+    if ('refused' in asked) return asked;
+    const made = withSecret(asked.registration, { askedBy }, parts.clock.now(), from);
+    if ('refused' in made) return made;
+    const faults = await codeFaults(parts, tx, made.registration);
+    if (faults.length) return { refused: 'registration_invalid', faults };
+    if (equal(registrationHash(made.registration), registrationHash(from))) return { refused: 'nothing_changed' };
+    return askFor(parts, tx, made, { askedBy });
   });
 
 /** Asks the network, outside every transaction, where the address that will be called leads today; each call asks again. */

@@ -6,6 +6,23 @@ import { stands } from './rotation.ts';
 import { type Registration, registrationHash, type Service } from './service.ts';
 import type { Parts, Services, Waiting } from './services.ts';
 
+export const withdraw = (parts: Parts, id: string, actor: string): ReturnType<Services['withdraw']> =>
+  parts.transactions.run(async (tx) => {
+    const service = await parts.store.lock(tx, id);
+    if (!service) return { refused: 'unknown_service' };
+    const waits = await parts.store.waiting(tx, id);
+    if (!waits || !inForce(service)) return { refused: 'not_pending' };
+    await parts.store.withdraw(tx, id, parts.clock.now());
+    await parts.journal.record(tx, {
+      type: 'service.change-withdrawn',
+      service: id,
+      administration: service.administrationId,
+      actor,
+      detail: { name: service.name, revision: waits.number },
+    });
+    return { service };
+  });
+
 /** Ends the sessions that what comes into force does not allow. */
 const endCut = async (parts: Parts, tx: Transaction, before: Service, after: Registration): Promise<void> => {
   for (const theme of themesCut(before, after)) await parts.endSessions(tx, { serviceId: before.id, theme }, 'suspended');

@@ -15,6 +15,9 @@ export interface Revision {
   readonly approvalId: string | undefined;
 }
 
+/** Says whether an opérateur asked for it. Nobody else adds to it: that opérateur could approve what is their own, under the name of who added. */
+export const isOfOperateur = ({ askedBy }: Pick<Revision, 'askedBy'>): boolean => askedBy.startsWith('opr_');
+
 /** One thing that differs between two registrations; `was` is absent for what is new, `becomes` for what leaves. */
 export interface Difference {
   readonly what: string;

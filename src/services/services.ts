@@ -5,8 +5,8 @@ import type { Clock } from '../kernel/clock.ts';
 import type { Transaction, Transactions } from '../kernel/transaction.ts';
 import type { EndSessions } from '../organisations/organisation.ts';
 import type { AdministrationStore } from './administrations.ts';
-import { add, change, screened } from './asking.ts';
-import { approveIn, disable, endSecret, waiting } from './deciding.ts';
+import { add, amend, change, screened } from './asking.ts';
+import { approveIn, disable, endSecret, waiting, withdraw } from './deciding.ts';
 import type { RegistrationFault } from './registration.ts';
 import type { Difference, Revision } from './revision.ts';
 import type { Effect, Registration, Service } from './service.ts';
@@ -50,7 +50,9 @@ export type ServiceRefusal =
         | 'unknown_service'
         | 'not_pending'
         | 'already_disabled'
-        | 'immutable';
+        | 'immutable'
+        | 'nothing_changed'
+        | 'change_waits';
     }
   | { readonly refused: ApprovalRefusal | 'nothing_to_approve' };
 
@@ -64,6 +66,9 @@ export interface Registered {
   /** The secret of a service that authenticates with one: shown once, never stored. */
   readonly clientSecret?: string;
 }
+
+/** What an integrator may ask for alone; nobody is called at any of it. */
+export type Amendment = { readonly [member in 'demarches' | 'redirectUris' | 'postLogoutRedirectUris' | 'jwks']?: unknown };
 
 export interface Services {
   /**
@@ -80,6 +85,14 @@ export interface Services {
     input: unknown,
     by: { readonly askedBy: string; readonly clientSecret?: string; readonly newSecret?: boolean; readonly formerUntil?: Date },
   ): Promise<Registered | ServiceRefusal>;
+  /**
+   * Asks for some members of a registration to change, and for what waits beside them, if anything does: asking twice loses nothing. `to` is given
+   * what would be in force once all that waits is approved, and what is in force now. Refused when nothing changes by it, of a service
+   * out of use, and while what an opérateur asked waits: it is approved, or taken back, first.
+   */
+  amend(id: string, to: (asked: Registration, inForce: Service) => Amendment, askedBy: string): Promise<Registered | ServiceRefusal>;
+  /** Takes back what waits, beside what is in force: nothing is asked any more. One person is enough. */
+  withdraw(id: string, actor: string): Promise<{ readonly service: Service } | ServiceRefusal>;
   /** What waits for a second person, against what is in force. */
   waiting(id: string): Promise<Waiting | undefined>;
   /** Every revision of a service, newest first. */
@@ -129,6 +142,8 @@ export const createServices = (parts: Parts): Services => {
   return {
     add: (input, by) => then(screened(parts, input, () => add(parts, input, by))),
     change: (input, by) => then(screened(parts, input, () => change(parts, input, by))),
+    amend: (id, to, askedBy) => then(amend(parts, id, to, askedBy)),
+    withdraw: (id, actor) => then(withdraw(parts, id, actor)),
     waiting: (id) => waiting(parts, id),
     revisions: (id) => parts.store.revisions(parts.transactions.auto, id),
     approve: (id, approvedBy, seen) => then(parts.transactions.run((tx) => approveIn(parts, tx, id, approvedBy, seen))),

@@ -66,7 +66,7 @@ export const contentSecurityPolicy = (
   `default-src 'none'; ${{ none: '', alone: "script-src 'self'; ", reading: `script-src 'self'; connect-src ${["'self'", ...asks].join(' ')}; ` }[script]}style-src 'self'; font-src 'self'; img-src 'self' data:; form-action ${["'self'", ...new Set(formOrigins)].join(' ')}; base-uri 'none'; frame-ancestors 'none'`;
 
 /** What our own pages put into their addresses. */
-const PARAMETERS = ['themes', 'personne', 'thematique', 'choisir', 'apres', 'avant', 'motif', 'vers', 'langue', 'periode', 'feuille'];
+const PARAMETERS = ['themes', 'personne', 'thematique', 'choisir', 'apres', 'avant', 'motif', 'vers', 'langue', 'periode', 'feuille', 'suivre'];
 
 /**
  * This page in the other language: its address with nothing in it but what our pages write there. A target need not be a path (RFC 9112 section 3.2),

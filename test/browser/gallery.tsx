@@ -50,7 +50,7 @@ const serve = async (pages: ReadonlyMap<string, string>): Promise<{ origin: stri
   return { origin: `http://127.0.0.1:${port}`, close: () => server.close() };
 };
 
-/** What axe does not look at: width, size of what one touches, whether the font of ours came. */
+/** What axe does not look at: width, size of what one touches, words that are broken, whether the font of ours came. */
 const LAYOUT = `(() => {
   const faults = [];
   if (document.documentElement.scrollWidth > innerWidth) faults.push('wider than the screen: ' + document.documentElement.scrollWidth);
@@ -58,6 +58,20 @@ const LAYOUT = `(() => {
     const box = (element.closest('label') ?? element).getBoundingClientRect();
     if (box.width === 0 || element.closest('.fr-skiplinks') || getComputedStyle(element).display === 'inline') continue;
     if (box.height < 43.5) faults.push('lower than 44 px: ' + element.tagName + ' ' + element.id + ' ' + Math.round(box.height));
+  }
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+    const parent = text.parentElement;
+    // What only a screen reader reads is one pixel wide; a code or an address may break anywhere.
+    if (parent.closest('code, pre, script, .breaks, .key, svg, [hidden], .fr-sr-only') || getComputedStyle(parent.closest('thead') ?? parent).clipPath !== 'none') continue;
+    for (const word of text.data.matchAll(/\\S{2,18}(?!\\S)/g)) {
+      if (/\\S$/.test(text.data.slice(0, word.index)) || /[-/@.]/.test(word[0])) continue;
+      const range = document.createRange();
+      range.setStart(text, word.index);
+      range.setEnd(text, word.index + word[0].length);
+      const lines = new Set([...range.getClientRects()].map((box) => Math.round(box.top)));
+      if (lines.size > 1 && getComputedStyle(parent).hyphens !== 'auto') faults.push('a word is broken: ' + word[0]);
+    }
   }
   if (!document.fonts.check('16px "Atkinson Hyperlegible Next"')) faults.push('font missing');
   const ids = [...document.querySelectorAll('[id]')].map((e) => e.id);

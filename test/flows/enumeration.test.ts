@@ -183,7 +183,9 @@ inEachWorld(({ world, kind }) => {
       },
     ];
     const covered = new Set(doors.map(({ route }) => route));
-    for (const { method, path } of routesOf(it).filter((each) => ['GET', 'POST'].includes(each.method) && /:token|:code/.test(each.path)))
+    // The code of a démarche is a name of one's own catalogue; whose service it is of is asked by M1 (mandates-foreign).
+    const isTyped = (path: string): boolean => /:token|:code/.test(path) && !path.startsWith('/administration/sites/:id/demarches/');
+    for (const { method, path } of routesOf(it).filter((each) => ['GET', 'POST'].includes(each.method) && isTyped(each.path)))
       assert.ok(covered.has(`${method} ${path}`), `${method} ${path} has no case of S11`);
 
     const statements = countStatements();

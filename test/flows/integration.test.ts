@@ -141,7 +141,7 @@ for (const kind of databases())
       for (const personal of ['canari', 'Colette', 'Karim', session, tokens.access_token, '127.0.0.1', 'usg_', 'aid_'])
         assert.ok(!rows.includes(personal), personal);
       const shown = await page();
-      assert.ok(/Vérifiez la clé ou le secret du site/.test(shown) && /Faites déclarer la démarche/.test(shown));
+      assert.ok(/Vérifiez la clé ou le secret du site/.test(shown) && /Proposez-la sur la page de ce site/.test(shown));
       assert.equal((await world.sql('select 1 from request_log where service_id not in (select id from service)')).length, 0);
       for (let i = 0; i < 400; i++) world.app.site.requests.note('/oidc/token', { service: 'bati', code: 'invalid_grant' }, 400);
       await noted();
@@ -199,10 +199,19 @@ for (const kind of databases())
         const path = '/administration/sites/ailleurs';
         const wrong = await post(world, sofia, `${path}/cles`, {
           _csrf: csrf,
-          jwks: JSON.stringify({ keys: [{ ...next.jwk, d: 'secret' }] }),
+          jwks: JSON.stringify({ keys: [{ ...next.jwk, d: 'un-secret' }] }),
           until: until_,
         });
-        assert.deepEqual([wrong.status, /Écrivez un objet JSON avec 1 à 10 clés publiques/.test(await wrong.text())], [422, true], 'a private key');
+        const told = await wrong.text();
+        assert.deepEqual(
+          [wrong.status, /Ce texte contient une clé privée/.test(told), /un-secret/.test(told)],
+          [422, true, false],
+          'not written back',
+        );
+        for (const jwks of [`{"keys":[{"\\u0064":"x","kty":"EC"}]}`, '-----BEGIN PRIVATE KEY-----']) {
+          const pasted = await post(world, sofia, `${path}/cles`, { _csrf: csrf, jwks, until: until_ });
+          assert.deepEqual([pasted.status, /Ce texte contient une clé privée/.test(await pasted.text())], [422, true], jwks);
+        }
         for (const [jwks, date] of [
           ['[', until_],
           ['{"keys":1}', until_],

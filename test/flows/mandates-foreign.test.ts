@@ -95,17 +95,19 @@ const tries = (foreign: Foreign, own: { uid: string; organisation: string; servi
       0,
       get((id) => `/administration/mandats/${id}`),
     ),
-    ...(['GET', 'POST cles', 'POST adresses'] as const).map((step): Try => {
-      const [method = '', part] = step.split(' ');
-      const path = (id: string): string => `/administration/sites/${id}${part ? `/${part}` : ''}`;
-      return {
-        route: `${method} /administration/sites/:id${part ? `/${part}` : ''}`,
-        foreign: own.service,
-        unknown: 'nulle-part',
-        lines: 0,
-        ask: part ? form(path) : get(path),
-      };
-    }),
+    ...['GET', 'POST cles', 'POST adresses', 'POST retirer', 'GET demarches/:code', 'POST demarches/:code', 'POST demarches/:code/retrait'].map(
+      (step): Try => {
+        const [method = '', part] = step.split(' ');
+        const path = (id: string): string => `/administration/sites/${id}${part ? `/${part.replace(':code', 'nouvelle')}` : ''}`;
+        return {
+          route: `${method} /administration/sites/:id${part ? `/${part}` : ''}`,
+          foreign: own.service,
+          unknown: 'nulle-part',
+          lines: 0,
+          ask: method === 'POST' ? form(path) : get(path),
+        };
+      },
+    ),
     {
       route: 'GET /administration/entrees/:id/preuve',
       foreign: foreign.entry,

@@ -76,7 +76,7 @@ export const errorsPage = (): string =>
     '',
     '## What a service receives',
     'From `/oidc`, as `error` (RFC 6749 §5.2) in the answer, or on the way back to the service with `state` and `iss`. From `/api/v1` and `/ssf`, as `code` of an',
-    '`application/problem+json` (RFC 9457) whose `type` is `urn:relais:problem:` and the code. The last calls of a service, with these remedies, are on the integrator’s page of its administration.',
+    '`application/problem+json` (RFC 9457) whose `type` is `urn:relais:problem:` and the code. The last calls of a service, with these remedies, are on the integrator’s page of its administration, as they happen if asked.',
     '',
     row('code', 'where', 'what happened', 'what to do', 'que faire'),
     '|---|---|---|---|---|',

@@ -1,6 +1,7 @@
 import type { JSX } from 'hono/jsx/jsx-runtime';
 import type { Service } from '../../src/services/service.ts';
 import { IntegrationPage, ServicesPage } from '../../src/web/views/integration.tsx';
+import { DemarchePage } from '../../src/web/views/integration-forms.tsx';
 import type { Frame } from '../../src/web/views/layout.tsx';
 import type { Post } from '../../src/web/views/parts.tsx';
 import type { Text } from './views-entries.ts';
@@ -60,6 +61,14 @@ export const integrationSamples = (text: Text, { agent, post }: Given): Record<s
     told: [],
     keysPost: post('/administration/sites/allocations/cles'),
     addressesPost: post('/administration/sites/allocations/adresses'),
+    follow: { href: '/administration/sites/allocations?suivre=1772548200#requests' },
+    demarcheHref: (code = 'nouvelle') => `/administration/sites/allocations/demarches/${code}`,
+  };
+  const form = {
+    frame: agent,
+    service,
+    post: post('/administration/sites/allocations/demarches/nouvelle'),
+    backHref: '/administration/sites/allocations',
   };
   return {
     'integration-list': (
@@ -79,6 +88,8 @@ export const integrationSamples = (text: Text, { agent, post }: Given): Record<s
         silent={{ since: at('11:02:00'), waiting: 3 }}
         waiting={{
           at: at('13:30:00'),
+          asked: { ...service, demarches: service.demarches.map((each) => ({ ...each, labelFr: text('vos versements') })) },
+          withdraw: post('/administration/sites/allocations/retirer'),
           fingerprint: '5f0c7d1e'.repeat(8),
           differences: [
             { what: text('theme social'), becomes: text('social') },
@@ -93,6 +104,7 @@ export const integrationSamples = (text: Text, { agent, post }: Given): Record<s
         requests={[
           { at: at('13:32:08'), endpoint: 'token', code: 'ok', status: 200 },
           { at: at('13:32:07'), endpoint: 'token', code: 'use_dpop_nonce', status: 400 },
+          { at: at('13:32:06'), endpoint: 'introspection', code: 'insufficient_user_authentication', status: 401 },
           { at: at('13:31:59'), endpoint: 'par', code: text('never_heard_of'), status: 400 },
           { at: at('13:31:00'), endpoint: 'session/end', code: 'http_403', status: 403 },
         ]}
@@ -106,6 +118,56 @@ export const integrationSamples = (text: Text, { agent, post }: Given): Record<s
           { at: at('13:31:02'), what: 'logout', attempts: 1, acknowledgedAt: at('13:31:03'), over: true },
           { at: at('12:31:02'), what: 'session-revoked', attempts: 12, acknowledgedAt: null, over: false },
           { at: at('11:31:02'), what: 'mandate-ended', attempts: 90, acknowledgedAt: null, over: true },
+        ]}
+      />
+    ),
+    'integration-of-operateur': (
+      <IntegrationPage
+        {...shared}
+        follow={{ until: at('13:40:00'), href: '/administration/sites/allocations#requests' }}
+        waiting={{
+          at: at('13:30:00'),
+          asked: service,
+          ofOperateur: true,
+          withdraw: post('/administration/sites/allocations/retirer'),
+          fingerprint: '5f0c7d1e'.repeat(8),
+          differences: [{ what: 'name', was: '"Allocations"', becomes: text('"Un autre nom"') }],
+        }}
+      />
+    ),
+    'integration-empty': (
+      <IntegrationPage
+        {...shared}
+        service={{ ...service, status: 'disabled', demarches: [], redirectUris: [], tokenEndpointAuthMethod: 'client_secret_basic' }}
+      />
+    ),
+    'integration-demarche': (
+      <DemarchePage
+        {...form}
+        code={text('allocations.aide-au-logement-et-au-demenagement')}
+        effect="declare"
+        retirePost={post('/administration/sites/allocations/demarches/allocations.aide/retrait')}
+        values={{
+          word: '',
+          labelFr: text('votre demande d’aide au logement'),
+          labelEn: text('your housing benefit request'),
+          themes: ['logement'],
+          effect: 'declare',
+          level: 'eidas2',
+          maxAge: text('300'),
+        }}
+      />
+    ),
+    'integration-demarche-refused': (
+      <DemarchePage
+        {...form}
+        values={{ word: text('Aide !'), labelFr: text('un virement'), labelEn: '', themes: [], effect: '', level: 'eidas1', maxAge: text('hier') }}
+        errors={[
+          { field: 'word', code: 'integration_demarche_code' },
+          { field: 'label-fr', code: 'integration_demarche_never_delegable' },
+          { field: 'themes', code: 'integration_demarche_themes' },
+          { field: 'effect', code: 'integration_demarche_effect' },
+          { field: 'max-age', code: 'integration_demarche_max_age' },
         ]}
       />
     ),

@@ -1,12 +1,16 @@
 import type { JSX } from 'hono/jsx/jsx-runtime';
 import type { Difference } from '../../services/revision.ts';
-import type { Service } from '../../services/service.ts';
-import { dayAndTime, exactDayAndTime } from '../i18n/dates.ts';
+import type { Demarche, Registration, Service } from '../../services/service.ts';
+import { dayAndTime, exactDayAndTime, time } from '../i18n/dates.ts';
 import { type Lang, t } from '../i18n/language.ts';
 import { lookUp } from '../i18n/look-up.ts';
-import { ErrorSummary, errorOf, type FieldError, Input, TextArea } from './fields.tsx';
+import { themeLabel, themeList } from '../i18n/sentence.ts';
+import { ErrorSummary } from './fields.tsx';
+import { ChangeForms, type ChangeFormsProps } from './integration-forms.tsx';
 import { type Frame, Layout } from './layout.tsx';
-import { Actions, Alert, Badge, Button, ButtonLink, Empty, Facts, type Post, PostForm } from './parts.tsx';
+import { Actions, Alert, Badge, Button, ButtonLink, Empty, Facts, Link, type Post, PostForm } from './parts.tsx';
+import { PATHS } from './paths.ts';
+import { Table, TableOrEmpty } from './table.tsx';
 
 const TONES = { pending: 'warning', approved: 'success', disabled: 'error' } as const;
 
@@ -56,11 +60,19 @@ export const ServicesPage = ({ frame, administration, services }: ListProps): JS
   );
 };
 
-export interface IntegrationProps {
-  readonly frame: Frame;
+export interface IntegrationProps extends Omit<ChangeFormsProps, 'asked'> {
   readonly service: Service;
   /** Asked, and not approved yet. */
-  readonly waiting?: { readonly at: Date; readonly differences: readonly Difference[]; readonly fingerprint: string };
+  readonly waiting?: {
+    readonly at: Date;
+    readonly asked: Registration;
+    readonly differences: readonly Difference[];
+    readonly fingerprint: string;
+    /** An opérateur asked for it: nothing is added to it, and no form is shown. */
+    readonly ofOperateur?: boolean;
+    /** Takes it back; absent before the first approval. */
+    readonly withdraw?: Post;
+  };
   readonly requests: readonly { readonly at: Date; readonly endpoint: string; readonly code: string; readonly status: number }[];
   readonly told: readonly {
     readonly at: Date;
@@ -76,54 +88,13 @@ export interface IntegrationProps {
     readonly status: string;
     readonly events: readonly string[];
   };
+  /** The lists are read again by themselves until then, or were (`over`); undefined: not asked for. */
+  readonly follow?: { readonly until?: Date | undefined; readonly over?: boolean; readonly href: string };
   /** It has not answered for minutes, and so much waits to be told there. */
   readonly silent?: { readonly since: Date; readonly waiting: number };
-  /** Sends jwks, until. */
-  readonly keysPost: Post;
-  /** Sends redirect, after. */
-  readonly addressesPost: Post;
-  /** What was typed and refused. */
-  readonly values?: { readonly jwks?: string; readonly until?: string; readonly redirect?: string; readonly after?: string };
-  readonly errors?: readonly FieldError[];
+  /** Where a démarche of this code is changed; without code, where one is proposed. Absent where none can be. */
+  readonly demarcheHref?: (code?: string) => string;
 }
-
-/** A table whose lines become cards on a narrow screen. */
-const Table = ({
-  label,
-  columns,
-  rows,
-}: {
-  label: string;
-  columns: readonly string[];
-  rows: readonly (readonly (JSX.Element | string)[])[];
-}): JSX.Element => (
-  <section class="fr-table" aria-label={label} tabindex={0}>
-    <table>
-      <caption class="fr-sr-only">{label}</caption>
-      <thead>
-        <tr>
-          {columns.map((column) => (
-            <th scope="col">{column}</th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {rows.map(([first, ...rest]) => (
-          <tr>
-            <th scope="row" data-label={columns[0]}>
-              {first}
-            </th>
-            {rest.map((cell, i) => (
-              <td data-label={columns[i + 1]}>
-                <div>{cell}</div>
-              </td>
-            ))}
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  </section>
-);
 
 const Lines = ({ values, none }: { values: readonly string[]; none: string }): JSX.Element =>
   values.length === 0 ? (
@@ -138,7 +109,23 @@ const Lines = ({ values, none }: { values: readonly string[]; none: string }): J
     </ul>
   );
 
-const Registered = ({ service, lang }: { service: Service; lang: Lang }): JSX.Element => {
+const asksOf = (each: Demarche, lang: Lang): string => {
+  const { demarches } = t(lang).integration;
+  return [demarches.level(each.level ?? 'eidas1'), ...(each.maxAge === undefined ? [] : [demarches.age(each.maxAge)])].join(', ');
+};
+
+const Registered = ({
+  service,
+  asked,
+  demarcheHref,
+  fixed,
+  lang,
+}: Pick<IntegrationProps, 'service'> & {
+  asked: Registration;
+  demarcheHref: IntegrationProps['demarcheHref'];
+  fixed: boolean;
+  lang: Lang;
+}): JSX.Element => {
   const { addresses, keys, demarches } = t(lang).integration;
   const line = (value: string | undefined): JSX.Element | undefined => (value === undefined ? undefined : <code class="breaks">{value}</code>);
   return (
@@ -175,46 +162,95 @@ const Registered = ({ service, lang }: { service: Service; lang: Lang }): JSX.El
       </div>
       <div>
         <h2 id="demarches">{demarches.title}</h2>
-        {service.demarches.length === 0 ? (
-          <p>{demarches.none}</p>
-        ) : (
-          <Table
-            label={demarches.title}
-            columns={[demarches.label, demarches.effect, demarches.asks]}
-            rows={service.demarches.map((each) => [
-              <>
-                {lang === 'fr' ? each.labelFr : each.labelEn}
-                <div class="under">
-                  <code class="breaks">{each.code}</code>
-                </div>
-              </>,
-              lookUp(demarches.effects, each.effect) ?? each.effect,
-              [demarches.level(each.level ?? 'eidas1'), ...(each.maxAge === undefined ? [] : [demarches.age(each.maxAge)])].join(', '),
-            ])}
-          />
+        <TableOrEmpty
+          label={demarches.title}
+          columns={[demarches.label, demarches.themes, demarches.effect, demarches.asks]}
+          rows={service.demarches.map((each) => [
+            <div>
+              {lang === 'fr' ? each.labelFr : each.labelEn}
+              <div class="under">
+                <code class="breaks">{each.code}</code>
+              </div>
+              {!asked.demarches.some(({ code }) => code === each.code) ? (
+                <Badge tone="warning">{demarches.leaves}</Badge>
+              ) : demarcheHref === undefined || fixed ? null : (
+                <ButtonLink kind="quiet" href={demarcheHref(each.code)} more={demarches.changeMore(each.code)}>
+                  {demarches.change}
+                </ButtonLink>
+              )}
+            </div>,
+            themeList(each.themes, lang),
+            lookUp(demarches.effects, each.effect) ?? each.effect,
+            asksOf(each, lang),
+          ])}
+          none={demarches.none}
+        >
+          <p>{demarcheHref === undefined ? demarches.notHere : demarches.noneText}</p>
+        </TableOrEmpty>
+        {demarcheHref === undefined || fixed ? null : (
+          <Actions>
+            <ButtonLink kind="secondary" href={demarcheHref()} id="new-demarche">
+              {demarches.propose}
+            </ButtonLink>
+          </Actions>
         )}
       </div>
     </>
   );
 };
 
-const Waiting = ({ waiting, lang }: { waiting: NonNullable<IntegrationProps['waiting']>; lang: Lang }): JSX.Element => {
-  const words = t(lang).integration.waiting;
-  const named = (what: string): string => {
-    const [member = '', ...rest] = what.split(' ');
-    return [lookUp(words.members, member) ?? member, ...(member === 'theme' || rest.join(' ').startsWith('"') ? [] : rest)].join(' ');
+/** One difference in the words of the page: what it is about, and its value before or after. */
+const inWords = (what: string, lang: Lang): { named: string; text(value: string | undefined, of: Registration): string } => {
+  const { integration } = t(lang);
+  const { members, values } = integration.waiting;
+  const [member = '', ...rest] = what.split(' ');
+  const name = rest.join(' ');
+  const named = [lookUp(members, member) ?? member, ...(member === 'theme' || name.startsWith('"') ? [] : [name])].join(' ');
+  return {
+    named,
+    text: (value, of) => {
+      if (value === undefined) return '–';
+      if (member === 'theme') return themeLabel(value, lang);
+      const each = member === 'démarche' ? of.demarches.find(({ code }) => code === name) : undefined;
+      if (!each) return lookUp(values, value) ?? value.replaceAll('"', '');
+      const effect = lookUp(integration.demarches.effects, each.effect) ?? each.effect;
+      return [...new Set([each.labelFr, each.labelEn])]
+        .map((label) => `« ${label} »`)
+        .concat(themeList(each.themes, lang), effect, asksOf(each, lang))
+        .join(' ; ');
+    },
   };
-  const text = (value: string | undefined): JSX.Element => <code class="breaks">{value === undefined ? '–' : value.replaceAll('"', '')}</code>;
+};
+
+const Waiting = ({ waiting, service, lang }: { waiting: NonNullable<IntegrationProps['waiting']>; service: Service; lang: Lang }): JSX.Element => {
+  const words = t(lang).integration.waiting;
   return (
     <div>
       <h2 id="waiting">{words.title}</h2>
-      <p>{words.text(dayAndTime(waiting.at, lang))}</p>
+      <p>{(waiting.ofOperateur ? words.textOfOperateur : words.text)(dayAndTime(waiting.at, lang))}</p>
       <Table
         label={words.caption}
         columns={[words.what, words.was, words.becomes]}
-        rows={waiting.differences.map(({ what, was, becomes }) => [named(what), text(was), text(becomes)])}
+        rows={waiting.differences.map(({ what, was, becomes }) => {
+          const { named, text } = inWords(what, lang);
+          return [
+            <span class="breaks">{named}</span>,
+            <span class="breaks">{text(was, service)}</span>,
+            <span class="breaks">{text(becomes, waiting.asked)}</span>,
+          ];
+        })}
       />
       <Facts items={[[words.fingerprint, <code class="breaks">{waiting.fingerprint}</code>]]} />
+      {waiting.withdraw === undefined ? null : (
+        <PostForm post={waiting.withdraw} id="withdraw-form">
+          <p>{words.withdrawText}</p>
+          <Actions>
+            <Button kind="secondary" id="withdraw">
+              {words.withdraw}
+            </Button>
+          </Actions>
+        </PostForm>
+      )}
     </div>
   );
 };
@@ -224,9 +260,11 @@ const Calls = ({
   told,
   stream,
   silent,
+  follow,
   lang,
-}: Pick<IntegrationProps, 'requests' | 'told' | 'stream' | 'silent'> & { lang: Lang }): JSX.Element => {
+}: Pick<IntegrationProps, 'requests' | 'told' | 'stream' | 'silent' | 'follow'> & { lang: Lang }): JSX.Element => {
   const words = t(lang).integration;
+  const until = follow?.over ? undefined : follow?.until;
   const answer = ({ acknowledgedAt, over }: IntegrationProps['told'][number]): JSX.Element =>
     acknowledgedAt ? (
       <Badge tone="success">{words.told.acknowledged(exactDayAndTime(acknowledgedAt, lang))}</Badge>
@@ -238,30 +276,42 @@ const Calls = ({
       <div>
         <h2 id="requests">{words.requests.title}</h2>
         <p>{words.requests.text}</p>
-        {requests.length === 0 ? (
-          <Empty title={words.requests.none}>
-            <p>{words.requests.noneText}</p>
-          </Empty>
-        ) : (
-          <Table
-            label={words.requests.title}
-            columns={[words.requests.at, words.requests.endpoint, words.requests.code, words.requests.remedy]}
-            rows={requests.map(({ at, endpoint, code, status }) => [
-              exactDayAndTime(at, lang),
-              <code>{endpoint}</code>,
-              code === 'ok' ? (
-                <Badge tone="success">{words.requests.ok}</Badge>
-              ) : (
-                <>
-                  <Badge tone="error">{String(status)}</Badge> <code class="breaks">{code}</code>
-                </>
-              ),
-              code === 'ok' ? '' : (lookUp(words.remedies, code) ?? words.requests.noRemedy),
-            ])}
-          />
+        {follow === undefined ? null : (
+          <div class="no-print">
+            {until === undefined ? null : <p>{words.requests.following(time(until, lang))}</p>}
+            <p>
+              <Link href={follow.href} id="follow">
+                {until === undefined ? words.requests.follow : words.requests.stop}
+              </Link>
+            </p>
+            <div class="fr-alert fr-alert--warning" data-wait-failed hidden>
+              <p>{words.requests.failed}</p>
+            </div>
+          </div>
         )}
       </div>
-      <div>
+      <div id="calls" data-live data-wait={follow?.over ? 'over' : until && 'open'}>
+        <TableOrEmpty
+          label={words.requests.title}
+          columns={[words.requests.at, words.requests.endpoint, words.requests.code, words.requests.remedy]}
+          rows={requests.map(({ at, endpoint, code, status }) => [
+            exactDayAndTime(at, lang),
+            <code>{endpoint}</code>,
+            code === 'ok' ? (
+              <Badge tone="success">{words.requests.ok}</Badge>
+            ) : (
+              <>
+                <Badge tone="error">{String(status)}</Badge> <code>{code}</code>
+              </>
+            ),
+            code === 'ok' ? '–' : (lookUp(words.remedies, code) ?? words.requests.noRemedy),
+          ])}
+          none={words.requests.none}
+        >
+          <p>{words.requests.noneText}</p>
+        </TableOrEmpty>
+      </div>
+      <div id="told-live" data-live>
         <h2 id="told">{words.told.title}</h2>
         <p>{words.told.text}</p>
         {silent === undefined ? null : (
@@ -279,95 +329,27 @@ const Calls = ({
             ]}
           />
         )}
-        {told.length === 0 ? (
-          <Empty title={words.told.none}>
-            <p>{words.told.noneText}</p>
-          </Empty>
-        ) : (
-          <Table
-            label={words.told.title}
-            columns={[words.told.at, words.told.what, words.told.attempts, words.told.answer]}
-            rows={told.map((each) => [exactDayAndTime(each.at, lang), <code>{each.what}</code>, String(each.attempts), answer(each)])}
-          />
-        )}
+        <TableOrEmpty
+          label={words.told.title}
+          columns={[words.told.at, words.told.what, words.told.attempts, words.told.answer]}
+          rows={told.map((each) => [exactDayAndTime(each.at, lang), <code>{each.what}</code>, String(each.attempts), answer(each)])}
+          none={words.told.none}
+        >
+          <p>{words.told.noneText}</p>
+        </TableOrEmpty>
       </div>
     </>
   );
 };
 
-const ChangeForms = ({ frame, service, keysPost, addressesPost, values = {}, errors }: IntegrationProps): JSX.Element => {
-  const { lang } = frame;
-  const words = t(lang).integration.change;
-  return (
-    <div class="no-print">
-      <h2 id="change">{words.title}</h2>
-      <p>{words.text}</p>
-      {service.jwks === undefined ? null : (
-        <>
-          <h3>{words.keysTitle}</h3>
-          <PostForm post={keysPost} id="change-keys">
-            <TextArea
-              lang={lang}
-              id="jwks"
-              label={words.jwks}
-              hint={words.jwksHint}
-              value={values.jwks ?? ''}
-              error={errorOf(errors, 'jwks')}
-              required
-            />
-            <Input
-              lang={lang}
-              id="until"
-              label={words.until}
-              hint={words.untilHint}
-              value={values.until ?? ''}
-              error={errorOf(errors, 'until')}
-              required
-              autocomplete="off"
-              maxlength={10}
-            />
-            <Actions>
-              <Button id="change-keys-button">{words.keysButton}</Button>
-            </Actions>
-          </PostForm>
-        </>
-      )}
-      <h3>{words.addressesTitle}</h3>
-      <PostForm post={addressesPost} id="change-addresses">
-        <TextArea
-          lang={lang}
-          id="redirect"
-          label={words.redirect}
-          hint={words.redirectHint}
-          rows={3}
-          value={values.redirect ?? service.redirectUris.join('\n')}
-          error={errorOf(errors, 'redirect')}
-          required
-        />
-        <TextArea
-          lang={lang}
-          id="after"
-          label={words.postLogout}
-          hint={words.postLogoutHint}
-          rows={3}
-          value={values.after ?? service.postLogoutRedirectUris.join('\n')}
-          error={errorOf(errors, 'after')}
-        />
-        <Actions>
-          <Button id="change-addresses-button">{words.addressesButton}</Button>
-        </Actions>
-      </PostForm>
-    </div>
-  );
-};
-
 /** One service as its integrator sees it: what is registered, what waits, what it asked lately, what it was told; and asking for a change. */
 export const IntegrationPage = (props: IntegrationProps): JSX.Element => {
-  const { frame, service, waiting, requests, told, stream, silent, errors } = props;
+  const { frame, service, waiting, requests, told, stream, silent, follow, demarcheHref, errors } = props;
   const { lang } = frame;
   const words = t(lang).integration;
+  const fixed = waiting?.ofOperateur === true;
   return (
-    <Layout {...frame} title={service.name} error={(errors?.length ?? 0) > 0} width="wide">
+    <Layout {...frame} title={service.name} error={(errors?.length ?? 0) > 0} width="wide" follows={follow?.until !== undefined && !follow.over}>
       <ErrorSummary lang={lang} errors={errors} />
       <h1>{service.name}</h1>
       <p>
@@ -380,12 +362,36 @@ export const IntegrationPage = (props: IntegrationProps): JSX.Element => {
           [words.version, service.revision === undefined ? words.noVersion : String(service.revision)],
         ]}
       />
-      {waiting === undefined ? null : <Waiting waiting={waiting} lang={lang} />}
-      <Calls requests={requests} told={told} {...(stream ? { stream } : {})} {...(silent ? { silent } : {})} lang={lang} />
-      <Registered service={service} lang={lang} />
-      <ChangeForms {...props} />
+      {service.status === 'disabled' ? (
+        <Alert tone="warning">
+          <p>{words.disabled}</p>
+        </Alert>
+      ) : null}
+      {waiting === undefined ? null : <Waiting waiting={waiting} service={service} lang={lang} />}
+      <Calls
+        requests={requests}
+        told={told}
+        {...(stream ? { stream } : {})}
+        {...(silent ? { silent } : {})}
+        {...(follow ? { follow } : {})}
+        lang={lang}
+      />
+      <Registered
+        service={service}
+        asked={waiting?.asked ?? service}
+        demarcheHref={service.status === 'disabled' ? undefined : demarcheHref}
+        fixed={fixed}
+        lang={lang}
+      />
+      {service.status === 'disabled' || fixed ? null : <ChangeForms {...props} asked={waiting?.asked ?? service} />}
+      {fixed ? (
+        <div class="no-print">
+          <h2 id="change">{words.change.title}</h2>
+          <p>{words.change.later}</p>
+        </div>
+      ) : null}
       <Actions>
-        <ButtonLink kind="quiet" href="/administration/sites" id="back">
+        <ButtonLink kind="quiet" href={PATHS.services} id="back">
           {words.back}
         </ButtonLink>
       </Actions>

@@ -52,6 +52,7 @@ export const administration: Catalogue['administration'] = {
     'agent.added': 'Agent added',
     'service.added': 'Website declared',
     'service.change-asked': 'Change of website asked',
+    'service.change-withdrawn': 'Change of website taken back',
     'service.approved': 'Website approved',
     'service.secret-ended': 'Former secret of the website ended',
     'service.disabled': 'Website removed',

@@ -51,6 +51,7 @@ export const administration = {
     'agent.added': 'Agent ajouté',
     'service.added': 'Site déclaré',
     'service.change-asked': 'Changement de site demandé',
+    'service.change-withdrawn': 'Changement de site retiré',
     'service.approved': 'Site approuvé',
     'service.secret-ended': 'Ancien secret du site arrêté',
     'service.disabled': 'Site retiré',
