@@ -32,7 +32,7 @@ const approve: HouseCommand = {
     if (approval.kind === 'journal-export') return refuse(io, { refused: 'approved_by_agent' }, input.on('json'));
     if (approval.kind === 'identity') return refuse(io, { refused: 'approved_once_read' }, input.on('json'));
     if (approval.kind === 'mandate-import') return refuse(io, { refused: 'approved_with_file' }, input.on('json'));
-    return approveService(approval.subject, input, context, io);
+    return approveService(approval.subject, input, context, io, approval.id);
   },
 };
 

@@ -33,6 +33,8 @@ const SENTENCES: Readonly<Record<string, string>> = {
   service_known: 'a service has this id already: see `relais service list`',
   sector_taken: 'this sector belongs to a service of another administration',
   unknown_service: 'no service has this id: see `relais service list`',
+  fingerprint_needed: 'say which change you read with --fingerprint (relais service diff prints it), or leave --code out and read it first',
+  not_what_was_read: 'what waits is not what was read: read it with relais service diff',
   not_pending: 'nothing of this service waits for approval',
   until_malformed: 'give --until a date to come, at most a year away: YYYY-MM-DD or an instant with its zone',
   keys_unused: 'this service has no keys: it authenticates with a secret',

@@ -77,7 +77,7 @@ export const differenceLines = (found: readonly Difference[]): string[] =>
       });
 
 export const tell = (made: Registered, input: Input, context: CommandContext, io: Io): number => {
-  const { service, revision, differences, approval, clientSecret } = made;
+  const { service, revision, differences, replaced, approval, clientSecret } = made;
   const issuer = `${context.publicUrl}/oidc`;
   const fingerprint = approval.hash.toString('hex');
   if (input.on('json')) {
@@ -87,6 +87,7 @@ export const tell = (made: Registered, input: Input, context: CommandContext, io
         issuer,
         revision,
         differences,
+        ...(replaced ? { replaced } : {}),
         approval: approval.id,
         hash: fingerprint,
         ...(clientSecret === undefined ? {} : { clientSecret }),
@@ -97,6 +98,10 @@ export const tell = (made: Registered, input: Input, context: CommandContext, io
   if (revision === 1) io.out(`${service.name} is registered and waits for a second opérateur.`);
   else io.out(`Revision ${revision} of ${service.name} waits for a second opérateur; until then the service goes on as it is.`);
   if (revision > 1) for (const line of differenceLines(differences)) io.out(line);
+  if (replaced)
+    io.out(
+      `It takes the place of revision ${replaced.number}, asked by ${replaced.askedBy}: relais service diff ${service.id} --revision ${replaced.number}`,
+    );
   io.out(`  issuer       ${issuer}\n  client_id    ${service.id}`);
   if (clientSecret !== undefined) io.out(`  secret       ${clientSecret}\n  (shown once, and not kept: store it now)`);
   io.out(`  fingerprint  ${fingerprint}`);
@@ -152,22 +157,27 @@ const add: HouseCommand = {
   },
 };
 
-/** The code is used up in the transaction that puts the service into force. */
-export const approveService = async (id: string, input: Input, context: CommandContext, io: Io): Promise<number> => {
+/**
+ * Puts into force what was read, and nothing else: what is shown before the code is asked for, what has this fingerprint, or what this approval is of.
+ * With the code on the command line, or --json, nobody reads in between, so that one of the other two is needed. The code is used up in the same transaction.
+ */
+export const approveService = async (id: string, input: Input, context: CommandContext, io: Io, approval?: string): Promise<number> => {
   const domain = await context.domain();
+  const no = (refused: string): number => refuse(io, { refused }, input.on('json'));
   const operateur = await findOperateur(input, domain);
   if (typeof operateur !== 'string') return refuse(io, operateur, input.on('json'));
   const read = await domain.services.waiting(id);
+  if (!read) return no((await domain.services.find(id)) ? 'not_pending' : 'unknown_service');
   const fingerprint = input.text('fingerprint');
-  if (read && fingerprint !== undefined && !equal(fingerprint, read.hash.toString('hex')))
-    return refuse(io, { refused: 'hash_differs' }, input.on('json'));
-  if (read && !input.on('json'))
-    for (const line of [`Revision ${read.revision.number} of ${id}:`, ...differenceLines(read.differences)]) io.out(line);
+  if (fingerprint === undefined && approval === undefined && (input.text('code') !== undefined || input.on('json'))) return no('fingerprint_needed');
+  const asRead = approval === undefined || approval === read.revision.approvalId;
+  if (!asRead || (fingerprint !== undefined && !equal(fingerprint, read.hash.toString('hex')))) return no('not_what_was_read');
+  if (!input.on('json')) for (const line of [`Revision ${read.revision.number} of ${id}:`, ...differenceLines(read.differences)]) io.out(line);
   const code = await codeOf(input, io);
   if (code === undefined) return refuse(io, { refused: 'no_code' }, input.on('json'));
   const done = await context.database.run(async (tx) => {
     const answer = await domain.means.verifyCodeIn(tx, operateur, code, 'approval');
-    return 'refused' in answer ? answer : domain.services.approveIn(tx, id, operateur, read?.hash); // what was shown, and nothing else
+    return 'refused' in answer ? answer : domain.services.approveIn(tx, id, operateur, read.hash);
   });
   domain.journal.nudge();
   if ('refused' in done) return refuse(io, done, input.on('json'));

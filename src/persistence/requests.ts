@@ -28,8 +28,11 @@ export const requestStore: RequestStore = {
   told: (tx, serviceId, limit) =>
     rows<Told>(
       tx,
-      sql`select created_at at, coalesce(event, kind) what, attempts, acknowledged_at "acknowledgedAt", done_at is not null "over" from delivery
-        where kind not in ('mail', 'sms') and target in (select ${serviceId}::text union all select id from stream where service_id = ${serviceId}) order by seq desc limit ${limit}`,
+      sql`select d.at, d.what, d.attempts, d."acknowledgedAt", d."over"
+        from (select ${serviceId}::text target union all select id from stream where service_id = ${serviceId}) t
+          cross join lateral (select seq, created_at at, coalesce(event, kind) what, attempts, acknowledged_at "acknowledgedAt", done_at is not null "over"
+            from delivery where target = t.target and kind in ('logout', 'set') order by seq desc limit ${limit}) d
+        order by d.seq desc limit ${limit}`,
     ),
   purge: (tx, before) => run(tx, sql`delete from request_log where at < ${before}`),
 };

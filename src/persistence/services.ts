@@ -256,12 +256,29 @@ export const serviceStore: ServiceStore = {
     await run(tx, sql`update service set ended_secrets = ended_secrets || ${hash}::text, version = version + 1 where id = ${id}`);
   },
   setStatus: async (tx, id, from, to) =>
-    (await run(tx, sql`update service set status = ${to}, version = version + 1 where id = ${id} and status = ${from}`)) === 1,
-  sectorBelongsToAnother: async (tx, sector, administrationId) =>
-    (
-      await row<{ taken: boolean }>(
-        tx,
-        sql`select exists (select 1 from service where sector = ${sector} and administration_id <> ${administrationId}) as taken`,
-      )
-    )?.taken ?? false,
+    (await run(
+      tx,
+      // What it was given for itself goes with it: a service out of use asks nothing any more.
+      sql`with gone as (delete from oidc_artefact where ${to}::text = 'disabled' and model = 'ClientCredentials' and payload->>'clientId' = ${id})
+        update service set status = ${to}, version = version + 1 where id = ${id} and status = ${from}`,
+    )) === 1,
+  async sectorBelongsToAnother(tx, sector, administrationId) {
+    await run(tx, sql`select pg_advisory_xact_lock(hashtextextended(${`sector ${sector}`}, 0))`);
+    const found = await row<{ taken: boolean }>(
+      tx,
+      sql`select exists (select 1 from service where sector = ${sector} and administration_id <> ${administrationId}) as taken`,
+    );
+    return found?.taken ?? false;
+  },
+  async resourcesOfOthers(tx, resources, administrationId) {
+    await run(tx, sql`select pg_advisory_xact_lock(hashtextextended('resources', 0))`);
+    const found = await rows<{ resource: string }>(
+      tx,
+      // With its last slash or without, it is the same API to whoever reads `aud`.
+      sql`select distinct a.resource from unnest(${[...resources]}::text[]) a (resource)
+        where exists (select 1 from service s, jsonb_array_elements_text(coalesce(s.metadata->'resources', '[]')) r
+          where s.administration_id <> ${administrationId} and rtrim(r, '/') = rtrim(a.resource, '/')) order by 1`,
+    );
+    return found.map(({ resource }) => resource);
+  },
 };

@@ -42,6 +42,7 @@ const askFor = async (parts: Parts, tx: Transaction, { registration, clientSecre
   const hash = registrationHash(registration);
   const changes = differences(inForce(service), registration);
   const approval = await parts.approvals.askIn(tx, { kind: 'service', subject: service.id, hash, askedBy: by.askedBy });
+  const replaced = await parts.store.waiting(tx, service.id);
   const revision = await parts.store.ask(tx, { registration, askedBy: by.askedBy, at: parts.clock.now(), approvalId: approval.id });
   const about = { service: service.id, administration: service.administrationId, actor: by.askedBy };
   await parts.journal.record(
@@ -54,7 +55,25 @@ const askFor = async (parts: Parts, tx: Transaction, { registration, clientSecre
           detail: { name: service.name, hash: hash.toString('hex'), revision, changes: changes.map(({ what }) => what) },
         },
   );
-  return { service, revision, differences: changes, approval, ...(clientSecret === undefined ? {} : { clientSecret }) };
+  return {
+    service,
+    revision,
+    differences: changes,
+    approval,
+    ...(replaced ? { replaced: { number: replaced.number, askedBy: replaced.askedBy } } : {}),
+    ...(clientSecret === undefined ? {} : { clientSecret }),
+  };
+};
+
+/** A token says for which API it is, and that API looks at nothing else: it is of one administration. */
+export const resourceFaults = async (
+  parts: Parts,
+  tx: Transaction,
+  { resources = [], administrationId }: Registration,
+): Promise<RegistrationFault[]> => {
+  if (!resources.length) return [];
+  const taken = await parts.store.resourcesOfOthers(tx, resources, administrationId);
+  return taken.map((each) => ({ field: `resources[${resources.indexOf(each)}]`, code: 'resource_of_another' }));
 };
 
 export const add = (parts: Parts, input: unknown, by: By): Promise<Registered | ServiceRefusal> =>
@@ -66,6 +85,8 @@ export const add = (parts: Parts, input: unknown, by: By): Promise<Registered | 
     const { registration } = made;
     if (!(await parts.administrations.find(tx, registration.administrationId))) return { refused: 'unknown_administration' };
     if (await parts.store.sectorBelongsToAnother(tx, registration.sector, registration.administrationId)) return { refused: 'sector_taken' };
+    const faults = await resourceFaults(parts, tx, registration);
+    if (faults.length) return { refused: 'registration_invalid', faults };
     if (!(await parts.store.insert(tx, registration, parts.clock.now()))) return { refused: 'service_known' };
     return askFor(parts, tx, made, by);
   });
@@ -80,6 +101,11 @@ const codeFaults = async (parts: Parts, tx: Transaction, registration: Registrat
   });
 };
 
+const changeFaults = async (parts: Parts, tx: Transaction, asked: Registration): Promise<RegistrationFault[]> => [
+  ...(await codeFaults(parts, tx, asked)),
+  ...(await resourceFaults(parts, tx, asked)),
+];
+
 export const change = (parts: Parts, input: unknown, by: By): Promise<Registered | ServiceRefusal> =>
   parts.transactions.run(async (tx) => {
     const asked = read(parts, input);
@@ -92,7 +118,7 @@ export const change = (parts: Parts, input: unknown, by: By): Promise<Registered
     if (!same) return { refused: 'immutable' };
     const made = withSecret(asked.registration, by, parts.clock.now(), before);
     if ('refused' in made) return made;
-    const faults = await codeFaults(parts, tx, made.registration);
+    const faults = await changeFaults(parts, tx, made.registration);
     if (faults.length) return { refused: 'registration_invalid', faults };
     return askFor(parts, tx, made, by);
   });
@@ -109,7 +135,7 @@ export const amend = (parts: Parts, id: string, to: Parameters<Services['amend']
     if ('refused' in asked) return asked;
     const made = withSecret(asked.registration, { askedBy }, parts.clock.now(), from);
     if ('refused' in made) return made;
-    const faults = await codeFaults(parts, tx, made.registration);
+    const faults = await changeFaults(parts, tx, made.registration);
     if (faults.length) return { refused: 'registration_invalid', faults };
     if (equal(registrationHash(made.registration), registrationHash(from))) return { refused: 'nothing_changed' };
     return askFor(parts, tx, made, { askedBy });

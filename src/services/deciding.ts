@@ -1,6 +1,6 @@
 import { equal } from '../kernel/crypto.ts';
 import type { Transaction } from '../kernel/transaction.ts';
-import { inForce } from './asking.ts';
+import { inForce, resourceFaults } from './asking.ts';
 import { differences, themesCut } from './revision.ts';
 import { stands } from './rotation.ts';
 import { type Registration, registrationHash, type Service } from './service.ts';
@@ -36,6 +36,8 @@ export const approveIn = async (parts: Parts, tx: Transaction, id: string, appro
   if (revision.approvalId === undefined) return { refused: 'nothing_to_approve' };
   const hash = registrationHash(revision.registration); // of what is stored now, not of what was asked
   if (seen && !equal(seen, hash)) return { refused: 'hash_differs' };
+  const faults = await resourceFaults(parts, tx, revision.registration); // another may have come first
+  if (faults.length) return { refused: 'registration_invalid', faults };
   const given = await parts.approvals.approveIn(tx, revision.approvalId, approvedBy, hash);
   if ('refused' in given) return given;
   await parts.store.enforce(tx, revision, parts.clock.now());

@@ -30,6 +30,7 @@ export type RegistrationFaultCode =
   | 'logout_session_required'
   | 'demarches_without_delegation'
   | 'resource_not_read'
+  | 'resource_of_another'
   | 'not_of_profile'
   | 'demarche_effect_changed'
   | 'demarche_code_retired';

@@ -25,12 +25,13 @@ export interface Difference {
   readonly becomes?: string;
 }
 
+/** Labels stand in quotes: whatever is written in one, two démarches that differ have two texts. */
 const demarcheText = (it: Demarche): string =>
   [
     it.effect,
     it.themes.join(','),
-    it.labelFr,
-    it.labelEn,
+    JSON.stringify(it.labelFr),
+    JSON.stringify(it.labelEn),
     ...(it.level ? [`level ${it.level}`] : []),
     ...(it.maxAge === undefined ? [] : [`sign-in of ${it.maxAge} s at most`]),
   ].join('; ');
@@ -58,6 +59,11 @@ const formerLines = ({ formerSecret: former }: Registration): [string, string][]
 const linesOf = (it: Registration): Map<string, string> =>
   new Map([
     ['name', it.name],
+    // These never change: whoever approves the first reads them once and for all.
+    ['administration', it.administrationId],
+    ['profile', it.profile],
+    ['sector', it.sector],
+    ['minimum_consent', it.minimumConsent],
     ['delegation', it.delegationSupported ? 'accepted' : 'not accepted'],
     ...it.themes.map((theme): [string, string] => [`theme ${theme}`, theme]),
     ...it.demarches.map((each): [string, string] => [`démarche ${each.code}`, demarcheText(each)]),

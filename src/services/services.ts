@@ -34,8 +34,13 @@ export interface ServiceStore {
   endSecret(tx: Transaction, id: string, hash: string): Promise<void>;
   /** Goes from one status to another, one version later; false when it was not there. */
   setStatus(tx: Transaction, id: string, from: Service['status'], to: Service['status']): Promise<boolean>;
-  /** Says whether a service of another administration has this sector: it would receive the same identifiers. */
+  /**
+   * Says whether a service of another administration has this sector: it would receive the same identifiers. Who asks the same of it waits until the
+   * transaction ends.
+   */
   sectorBelongsToAnother(tx: Transaction, sector: string, administrationId: string): Promise<boolean>;
+  /** Those of these APIs that a service of another administration has: its tokens would be taken there. Who asks the same waits as above. */
+  resourcesOfOthers(tx: Transaction, resources: readonly string[], administrationId: string): Promise<readonly string[]>;
 }
 
 export type ServiceRefusal =
@@ -62,6 +67,8 @@ export interface Registered {
   readonly revision: number;
   /** Against what is in force. */
   readonly differences: readonly Difference[];
+  /** The revision that waited, in whose place this one waits: its text stays to be read. */
+  readonly replaced?: Pick<Revision, 'number' | 'askedBy'>;
   readonly approval: Approval;
   /** The secret of a service that authenticates with one: shown once, never stored. */
   readonly clientSecret?: string;

@@ -150,7 +150,10 @@ for (const kind of databases()) {
     assert.match(String(made.json()['clientSecret']), /^[\w-]{43}$/);
     assert.equal(made.json()['issuer'], 'http://localhost:8400/oidc');
     assert.match((await run('approvals list')).text, /service +allocations +opr_/);
-    assert.match((await run(`service approve allocations --as ${alice.id} --code ${alice.code()}`)).text, /refused: same_person/);
+    assert.match(
+      (await run(`service approve allocations --fingerprint ${String(made.json()['hash'])} --as ${alice.id} --code ${alice.code()}`)).text,
+      /refused: same_person/,
+    );
     const approved = await run(`approvals approve ${String(made.json()['approval'])} --as ${marc.id}`, { ask: marc.code() });
     assert.match(approved.text, /Allocations is in force/);
     assert.match((await run('approvals list')).text, /nothing waits/);

@@ -45,7 +45,8 @@ const add = (id: string, code: string): Promise<{ code: number; out: string; err
     ...['--delegation-supported', '--demarche', `${id}.demande;declare;logement;votre demande;your request`],
     ...['--as', 'alice@demonstration.example', '--code', code, '--json'],
   );
-const approve = (id: string, code: string) => relais('service', 'approve', id, '--as', 'marc@demonstration.example', '--code', code, '--json');
+const approve = (id: string, code: string, fingerprint: string) =>
+  relais('service', 'approve', id, '--fingerprint', fingerprint, '--as', 'marc@demonstration.example', '--code', code, '--json');
 const codeOf = async (demonstration: Demonstration, who: string): Promise<string> =>
   (await demonstration.nextCode(`${who}@demonstration.example`))?.code ?? '';
 
@@ -80,12 +81,12 @@ test('over the socket of a running demonstration, then with no process: a third-
   // Two commands, over the socket.
   const added = await add('tiers', await codeOf(demonstration, 'alice'));
   assert.equal(added.code, 0, added.err);
-  const { issuer, clientSecret } = JSON.parse(added.out) as { issuer: string; clientSecret: string };
+  const { issuer, clientSecret, hash } = JSON.parse(added.out) as { issuer: string; clientSecret: string; hash: string };
   assert.equal(issuer, demonstration.app.site.issuer);
   const config = await discover(issuer, 'tiers', clientSecret);
   const early = await request(config);
   assert.equal((await new Walker().ask(early.url)).status, 400); // registered, not approved: not a client yet
-  const approved = await approve('tiers', await codeOf(demonstration, 'marc'));
+  const approved = await approve('tiers', await codeOf(demonstration, 'marc'), hash);
   assert.equal(approved.code, 0, approved.err);
   assert.deepEqual((({ id, status }) => ({ id, status }))(JSON.parse(approved.out) as { id: string; status: string }), {
     id: 'tiers',
@@ -111,7 +112,7 @@ test('over the socket of a running demonstration, then with no process: a third-
   await demonstration.close();
   const alone = await add('seul', codes.alice);
   assert.equal(alone.code, 0, alone.err);
-  const second = await approve('seul', codes.marc);
+  const second = await approve('seul', codes.marc, (JSON.parse(alone.out) as { hash: string }).hash);
   assert.equal(second.code, 0, second.err);
   demonstration = await open();
   const own = await discover(demonstration.app.site.issuer, 'seul', (JSON.parse(alone.out) as { clientSecret: string }).clientSecret);

@@ -1,22 +1,11 @@
 import { makePrivateKeyPem, publicKeyOf, readPrivateKey, sha256, toJwk } from '../../src/kernel/crypto.ts';
 import { run } from '../../src/persistence/database.ts';
-import { registrationHash, secretMatches } from '../../src/services/service.ts';
+import { differences } from '../../src/services/revision.ts';
+import { type Registration, registrationHash, secretMatches } from '../../src/services/service.ts';
 import { assert, test } from '../support/check.ts';
 import { frozenClock } from '../support/clock.ts';
 import { databases } from '../support/database.ts';
-import { granted, house } from '../support/staff.ts';
-
-const registration = (administrationId: string) => ({
-  id: 'allocations',
-  name: 'Allocations',
-  administrationId,
-  profile: 'standard',
-  themes: ['famille'],
-  delegationSupported: true,
-  demarches: [{ code: 'allocations.paiements', labelFr: 'vos paiements', labelEn: 'your payments', themes: ['famille'], effect: 'read' }],
-  redirectUris: ['https://allocations.example/retour'],
-  scopes: ['given_name'],
-});
+import { allocations, granted, house } from '../support/staff.ts';
 
 for (const kind of databases()) {
   test(`a changed service on ${kind.kind} goes on as it is until somebody else approves the change, and then is what was asked`, {
@@ -26,7 +15,7 @@ for (const kind of databases()) {
     try {
       const it = await house(database, frozenClock());
       const { administration } = granted(await it.administrations.add({ name: 'Caisse', actor: 'cli' }));
-      const input = registration(administration.id);
+      const input = allocations(administration.id);
       const jwk = { ...toJwk(publicKeyOf(readPrivateKey(makePrivateKeyPem('ed25519')))), kid: 'k' };
       granted(await it.services.add({ ...input, jwks: { keys: [jwk] } }, { askedBy: 'opr_a' }));
       const approved = granted(await it.services.approve('allocations', 'opr_b'));
@@ -38,6 +27,7 @@ for (const kind of databases()) {
       granted(await it.services.change({ ...next, name: 'Autre nom' }, { askedBy: 'opr_a' }));
       const changed = granted(await it.services.change(next, { askedBy: 'opr_b' }));
       assert.equal(changed.clientSecret, undefined);
+      assert.deepEqual(changed.replaced, { number: 2, askedBy: 'opr_a' }, 'whose place it takes is told');
       assert.deepEqual(await it.services.find('allocations'), before, 'nothing changed yet');
       assert.deepEqual(
         changed.differences.map(({ what, was, becomes }) => [what, was !== undefined, becomes !== undefined]),
@@ -47,6 +37,20 @@ for (const kind of databases()) {
         ],
       );
       assert.deepEqual(await it.services.approve('allocations', 'opr_b'), { refused: 'same_person' });
+      const [one] = input.demarches;
+      const high = { ...one, labelEn: 'your aid', level: 'eidas2', maxAge: 300 };
+      const { level: _l, maxAge: _m, ...low } = { ...high, labelEn: 'your aid"; level eidas2; sign-in of 300 s at most' };
+      const between = (a: object, b: object) =>
+        differences({ ...changed.service, demarches: [a] } as Registration, { ...changed.service, demarches: [b] } as Registration).length;
+      assert.deepEqual(
+        [
+          between(high, low),
+          between({ ...high, labelEn: 'your aid' }, { ...low, labelEn: 'your aid; level eidas2; sign-in of 300 s at most' }),
+          between(high, high),
+        ],
+        [1, 1, 0],
+        'no label passes for a level',
+      );
       const waits = await it.services.waiting('allocations');
       assert.deepEqual(await it.services.approve('allocations', 'opr_a', approved.service && registrationHash(approved.service)), {
         refused: 'hash_differs',
@@ -87,7 +91,7 @@ for (const kind of databases()) {
     try {
       const it = await house(database, frozenClock());
       const { administration } = granted(await it.administrations.add({ name: 'Caisse', actor: 'cli' }));
-      const input = registration(administration.id);
+      const input = allocations(administration.id);
       const [payments] = input.demarches;
       const made = granted(await it.services.add(input, { askedBy: 'opr_a' }));
       granted(await it.services.approve('allocations', 'opr_b'));
@@ -123,7 +127,7 @@ for (const kind of databases()) {
     try {
       const it = await house(database, frozenClock());
       const { administration } = granted(await it.administrations.add({ name: 'Caisse', actor: 'cli' }));
-      const input = registration(administration.id);
+      const input = allocations(administration.id);
       granted(await it.services.add(input, { askedBy: 'opr_a' }));
       const refused = async (text: string): Promise<void> => {
         await assert.rejects(

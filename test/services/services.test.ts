@@ -2,22 +2,77 @@ import { registrationHash, secretMatches } from '../../src/services/service.ts';
 import { assert, test } from '../support/check.ts';
 import { frozenClock } from '../support/clock.ts';
 import { databases } from '../support/database.ts';
-import { enrol, granted, house, queued } from '../support/staff.ts';
+import { allocations, enrol, granted, house, queued } from '../support/staff.ts';
 
 const nora = { givenName: 'Nora', familyName: 'Lefèvre', email: 'nora@allocations.example', actor: 'cli' };
-const registration = (administrationId: string) => ({
-  id: 'allocations',
-  name: 'Allocations',
-  administrationId,
-  profile: 'standard',
-  themes: ['famille'],
-  delegationSupported: true,
-  demarches: [{ code: 'allocations.paiements', labelFr: 'vos paiements', labelEn: 'your payments', themes: ['famille'], effect: 'read' }],
-  redirectUris: ['https://allocations.example/retour'],
-  scopes: ['given_name'],
-});
 
 for (const kind of databases()) {
+  test(`P19 of two administrations that ask for one sector at once, on ${kind.kind}, one has it`, { database: kind.kind }, async () => {
+    const { database, drop } = await kind.fresh();
+    try {
+      const it = await house(database, frozenClock());
+      const both = [
+        granted(await it.administrations.add({ name: 'Caisse', actor: 'cli' })),
+        granted(await it.administrations.add({ name: 'Mutuelle', actor: 'cli' })),
+      ];
+      for (let round = 0; round < 5; round++) {
+        const asked = both.flatMap(({ administration }, i) =>
+          [0, 1].map((n) => {
+            const { demarches: _none, ...input } = allocations(administration.id);
+            return it.services.add({ ...input, id: `race-${round}-${i}-${n}`, sector: `sector-${round}` }, { askedBy: 'opr_a' });
+          }),
+        );
+        const refused = (await Promise.all(asked)).flatMap((answer) => ('refused' in answer ? [answer.refused] : []));
+        assert.deepEqual(refused, ['sector_taken', 'sector_taken']);
+      }
+      const shared = await database.asOwner((query) =>
+        query('select sector from service group by sector having count(distinct administration_id) > 1'),
+      );
+      assert.deepEqual(shared, []);
+    } finally {
+      await drop();
+    }
+  });
+
+  test(`P13 an API is of one administration: no token of another's service is made out to it, on ${kind.kind}`, { database: kind.kind }, async () => {
+    const { database, drop } = await kind.fresh();
+    try {
+      const it = await house(database, frozenClock());
+      const API = 'https://api.allocations.example/v1';
+      const [first, second] = [
+        granted(await it.administrations.add({ name: 'Caisse', actor: 'cli' })).administration,
+        granted(await it.administrations.add({ name: 'Mutuelle', actor: 'cli' })).administration,
+      ];
+      const wish = (id: string, administrationId: string, resources?: readonly string[]) => ({
+        ...allocations(administrationId),
+        id,
+        demarches: [],
+        ...(resources ? { resources } : {}),
+      });
+      const by = { askedBy: 'opr_a' };
+      const taken = { refused: 'registration_invalid', faults: [{ field: 'resources[1]', code: 'resource_of_another' }] };
+      const both = ['https://api.mutuelle.example', API];
+      const held = () => database.asOwner((query) => query("select id from service where metadata->'resources' ? $1 order by id", [API]));
+      // Asked by the other beforehand, and approved too late.
+      granted(await it.services.add(wish('mutuelle', second.id), by));
+      granted(await it.services.approve('mutuelle', 'opr_b'));
+      granted(await it.services.change(wish('mutuelle', second.id, both), by));
+      granted(await it.services.add(wish('allocations', first.id, [API]), by));
+      assert.deepEqual(await it.services.approve('mutuelle', 'opr_b'), taken);
+      assert.deepEqual(await it.services.change(wish('mutuelle', second.id, both), by), taken);
+      assert.deepEqual(await it.services.add(wish('mutuelle-2', second.id, both), by), taken);
+      const [own = ''] = both;
+      assert.deepEqual(await it.services.add(wish('mutuelle-2', second.id, [own, `${API}/`]), by), taken, 'nor with a slash more');
+      assert.deepEqual(await held(), [{ id: 'allocations' }]);
+      granted(await it.services.add(wish('allocations-2', first.id, [API]), by));
+      assert.deepEqual(await held(), [{ id: 'allocations' }, { id: 'allocations-2' }], 'two services of one administration may share it');
+      const race = await Promise.all([first, second].map(({ id }, i) => it.services.add(wish(`race-${i}`, id, ['https://api.race.example']), by)));
+      assert.equal(race.filter((answer) => 'refused' in answer).length, 1);
+    } finally {
+      await drop();
+    }
+  });
+
   test(`a service on ${kind.kind} is registered by one opérateur and put into force by another, exactly as registered`, {
     database: kind.kind,
   }, async () => {
@@ -26,7 +81,7 @@ for (const kind of databases()) {
       const it = await house(database, frozenClock());
       const { administration } = granted(await it.administrations.add({ name: 'Caisse d’allocations', actor: 'cli' }));
       assert.deepEqual(await it.administrations.add({ name: 'caisse d’Allocations', actor: 'cli' }), { refused: 'name_known' });
-      const input = registration(administration.id);
+      const input = allocations(administration.id);
       const invalid = await it.services.add({ ...input, redirectUris: [] }, { askedBy: 'opr_a' });
       assert.ok('refused' in invalid && invalid.refused === 'registration_invalid' && invalid.faults[0]?.code === 'redirect_missing');
       assert.deepEqual(await it.services.add({ ...input, administrationId: 'adm_00000000000000000000000000' }, { askedBy: 'opr_a' }), {

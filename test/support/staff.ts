@@ -89,3 +89,16 @@ export const enrol = async (it: House, invitation: Invitation, sub: string, cloc
 /** The kinds of entries that wait in the journal's queue, in order. */
 export const queued = async (database: Database): Promise<string[]> =>
   database.asOwner(async (query) => (await query('select type from journal.queue order by id')).map((found) => String(found['type'])));
+
+/** The registration of a small service, as an opérateur gives it. */
+export const allocations = (administrationId: string) => ({
+  id: 'allocations',
+  name: 'Allocations',
+  administrationId,
+  profile: 'standard',
+  themes: ['famille'],
+  delegationSupported: true,
+  demarches: [{ code: 'allocations.paiements', labelFr: 'vos paiements', labelEn: 'your payments', themes: ['famille'], effect: 'read' }],
+  redirectUris: ['https://allocations.example/retour'],
+  scopes: ['given_name'],
+});
