@@ -106,7 +106,7 @@ export const joinSignals = async ({
     texts: texting.texts,
   });
   /** What runs to carry the outbox, each nudged when something is put in it. */
-  const bell = createBell();
+  const bell = createBell(async (ids) => (await streams?.pending(ids)) ?? []);
   const known = new Set<string>();
   /** One line for an endpoint that falls silent, and another if it does again. */
   const lookForDeaf = async (): Promise<number> => {

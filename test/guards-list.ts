@@ -65,7 +65,7 @@ export const GUARDS: readonly Guard[] = [
     claim: 'M5',
     what: 'the end of its sessions, in the transaction that stops a mandate',
     file: 'src/mandates/ending.ts',
-    from: 'const { ended: sessions } = await endSessions(tx, { mandateId: mandate.id, ...(theme ? { theme } : {}) }, sessionEnd, now);',
+    from: 'const { ended: sessions } = await endSessions(tx, which, sessionEnd, now);',
     to: 'const sessions = 0;',
   },
   {

@@ -5,13 +5,14 @@ import type { Told } from '../aidants/recovery.ts';
 import { type Approvals, createApprovals } from '../approvals/approvals.ts';
 import type { Keys } from '../config/keys.ts';
 import type { WitnessingConfig } from '../config/witnessing.ts';
+import { pairwise } from '../delegation/session.ts';
 import { createHolds, type Holds } from '../journal/holds.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { KeyStore } from '../journal/keys.ts';
 import { createRetention, type Retention } from '../journal/retention.ts';
 import type { RotateAnswer } from '../journal/signer.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { readPrivateKey } from '../kernel/crypto.ts';
+import { readPrivateKey, sha256 } from '../kernel/crypto.ts';
 import { createAttestations } from '../mandates/attestations.ts';
 import { createEnding, type Endings, type EndSessions as EndMandateSessions, type TellEnd } from '../mandates/ending.ts';
 import { createImports, type Imports } from '../mandates/imports.ts';
@@ -33,6 +34,7 @@ import { createRetentionStore } from '../persistence/retention.ts';
 import { reviewStore } from '../persistence/reviews.ts';
 import { administrationStore, serviceStore } from '../persistence/services.ts';
 import { signingKeyStore } from '../persistence/signing-keys.ts';
+import { forgetExcluded } from '../persistence/streams.ts';
 import { createUsagerStore } from '../persistence/usagers.ts';
 import { createSigningKeys, type SigningKeys } from '../provider/signing.ts';
 import { type Administrations, createAdministrations } from '../services/administrations.ts';
@@ -150,7 +152,10 @@ export const createDomain = (parts: {
       store: createErasureStore(database),
       approvals,
       keys: keyEraser,
-      forget: async (tx, usagerId, erase) => attestations().forget(tx, usagerId, erase),
+      forget: async (tx, usagerId, erase) => {
+        await forgetExcluded(tx, (sector) => sha256(pairwise(parts.keys.raw('pairwise').reveal(), 'sub', sector, usagerId)));
+        await attestations().forget(tx, usagerId, erase);
+      },
     }),
     reviews: createReviews({
       ...common,

@@ -76,7 +76,7 @@ export interface EndedSession {
   readonly serviceName: string;
 }
 
-/** Which live sessions to end. Exactly the named members are compared. */
+/** Which live sessions to end, and by whom. Exactly the named members are compared. */
 export interface Which {
   readonly id?: SessionId;
   readonly mandateId?: MandateId;
@@ -94,6 +94,8 @@ export interface Which {
   readonly expiredAt?: Date;
   /** With `exceptUsager`: that usager's own sessions at this service as well, whose reason is then `superseded`. */
   readonly andAtService?: string;
+  /** Chooses none: somebody else than the person ends them, which services are told. */
+  readonly byOther?: boolean;
 }
 
 export interface CandidateQuery {

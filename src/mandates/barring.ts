@@ -56,7 +56,7 @@ export const createBarring = (parts: {
         if (reason === undefined) return { refused: 'reason_malformed' as const };
         const now = clock.now();
         if (!(await store.bar(tx, id, administration.id, now))) return { again: true };
-        const { ended } = await endSessions(tx, { mandateId: id, administrationId: administration.id }, 'revoked', now);
+        const { ended } = await endSessions(tx, { mandateId: id, administrationId: administration.id, byOther: true }, 'revoked', now);
         await journal.record(tx, {
           type: 'mandate.barred',
           usager: mandate.usagerId,

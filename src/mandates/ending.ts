@@ -8,10 +8,10 @@ import { firstName } from '../usagers/usager.ts';
 import type { EndReason, Mandate } from './mandate.ts';
 import { type Actor, type ActorRefusal, checkActor } from './policy.ts';
 
-/** Ends delegated sessions in the caller's transaction, with their tokens, their entries and the notices to their services. */
+/** Ends delegated sessions in the caller's transaction, with their tokens, their entries and the notices to their services. `byOther`: than the person. */
 export type EndSessions = (
   tx: Transaction,
-  which: { readonly mandateId: MandateId; readonly theme?: Theme; readonly administrationId?: string },
+  which: { readonly mandateId: MandateId; readonly theme?: Theme; readonly administrationId?: string; readonly byOther?: boolean },
   reason: 'revoked' | 'renounced' | 'replaced' | 'expired',
   now: Date,
 ) => Promise<{ readonly ended: number }>;
@@ -123,7 +123,8 @@ export const createEnding = ({ transactions, store, journal, clock, endSessions,
     const ended = await store.end(tx, mandate.id, reason, by, now, theme);
     if (!ended) return undefined;
     const sessionEnd = reason === 'renounced' || reason === 'expired' || reason === 'replaced' ? reason : 'revoked';
-    const { ended: sessions } = await endSessions(tx, { mandateId: mandate.id, ...(theme ? { theme } : {}) }, sessionEnd, now);
+    const which = { mandateId: mandate.id, ...(theme ? { theme } : {}), byOther: !by.startsWith('usager') };
+    const { ended: sessions } = await endSessions(tx, which, sessionEnd, now);
     return { closed: { themes: ended.themes, left: ended.left, sessions }, event: ended.event };
   };
 

@@ -289,8 +289,8 @@ export const createSessionStore = (): SessionStore => ({
           from (select id, service_id, mandate_id, end_reason from d union all select id, service_id, mandate_id, ${reason} from late) d
           join service s on s.id = d.service_id where s.metadata ? 'backchannel_logout_uri'),
         sets as (
-          insert into delivery (id, kind, target, stream_id, event, session_id, mandate_id, reason, created_at, next_at)
-          select 'dlv_' || replace(gen_random_uuid()::text, '-', ''), 'set', t.id, t.id, e.event, d.id, d.mandate_id, d.end_reason, ${now}, ${now}
+          insert into delivery (id, kind, target, stream_id, event, session_id, mandate_id, reason, by_other, created_at, next_at)
+          select 'dlv_' || replace(gen_random_uuid()::text, '-', ''), 'set', t.id, t.id, e.event, d.id, d.mandate_id, d.end_reason, ${which.byOther ?? false}, ${now}, ${now}
           from (select id, service_id, mandate_id, end_reason, true ended from d union all select id, service_id, mandate_id, ${reason}, false from late) d
           join stream t on t.service_id = d.service_id and t.status <> 'disabled'
           cross join (values (1, 'session-revoked'), (2, 'mandate-ended')) e (place, event)

@@ -1,4 +1,5 @@
 import type { SessionEnd } from '../delegation/session.ts';
+import type { Transaction } from '../kernel/transaction.ts';
 import type { StreamEvent } from '../signals/events.ts';
 import type { Stream, StreamStore, Waiting } from '../signals/streams.ts';
 import { row, rows, run } from './database.ts';
@@ -43,15 +44,15 @@ interface FactsRow {
   identifier: string;
   theme: string;
   reason: SessionEnd;
+  by_other: boolean;
 }
 
-const readFacts = (found: FactsRow, excluded: ReadonlySet<string>): Waiting => ({
+const readFacts = (found: FactsRow): Waiting => ({
   id: found.id,
   streamId: found.stream_id,
   serviceId: found.service_id,
   at: found.created_at,
   box: found.body_box ?? undefined,
-  excludedBy: (subject) => excluded.has(subject.toString('hex')),
   ...(found.event === 'verification'
     ? { event: 'verification', state: undefined }
     : {
@@ -62,11 +63,14 @@ const readFacts = (found: FactsRow, excluded: ReadonlySet<string>): Waiting => (
         identifier: found.identifier,
         theme: found.theme,
         reason: found.reason,
+        byOther: found.by_other,
       }),
 });
 
 /** A service that wants to hear of fewer people than this does better not to ask for a stream; beyond, they are told. */
 const MOST_EXCLUDED = 10_000;
+/** Verifications that wait to be taken. */
+const MOST_VERIFICATIONS = 10;
 
 export const streamStore: StreamStore = {
   insert: async (tx, it, now) =>
@@ -116,30 +120,53 @@ export const streamStore: StreamStore = {
         : sql`delete from stream_excluded where stream_id = ${id} and subject = ${subject}`,
     );
   },
-  async queueVerification(tx, id, deliveryId, box, now) {
-    await run(
+  excluded: async (tx, id, subjects) =>
+    (
+      await rows<{ subject: Buffer }>(
+        tx,
+        sql`select subject from stream_excluded where stream_id = ${id} and subject in (select decode(s, 'hex') from unnest(${subjects.map((each) => each.toString('hex'))}::text[]) s)`,
+      )
+    ).map(({ subject }) => subject),
+  queueVerification: async (tx, id, deliveryId, box, now) =>
+    (await run(
       tx,
       sql`insert into delivery (id, kind, target, stream_id, event, body_box, created_at, next_at)
-        values (${deliveryId}, 'set', ${id}, ${id}, 'verification', ${box}, ${now}, ${now})`,
-    );
-  },
+        select ${deliveryId}, 'set', ${id}, ${id}, 'verification', ${box}::bytea, ${now}::timestamptz, ${now}::timestamptz
+        where (select count(*) from delivery where stream_id = ${id} and event = 'verification' and done_at is null) < ${MOST_VERIFICATIONS}`,
+    )) === 1,
   async facts(tx, { streamId, ids, limit }) {
     const found = await rows<FactsRow>(
       tx,
-      sql`select d.id, d.stream_id, t.service_id, d.created_at, d.event, d.body_box, s.sector, e.usager_id, d.session_id, e.identifier, e.theme, d.reason
+      sql`select d.id, d.stream_id, t.service_id, d.created_at, d.event, d.body_box, s.sector, e.usager_id, d.session_id, e.identifier, e.theme, d.reason, d.by_other
         from delivery d join stream t on t.id = d.stream_id join service s on s.id = t.service_id left join delegated_session e on e.id = d.session_id
         where d.stream_id = ${streamId} and d.done_at is null and (${ids ?? null}::text[] is null or d.id = any (${ids ?? null}::text[]))
         order by d.seq limit ${limit}`,
     );
-    if (!found.length) return [];
-    const subjects = await rows<{ hex: string }>(tx, sql`select encode(subject, 'hex') hex from stream_excluded where stream_id = ${streamId}`);
-    const excluded = new Set(subjects.map(({ hex }) => hex));
-    return found.map((each) => readFacts(each, excluded));
+    return found.map(readFacts);
   },
+  pending: async (tx, ids) =>
+    (
+      await rows<{ id: string }>(
+        tx,
+        sql`select t.id from stream t where t.id = any (${[...ids]}::text[]) and t.method = 'poll' and t.status = 'enabled'
+          and exists (select 1 from delivery d where d.stream_id = t.id and d.done_at is null)`,
+      )
+    ).map(({ id }) => id),
   forget: (tx, before, now) =>
     run(
       tx,
       sql`update delivery set done_at = ${now}, body_box = null, last_error = 'not_fetched'
         where kind = 'set' and done_at is null and created_at < ${before} and (locked_until is null or locked_until < ${now})`,
     ),
+};
+
+/** Takes a person out of those of whom services want to hear nothing; `subject` gives the hash of her identifier in a sector. */
+export const forgetExcluded = async (tx: Transaction, subject: (sector: string) => Buffer): Promise<void> => {
+  // Held: a removal that has not committed is waited for.
+  const streams = await rows<{ id: string; sector: string }>(
+    tx,
+    sql`select t.id, s.sector from stream t join service s on s.id = t.service_id order by t.id for update of t`,
+  );
+  const sectors = [...new Set(streams.map(({ sector }) => sector))];
+  await run(tx, sql`delete from stream_excluded where subject = any (${sectors.map(subject)}::bytea[])`);
 };

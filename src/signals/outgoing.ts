@@ -1,4 +1,4 @@
-import { lookup } from 'node:dns/promises';
+import { lookup, Resolver } from 'node:dns/promises';
 import { request as plainRequest } from 'node:http';
 import { type RequestOptions, request as secureRequest } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
@@ -19,7 +19,8 @@ interface Answer {
 export interface Outgoing {
   /**
    * Posts once. The name is resolved once, every address found must be one of the public Internet, and the connection goes to what was checked.
-   * A redirect is an answer like another: it is not followed. Rejects with `address_refused`, or as the network does, after 5 s at most.
+   * A redirect is an answer like another: it is not followed. Rejects with `address_refused`, or as the network does, after 5 s at most whatever
+   * the other side does.
    */
   post(address: URL, message: { readonly headers: Readonly<Record<string, string>>; readonly body: string }): Promise<Answer>;
   /** Says whether a name now stands for addresses that would be refused. One that does not resolve yet is not refused. */
@@ -38,19 +39,39 @@ const pinned =
     return options.all ? callback(null, [...fits]) : callback(null, first.address, first.family);
   };
 
+/**
+ * Asks the name servers for every address of a name. `dns.lookup` would wait in one of the few threads that the whole process shares: one service's
+ * silent name server would hold back everybody else's names, and the federations'.
+ */
+const byNameServers =
+  (servers: readonly string[] | undefined) =>
+  async (host: string): Promise<Found> => {
+    const resolver = new Resolver({ timeout: 1500, tries: 2 });
+    if (servers) resolver.setServers(servers);
+    const found = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)]);
+    const addresses = found.flatMap((each, i) => (each.status === 'fulfilled' ? each.value.map((address) => ({ address, family: i ? 6 : 4 })) : []));
+    const [refused] = found.flatMap((each) => (each.status === 'rejected' ? [each.reason as unknown] : []));
+    if (!addresses.length) throw refused;
+    return addresses;
+  };
+
 export const createOutgoing = (parts: {
   /** The demonstration's services live on this machine: names of loopback, over http too, and nothing else that is special. */
   readonly allowLoopback: boolean;
   readonly timeoutMs?: number;
   readonly resolve?: (host: string) => Promise<Found>;
+  /** Name servers, in place of those of this machine. */
+  readonly servers?: readonly string[];
 }): Outgoing => {
-  const resolve = parts.resolve ?? ((host: string) => lookup(host, { all: true }));
+  const named = parts.resolve ?? byNameServers(parts.servers);
+  const own = parts.resolve ?? ((host: string) => lookup(host, { all: true })); // of this machine: names of loopback alone
 
   const find = async (address: URL): Promise<{ found: Found; allowed: boolean }> => {
     const host = address.hostname.replace(/^\[|\]$/g, '');
-    const local = parts.allowLoopback && LOOPBACK.has(address.hostname);
+    const mine = LOOPBACK.has(address.hostname);
+    const local = parts.allowLoopback && mine;
     const family = isIP(host);
-    const found = family ? [{ address: host, family }] : await resolve(host);
+    const found = family ? [{ address: host, family }] : await (mine ? own : named)(host);
     const fits = (ip: string): boolean => (local ? isLoopback(ip) : !isSpecialAddress(ip));
     const schemes = local ? ['https:', 'http:'] : ['https:'];
     return { found, allowed: schemes.includes(address.protocol) && found.length > 0 && found.every((each) => fits(each.address)) };
@@ -84,18 +105,24 @@ export const createOutgoing = (parts: {
       request.end(message.body);
     });
 
+  /** Whatever is waited for is over when the time is. */
+  const inTime = async <T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> => {
+    const signal = AbortSignal.timeout(parts.timeoutMs ?? TIMEOUT_MS);
+    const late = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
+    return Promise.race([work(signal), late]);
+  };
+
   return {
-    async post(address, message) {
-      const signal = AbortSignal.timeout(parts.timeoutMs ?? TIMEOUT_MS);
-      const late = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
-      late.catch(() => undefined);
-      const { found, allowed } = await Promise.race([find(address), late]);
-      if (!allowed) throw new Failure('address_refused');
-      return send(address, found, message, signal);
-    },
+    post: (address, message) =>
+      inTime(async (signal) => {
+        const { found, allowed } = await find(address);
+        if (!allowed) throw new Failure('address_refused');
+        signal.throwIfAborted();
+        return send(address, found, message, signal);
+      }),
     async refuses(address) {
       try {
-        return !(await find(address)).allowed;
+        return !(await inTime(() => find(address))).allowed;
       } catch {
         return false;
       }

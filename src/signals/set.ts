@@ -22,8 +22,13 @@ export type SetFacts = {
       readonly identifier: string;
       readonly theme: string;
       readonly reason: SessionEnd;
+      /** Ended by somebody else than the person: an opérateur, an administration, or who wrote down a death, a guardianship, the end of a structure. */
+      readonly byOther: boolean;
     }
 );
+
+/** How many signed SETs an instance remembers, of about a kilobyte. */
+const MOST_MADE = 5_000;
 
 export interface SetIssuer {
   /**
@@ -69,7 +74,12 @@ export const createSetIssuer = async (parts: {
   const eventOf = (facts: SetFacts): object => {
     if (facts.event === 'verification') return { [VERIFICATION]: facts.state === undefined ? {} : { state: facts.state } };
     const { by, fr, en } = REASONS[facts.reason];
-    const common = { event_timestamp: seconds(facts.at), initiating_entity: by, reason_admin: { fr, en }, session: facts.session };
+    const common = {
+      event_timestamp: seconds(facts.at),
+      initiating_entity: facts.byOther && facts.reason === 'revoked' ? 'admin' : by,
+      reason_admin: { fr, en },
+      session: facts.session,
+    };
     return {
       [EVENTS[facts.event]]:
         facts.event === 'session-revoked'
@@ -99,6 +109,9 @@ export const createSetIssuer = async (parts: {
       .setJti(facts.id)
       .sign(await importJWK(key));
 
+  /** By key and `jti`, oldest first: whoever polls all day for what it does not take has each signed once. */
+  const made = new Map<string, Promise<string>>();
+
   return {
     subject,
     refreshKeys,
@@ -106,7 +119,17 @@ export const createSetIssuer = async (parts: {
     async sign(facts) {
       const [key] = keys;
       if (!key) throw new Failure('signing_key_missing', 'ssf-rs256');
-      return make(facts, key);
+      const name = `${key.kid} ${facts.id}`;
+      const before = made.get(name);
+      if (before) return before;
+      const set = make(facts, key);
+      made.set(name, set);
+      set.catch(() => made.delete(name));
+      for (const [oldest] of made) {
+        if (made.size <= MOST_MADE) break;
+        made.delete(oldest);
+      }
+      return set;
     },
   };
 };

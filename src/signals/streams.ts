@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Journal } from '../journal/journal.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { open, seal, sha256 } from '../kernel/crypto.ts';
@@ -46,16 +47,24 @@ export interface StreamStore {
   /** What waited for a stream is told to nobody. */
   drop(tx: Transaction, id: string, now: Date): Promise<void>;
   exclude(tx: Transaction, id: string, subject: Buffer, excluded: boolean): Promise<void>;
-  queueVerification(tx: Transaction, id: string, deliveryId: string, box: Buffer, now: Date): Promise<void>;
+  /** Of these subjects, those of which the service wants to hear nothing. */
+  excluded(tx: Transaction, id: string, subjects: readonly Buffer[]): Promise<Buffer[]>;
+  /** False when ten wait already: whoever does not take them gets no more. The caller holds the stream. */
+  queueVerification(tx: Transaction, id: string, deliveryId: string, box: Buffer, now: Date): Promise<boolean>;
   /** What SETs say, oldest first: those of these ids, or up to `limit` that wait for the stream. */
   facts(tx: Transaction, asked: { streamId: string; ids?: readonly string[]; limit: number }): Promise<Waiting[]>;
+  /** Those of these streams that are told by poll, and for which something waits. */
+  pending(tx: Transaction, ids: readonly string[]): Promise<string[]>;
   /** Those that are told by poll and were never acknowledged, given up after `before`; returns how many. */
   forget(tx: Transaction, before: Date, now: Date): Promise<number>;
 }
 
-export type Waiting = { readonly excludedBy: (subject: Buffer) => boolean; readonly box: Buffer | undefined } & SetFacts;
+export type Waiting = { readonly box: Buffer | undefined } & SetFacts;
 
-export type StreamRefusal = { readonly refused: 'stream_unknown' | 'stream_exists' | 'stream_malformed'; readonly detail?: string };
+export type StreamRefusal = {
+  readonly refused: 'stream_unknown' | 'stream_exists' | 'stream_malformed' | 'too_many_requests';
+  readonly detail?: string;
+};
 
 export interface Streams {
   create(serviceId: string, wish: Wish): Promise<Stream | StreamRefusal>;
@@ -77,6 +86,8 @@ export interface Streams {
     /** Of subjects that the service removed. */
     readonly unwanted: readonly string[];
   }>;
+  /** Those of these streams whose poll has something to say. */
+  pending(ids: readonly string[]): Promise<string[]>;
   /** Posts one SET to its push endpoint (RFC 8935). */
   push(delivery: Delivery): Promise<void>;
   /** Gives up what no poll has fetched for seven days. */
@@ -160,8 +171,14 @@ export const createStreams = (parts: {
     const { state } = JSON.parse(open(kek.reveal(), found.box, found.id).toString()) as { state?: string }; // sealed by `verify`
     return { ...found, state };
   };
-  const wanted = (found: Waiting): boolean =>
-    found.event === 'verification' || !found.excludedBy(sha256(issuer.subject(found.sector, found.usagerId)));
+  const subjectOf = (found: SetFacts): Buffer | undefined =>
+    found.event === 'verification' ? undefined : sha256(issuer.subject(found.sector, found.usagerId));
+  /** Says of what waits for a stream whether its service wants to hear of it. */
+  const wants = async (streamId: string, found: readonly Waiting[]): Promise<(one: Waiting) => boolean> => {
+    const subjects = found.flatMap((each) => subjectOf(each) ?? []);
+    const excluded = subjects.length ? await store.excluded(transactions.auto, streamId, subjects) : [];
+    return (one) => !excluded.some((each) => subjectOf(one)?.equals(each));
+  };
 
   return {
     jwks: issuer.jwks,
@@ -184,6 +201,7 @@ export const createStreams = (parts: {
       return holding(serviceId, id, async (tx, before) => {
         const { status, statusReason } = before;
         const stream = whole ? { ...merge(id, serviceId, undefined, wish), status, statusReason } : merge(id, serviceId, before, wish);
+        if (isDeepStrictEqual(stream, before)) return stream;
         await store.update(tx, stream, clock.now());
         await say(tx, stream, 'updated');
         return stream;
@@ -217,20 +235,22 @@ export const createStreams = (parts: {
       holding(serviceId, id, async (tx, stream) => {
         const deliveryId = newId('dlv');
         const box = seal(kek.reveal(), JSON.stringify(state === undefined ? {} : { state }), deliveryId);
-        if (stream.status !== 'disabled') await store.queueVerification(tx, id, deliveryId, box, clock.now());
-        return { queued: true as const };
+        const kept = stream.status === 'disabled' || (await store.queueVerification(tx, id, deliveryId, box, clock.now()));
+        return kept ? { queued: true as const } : { refused: 'too_many_requests' as const };
       }),
     async waiting(stream, limit) {
       if (stream.method !== 'poll' || stream.status !== 'enabled') return { sets: {}, more: false, unwanted: [] };
       const found = await store.facts(transactions.auto, { streamId: stream.id, limit: limit + 1 });
+      const wanted = await wants(stream.id, found);
       const sets: Record<string, string> = {};
       for (const each of found.slice(0, limit)) if (wanted(each)) sets[each.id] = await issuer.sign(factsOf(each));
       return { sets, more: found.length > limit, unwanted: found.filter((each) => !wanted(each)).map(({ id }) => id) };
     },
+    pending: (ids) => store.pending(transactions.auto, ids),
     async push(delivery) {
       const stream = delivery.stream && (await store.facts(transactions.auto, { streamId: delivery.stream.id, ids: [delivery.id], limit: 1 }))[0];
       if (!stream || !delivery.stream?.endpoint) throw new Failure('no_address');
-      if (!wanted(stream)) throw new Failure('no_address');
+      if (!(await wants(delivery.stream.id, [stream]))(stream)) throw new Failure('no_address');
       const { authorizationBox } = delivery.stream;
       const { status } = await outgoing.post(new URL(delivery.stream.endpoint), {
         headers: {

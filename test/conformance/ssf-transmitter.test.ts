@@ -1,3 +1,5 @@
+import type { Mandate } from '../../src/mandates/mandate.ts';
+import type { Theme } from '../../src/organisations/theme.ts';
 import { agreed, until } from '../support/acting.ts';
 import { assert, test } from '../support/check.ts';
 import { inEachWorld, sessionOf } from '../support/protocol.ts';
@@ -39,8 +41,8 @@ inEachWorld(({ world, kind }) => {
     ask('POST', stream.delivery.endpoint_url, body);
   const streamsIn = async () => world().sql('select service_id, method, endpoint, status from stream order by service_id');
   /** A delegated session at the receiver, and its mandate. */
-  const acting = async () => {
-    const mandate = await agreed(world(), 'colette', ['logement']);
+  const acting = async (themes: Theme[] = ['logement']) => {
+    const mandate = await agreed(world(), 'colette', themes);
     const { claims } = await delegatedTokens(world(), await signedInAidant(world()), service, 'Colette Martin');
     const stop = async (): Promise<void> => {
       await world().app.site.mandates.revokeByUsager(mandate.usagerId, mandate.id);
@@ -388,6 +390,29 @@ inEachWorld(({ world, kind }) => {
         await world().app.flushJournal();
         const told = await world().app.journal.read(world().database.auto, { session, types: ['revocation.delivered'], limit: 10 });
         assert.equal(told.length, 1, 'the person reads once when it knew, by whichever way it learned first');
+
+        const { mandates, barring } = world().app.site;
+        const by = { actor: 'opr_x', reason: 'Demande écrite de la personne' };
+        const [{ id: administrationId, name, reader } = {}] = await world().sql(
+          "select a.id, a.name, (select min(staff_id) from agent) reader from administration a join service s on s.administration_id = a.id where s.id = 'ssf-receiver'",
+        );
+        const agent = { staffId: String(reader), administration: { id: String(administrationId), name: String(name) } };
+        const ways: [string, 'admin' | 'user', (mandate: Mandate) => Promise<unknown>][] = [
+          ['an opérateur, the whole of it', 'admin', ({ id }) => mandates.endByOperateur(id, by)],
+          ['an opérateur, one theme', 'admin', ({ id }) => mandates.endByOperateur(id, by, 'logement')],
+          ['an administration, at its services', 'admin', ({ id }) => barring.bar(agent, id, 'dossier 12')],
+          ['the person, one theme', 'user', ({ id, usagerId }) => mandates.revokeByUsager(usagerId, id, 'logement')],
+        ];
+        for (const [who, entity, end] of ways) {
+          const next = await acting(['logement', 'famille']);
+          endpoint.received.length = 0;
+          await end(next.mandate);
+          world().app.site.nudgeDeliveries();
+          const said = () => endpoint.received.map(({ set }) => Buffer.from(set.split('.')[1] ?? '', 'base64url').toString());
+          assert.ok(await until(() => said().filter((text) => text.includes(next.session)).length === 2), who);
+          for (const text of said().filter((each) => each.includes(next.session)))
+            assert.ok(text.includes(`"initiating_entity":"${entity}"`), `${who}: ${text}`);
+        }
       } finally {
         endpoint.close();
       }

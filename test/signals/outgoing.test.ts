@@ -1,8 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { lookup } from 'node:dns/promises';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createSocketServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { addressFault } from '../../src/services/address.ts';
@@ -204,8 +206,8 @@ test('a service that never answers, drips, floods, or whose name never resolves 
     return new URL(`http://localhost:${(server.address() as AddressInfo).port}/`);
   };
   const from = performance.now();
-  await assert.rejects(outgoing.post(await urlOf(deaf), MESSAGE), { name: 'AbortError' });
-  await assert.rejects(outgoing.post(await urlOf(drip), MESSAGE), { name: 'AbortError' });
+  await assert.rejects(outgoing.post(await urlOf(deaf), MESSAGE), { name: 'TimeoutError' });
+  await assert.rejects(outgoing.post(await urlOf(drip), MESSAGE), { name: 'TimeoutError' });
   const never = createOutgoing({ allowLoopback: true, timeoutMs: 300, resolve: () => new Promise(() => undefined) });
   await assert.rejects(never.post(new URL('http://localhost/'), MESSAGE), { name: 'TimeoutError' });
   assert.equal((await outgoing.post(await urlOf(flood), MESSAGE)).body.length, 4096);
@@ -213,6 +215,79 @@ test('a service that never answers, drips, floods, or whose name never resolves 
   for (const server of [drip, flood, deaf]) {
     server.closeAllConnections();
     server.close();
+  }
+});
+
+/** What a hostile endpoint may write in place of an answer. */
+const NO_ANSWERS: Readonly<Record<string, string>> = {
+  'switches protocols': 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n',
+  'hints for ever': 'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(2000),
+  'ends too early': 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc',
+  'is no HTTP': '\0\0\0',
+  'says two lengths': 'HTTP/1.1 204 No Content\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n',
+  'has headers without end': `HTTP/1.1 200 OK\r\n${'x: y\r\n'.repeat(100_000)}`,
+  'has a chunk of extensions': `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;${'a'.repeat(100_000)}`,
+};
+
+test('M6 whatever an endpoint writes in place of an answer, waiting for it ends with the time-out', async () => {
+  for (const [what, text] of Object.entries(NO_ANSWERS))
+    for (const closes of [false, true]) {
+      const server = createSocketServer((socket) => {
+        socket.on('error', () => undefined);
+        socket.once('data', () => (closes ? socket.end(text) : socket.write(text)));
+      });
+      await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+      const outgoing = createOutgoing({ allowLoopback: true, timeoutMs: 200 });
+      const posted = outgoing.post(new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`), MESSAGE);
+      const hung = new Promise((done) => setTimeout(done, 2000, 'hung'));
+      assert.notEqual(
+        await Promise.race([
+          posted.then(
+            () => 'answered',
+            () => 'failed',
+          ),
+          hung,
+        ]),
+        'hung',
+        what,
+      );
+      server.close();
+    }
+});
+
+test('M6 name servers that never answer, of as many services as one likes, hold back no other name; an answer of one that is special is refused', async () => {
+  const silent = createSocket('udp4');
+  const asked: string[] = [];
+  const rebinding = createSocket('udp4');
+  silent.on('message', (question) => asked.push(question.toString('latin1')));
+  rebinding.on('message', (question, from) => {
+    const isA = question.readUInt16BE(question.indexOf(0, 12) + 1) === 1;
+    const answer = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 169, 254, 169, 254]);
+    const head = Buffer.from([...question.subarray(0, 2), 0x81, 0x80, 0, 1, 0, isA ? 1 : 0, 0, 0, 0, 0]);
+    rebinding.send(Buffer.concat([head, question.subarray(12, question.indexOf(0, 12) + 5), ...(isA ? [answer] : [])]), from.port, from.address);
+  });
+  const at = async (socket: typeof silent): Promise<string[]> => {
+    await new Promise<void>((done) => socket.bind(0, '127.0.0.1', done));
+    return [`127.0.0.1:${socket.address().port}`];
+  };
+  try {
+    const outgoing = createOutgoing({ allowLoopback: false, timeoutMs: 1000, servers: await at(silent) });
+    const held = Array.from({ length: 100 }, (_, i) => outgoing.post(new URL(`https://slow${i}.example/`), MESSAGE));
+    const ended = Promise.all(held.map((each) => assert.rejects(each, { name: 'TimeoutError' })));
+    const refuses = outgoing.refuses(new URL('https://slow.example/'));
+    const from = performance.now();
+    await lookup('localhost');
+    assert.ok(performance.now() - from < 500, 'a name of somebody else');
+    await ended;
+    assert.equal(await refuses, false);
+    assert.ok(performance.now() - from < 2500);
+    assert.equal(new Set(asked.map((question) => /slow\d*/.exec(question)?.[0])).size, 101);
+    const inside = createOutgoing({ allowLoopback: false, servers: await at(rebinding) });
+    await assert.rejects(inside.post(new URL('https://caf.example/'), MESSAGE), { code: 'address_refused' });
+    assert.equal(await inside.refuses(new URL('https://caf.example/')), true);
+  } finally {
+    silent.close();
+    rebinding.close();
   }
 });
 

@@ -17,8 +17,6 @@ const OF_A_PERSON: BearerRefusal = {
 
 const A_MINUTE = 600;
 const HOLD_MS = 20_000;
-/** A ring may be lost with a connection: whoever waits looks again by itself. */
-const LOOK_AGAIN_MS = 1_000;
 const HELD_EACH = 2;
 
 /** Shared Signals transmitter (SSF 1.0), as the CAEP interoperability profile asks for; there only where the installation has its key. */
@@ -74,7 +72,10 @@ export const ssfApi =
       return sendProblem(reply, 'stream_malformed');
     };
     const answer = <T extends object>(reply: FastifyReply, found: T | StreamRefusal, status: number, body?: (found: T) => object): FastifyReply => {
-      if ('refused' in found) return sendProblem(reply, String(found.refused), (found as StreamRefusal).detail);
+      if ('refused' in found) {
+        if (found.refused === 'too_many_requests') reply.header('retry-after', '60');
+        return sendProblem(reply, String(found.refused), (found as StreamRefusal).detail);
+      }
       const written = body?.(found as T);
       return written ? reply.code(status).type('application/json').send(JSON.stringify(written)) : reply.code(status).send();
     };
@@ -190,14 +191,14 @@ export const ssfApi =
       const found = await streams.find(service, (request.params as { stream: string }).stream);
       if ('refused' in found) return sendProblem(reply, found.refused);
       if (asked.taken.length || asked.refused.length) await site.answered(found.id, asked.taken, asked.refused);
-      const sent = asked.most === 0 ? { sets: {}, more: false } : await fetched(streams, found, asked.most, asked.immediately, request);
+      const sent = asked.most === 0 ? { sets: {}, more: false } : await fetched(streams, found, asked.most, asked.immediately, reply);
       return reply.type('application/json').send(JSON.stringify({ sets: sent.sets, moreAvailable: sent.more }));
     });
 
     /** What waits for a stream: at once if there is anything, else as soon as there is, for at most twenty seconds. No connection of the database is held meanwhile. */
-    const fetched = async (from: Streams, stream: Stream, most: number, immediately: boolean, request: FastifyRequest) => {
+    const fetched = async (from: Streams, stream: Stream, most: number, immediately: boolean, reply: FastifyReply) => {
       const gone = new AbortController();
-      request.raw.socket.once('close', () => gone.abort());
+      reply.raw.once('close', () => gone.abort()); // of this answer, not of its connection, which outlives thousands
       const n = held.get(stream.serviceId) ?? 0;
       const until = performance.now() + (immediately || n >= HELD_EACH ? 0 : HOLD_MS);
       held.set(stream.serviceId, n + 1);
@@ -208,7 +209,7 @@ export const ssfApi =
           if (found.unwanted.length) await site.answered(stream.id, [], found.unwanted);
           const left = until - performance.now();
           if (Object.keys(found.sets).length || left <= 0 || gone.signal.aborted || site.bell.stopped) return found;
-          await site.bell.wait(Math.min(left, LOOK_AGAIN_MS), gone.signal);
+          await site.bell.wait(stream.id, left, gone.signal);
         }
       } finally {
         const left = (held.get(stream.serviceId) ?? 1) - 1;
