@@ -483,6 +483,7 @@ export const createApp = async (parts: AppParts): Promise<App> => {
     streams,
     bell,
     answered: deliveries.answered,
+    untaken: deliveries.untaken,
     health: async () => {
       const reachable = await lastSigned(database.auto).then(
         () => true,

@@ -51,7 +51,7 @@ const JOINERS = ['app.ts', 'app-jobs.ts', 'app-signals.ts', 'main.ts'];
 const PACKAGES: readonly { readonly names: RegExp; readonly allowed: readonly string[] }[] = [
   { names: /^(pg|pg-.*|@electric-sql\/.*|drizzle-orm)$/, allowed: ['persistence'] },
   { names: /^oidc-provider$/, allowed: ['provider', 'practice'] },
-  { names: /^openid-client$/, allowed: ['upstream', 'practice'] },
+  { names: /^openid-client$/, allowed: ['upstream', 'practice', 'cli/listen-relais.ts'] },
   { names: /^(fastify|@fastify\/.*)$/, allowed: ['web', 'app.ts', 'practice'] },
   { names: /^@simplewebauthn\/.*$/, allowed: ['aidants/passkey.ts'] },
   { names: /^(node:)?crypto$/, allowed: ['kernel/crypto.ts'] },
@@ -202,6 +202,7 @@ test('the domain asks its clock for the time, never the machine', () => {
 /** Each speaks to addresses that the operator configured, or that a person typed on the command line; a registered one is signals/outgoing.ts's. */
 const SPEAKERS = [
   'cli/listen.ts',
+  'cli/listen-relais.ts',
   'journal/log-url.ts',
   'journal/timestamp.ts',
   'journal/witness-client.ts',

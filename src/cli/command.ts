@@ -81,11 +81,21 @@ export const AS_FLAGS: readonly Flag[] = [
 const option = (flag: Flag): NonNullable<ParseArgsOptionsConfig[string]> =>
   flag.kind === 'switch' ? { type: 'boolean' } : flag.kind === 'list' ? { type: 'string', multiple: true } : { type: 'string' };
 
+/** A value that begins with a dash, as one key in sixty-four does, is a value all the same: it is joined to its flag, unless it is a flag of the command. */
+const joined = (flags: readonly Flag[], args: readonly string[]): string[] => {
+  const isFlag = (text: string): boolean => flags.some(({ name }) => text === `--${name}` || text.startsWith(`--${name}=`));
+  const [first, second, ...rest] = args;
+  if (first === undefined) return [];
+  const takes = flags.some(({ name, kind }) => kind !== 'switch' && first === `--${name}`);
+  if (takes && second?.startsWith('-') && !isFlag(second)) return [`${first}=${second}`, ...joined(flags, rest)];
+  return [first, ...joined(flags, args.slice(1))];
+};
+
 /** Reads a command's arguments; the text of the fault when they are not what it takes. */
 export const readInput = (command: Command, args: readonly string[]): Input | { readonly fault: string } => {
   try {
     const { values, positionals } = parseArgs({
-      args: [...args],
+      args: joined(command.flags, args),
       options: Object.fromEntries(command.flags.map((flag) => [flag.name, option(flag)])),
       allowPositionals: command.subject !== undefined,
       strict: true,

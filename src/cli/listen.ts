@@ -1,77 +1,49 @@
 import { Failure } from '../kernel/failure.ts';
 import { LOOPBACK } from '../services/address.ts';
-import { EXIT, type Io, type LocalCommand } from './command.ts';
+import { EXIT, type Io, JSON_FLAG, type LocalCommand } from './command.ts';
+import { type Credentials, member, type Relais, reachRelais } from './listen-relais.ts';
 
-/** What an integrator runs beside a service on a machine that Relais cannot reach: it polls the service's own stream, and pushes each event to it. */
+/** What an integrator runs beside a service on a machine that Relais cannot reach: it polls what the service would be told, and pushes it there. */
 
 const TIMEOUT_MS = 30_000;
 const AGAIN_MS = 2_000;
+const SAID = 200;
 
 interface Asked {
   readonly from: string;
   readonly clientId: string;
-  readonly secret: string;
+  readonly credentials: Credentials;
   readonly stream: string | undefined;
-  readonly to: string;
+  readonly to: string | undefined;
+  readonly logoutTo: string | undefined;
   readonly authorization: string | undefined;
   readonly once: boolean;
+  readonly json: boolean;
 }
 
-type Members = Readonly<Record<string, unknown>>;
+/** One thing to forward: where it is polled, where it goes, and how it is posted. */
+interface Channel {
+  readonly poll: string;
+  readonly to: string;
+  readonly post: (token: string) => RequestInit;
+  readonly taken: readonly number[];
+  /** Relais answers once there is something. */
+  readonly held: boolean;
+}
 
-const json = async (url: string, init: RequestInit = {}): Promise<{ status: number; body: unknown }> => {
-  try {
-    const answer = await fetch(url, { ...init, redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MS) });
-    const text = await answer.text();
-    return { status: answer.status, body: text ? JSON.parse(text) : undefined };
-  } catch (cause) {
-    throw new Failure('stream_unreachable', url, { cause });
-  }
-};
-
-const member = (value: unknown, name: string): unknown => (typeof value === 'object' && value !== null ? (value as Members)[name] : undefined);
 const text = (value: unknown, name: string): string => {
   const found = member(value, name);
   if (typeof found !== 'string') throw new Failure('stream_malformed', `no ${name} in the answer of Relais`);
   return found;
 };
 
-/** A token of the service's own, and how to ask with it; another one is taken when it is too old. */
-const createCaller = async ({ from, clientId, secret }: Asked) => {
-  const configuration = (await json(`${from}/.well-known/ssf-configuration`)).body;
-  const authority = member((await json(`${from}/.well-known/oauth-protected-resource`)).body, 'authorization_servers');
-  const endpoint = text((await json(`${String((authority as unknown[] | undefined)?.[0])}/.well-known/openid-configuration`)).body, 'token_endpoint');
-  const credentials = Buffer.from(`${encodeURIComponent(clientId)}:${encodeURIComponent(secret)}`).toString('base64');
-  const take = async (): Promise<string> => {
-    const { status, body } = await json(endpoint, {
-      method: 'POST',
-      headers: { authorization: `Basic ${credentials}`, 'content-type': 'application/x-www-form-urlencoded' },
-      body: 'grant_type=client_credentials&scope=ssf.manage',
-    });
-    if (status !== 200) throw new Failure('stream_token_refused', `Relais refuses the client or its secret (${status})`);
-    return text(body, 'access_token');
-  };
-  let token = await take();
-  const ask = async (method: string, url: string, body?: object): Promise<{ status: number; body: unknown }> => {
-    const once = () =>
-      json(url, {
-        method,
-        headers: { authorization: `Bearer ${token}`, ...(body ? { 'content-type': 'application/json' } : {}) },
-        ...(body ? { body: JSON.stringify(body) } : {}),
-      });
-    const answer = await once();
-    if (answer.status !== 401) return answer;
-    token = await take();
-    return once();
-  };
-  return { ask, streams: text(configuration, 'configuration_endpoint') };
-};
-
 /** The stream's poll address: the one that stands, or a new one. A stream that is pushed somewhere else is left as it is. */
-const pollAddress = async (caller: Awaited<ReturnType<typeof createCaller>>, wanted: string | undefined): Promise<string> => {
-  const found = (await caller.ask('GET', caller.streams)).body;
+const pollAddress = async (relais: Relais, wanted: string | undefined, from: string): Promise<string> => {
+  const { streams } = relais;
+  if (!streams) throw new Failure('stream_none', `${from} has no streams of signals`);
+  const found = (await relais.ask('GET', streams)).body;
   const [stands] = Array.isArray(found) ? found : [];
-  const stream = stands ?? (await caller.ask('POST', caller.streams, {})).body;
+  const stream = stands ?? (await relais.ask('POST', streams, {})).body;
   if (wanted !== undefined && member(stream, 'stream_id') !== wanted) throw new Failure('stream_unknown', `this service has no stream ${wanted}`);
   const delivery = member(stream, 'delivery');
   if (member(delivery, 'method') !== 'urn:ietf:rfc:8936')
@@ -79,103 +51,144 @@ const pollAddress = async (caller: Awaited<ReturnType<typeof createCaller>>, wan
   return text(delivery, 'endpoint_url');
 };
 
-/** Pushes one event as Relais would (RFC 8935); true when it was taken. */
-const push = async (asked: Asked, set: string): Promise<number> => {
+/** What the service answered; `status` 0 when nobody did. */
+const push = async ({ to, post }: Channel, token: string): Promise<{ status: number; said: string }> => {
   try {
-    const answer = await fetch(asked.to, {
-      method: 'POST',
-      redirect: 'error',
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-      headers: {
-        'content-type': 'application/secevent+jwt',
-        accept: 'application/json',
-        ...(asked.authorization === undefined ? {} : { authorization: asked.authorization }),
-      },
-      body: set,
-    });
-    await answer.body?.cancel();
-    return answer.status;
-  } catch {
-    return 0;
+    const answer = await fetch(to, { ...post(token), method: 'POST', redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const said = (await answer.text()).replace(/[^\x20-\x7e\u00a0-\uffff]+/g, ' ').trim();
+    return { status: answer.status, said: said.slice(0, SAID) };
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error && 'code' in error.cause ? String(error.cause.code) : 'no answer';
+    return { status: 0, said: cause };
   }
 };
 
-const eventOf = (set: string): string => {
-  const payload: unknown = JSON.parse(Buffer.from(set.split('.')[1] ?? '', 'base64url').toString());
-  return Object.keys((member(payload, 'events') as object | undefined) ?? {}).join(' ');
+/** What a token is about: `session-revoked` or `logout`, and the session it names. */
+const aboutOf = (token: string): { event: string; session: string } => {
+  const payload: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
+  const [[uri, event] = ['', undefined]] = Object.entries((member(payload, 'events') as object | undefined) ?? {});
+  const session = member(event, 'session') ?? member(payload, 'sid') ?? '';
+  return { event: uri.endsWith('backchannel-logout') ? 'logout' : uri.replace(/^.*[/:]/, ''), session: String(session) };
+};
+
+/** Says what was forwarded, and what the service made of it. */
+const tell = (asked: Asked, io: Io, to: string, line: { jti: string; status: number; said: string; taken: boolean }, token: string): void => {
+  const about = aboutOf(token);
+  const { jti, status, said, taken } = line;
+  if (asked.json) {
+    io.out(JSON.stringify({ jti, ...about, status, taken, ...(said ? { said } : {}) }));
+    return;
+  }
+  const answered = status ? `${status}${said && !taken ? ` ${said}` : ''}` : `nobody answers at ${to} (${said})`;
+  const time = new Date().toTimeString().slice(0, 8);
+  io.out(`${time} ${[about.event, about.session].filter(Boolean).join(' ')}: ${answered}${taken ? ', taken' : '; not taken, it comes again'}`);
+};
+
+/** Forwards until it is stopped, or what waits now; false when something was not taken. */
+const forward = async (asked: Asked, relais: Relais, channel: Channel, io: Io, stopped: () => boolean): Promise<boolean> => {
+  let ack: string[] = [];
+  let all = true;
+  do {
+    const { status, body } = await relais.ask('POST', channel.poll, { ack, ...(asked.once ? { returnImmediately: true } : {}) });
+    if (status !== 200) throw new Failure('stream_unreachable', `${channel.poll} answered ${status}`);
+    ack = [];
+    const sets = Object.entries((member(body, 'sets') as Record<string, string> | undefined) ?? {});
+    let refused = false;
+    for (const [jti, token] of sets) {
+      const answer = await push(channel, token);
+      const taken = channel.taken.includes(answer.status);
+      if (taken) ack.push(jti);
+      else refused = true;
+      tell(asked, io, channel.to, { jti, ...answer, taken }, token);
+    }
+    if (refused) all = false;
+    // What the service did not take is asked for again, not at once; nor is what is answered without waiting for something.
+    if ((refused || (!sets.length && !channel.held)) && !asked.once && !stopped()) await new Promise((done) => setTimeout(done, AGAIN_MS));
+  } while (!asked.once && !stopped());
+  if (ack.length) await relais.ask('POST', channel.poll, { ack, maxEvents: 0 });
+  return all;
 };
 
 const follow = async (asked: Asked, io: Io, stopped: () => boolean): Promise<number> => {
-  const caller = await createCaller(asked);
-  const address = await pollAddress(caller, asked.stream);
-  io.out(JSON.stringify({ event: 'listening', stream: address.split('/').at(-1), to: asked.to }));
-  let taken: string[] = [];
-  let exit: number = EXIT.done;
-  do {
-    const { status, body } = await caller.ask('POST', address, { ack: taken, ...(asked.once ? { returnImmediately: true } : {}) });
-    if (status !== 200) throw new Failure('stream_unreachable', `${address} answered ${status}`);
-    taken = [];
-    const sets = Object.entries((member(body, 'sets') as Record<string, string> | undefined) ?? {});
-    let refused = false;
-    for (const [jti, set] of sets) {
-      const answered = await push(asked, set);
-      if ([200, 202, 204].includes(answered)) taken.push(jti);
-      else refused = true;
-      io.out(JSON.stringify({ jti, event: eventOf(set), status: answered }));
-    }
-    if (refused) exit = EXIT.refused;
-    // What the service did not take is asked for again, not at once.
-    if (refused && !asked.once && !stopped()) await new Promise((done) => setTimeout(done, AGAIN_MS));
-  } while (!asked.once && !stopped());
-  if (taken.length) await caller.ask('POST', address, { ack: taken, maxEvents: 0 });
-  return asked.once ? exit : EXIT.done;
+  const relais = await reachRelais(asked.from, asked.clientId, asked.credentials);
+  const channels: Channel[] = [];
+  if (asked.to !== undefined) {
+    const headers = {
+      'content-type': 'application/secevent+jwt',
+      accept: 'application/json',
+      ...(asked.authorization === undefined ? {} : { authorization: asked.authorization }),
+    };
+    const poll = await pollAddress(relais, asked.stream, asked.from);
+    channels.push({ poll, to: asked.to, post: (token) => ({ headers, body: token }), taken: [200, 202, 204], held: true });
+  }
+  if (asked.logoutTo !== undefined) {
+    const post = (token: string): RequestInit => ({ body: new URLSearchParams({ logout_token: token }) });
+    channels.push({ poll: `${asked.from}/ssf/logout`, to: asked.logoutTo, post, taken: [200, 204], held: false });
+  }
+  for (const { poll, to } of channels) io.out(asked.json ? JSON.stringify({ event: 'listening', poll, to }) : `what waits at ${poll} goes to ${to}`);
+  const all = await Promise.all(channels.map((channel) => forward(asked, relais, channel, io, stopped)));
+  return asked.once && all.includes(false) ? EXIT.refused : EXIT.done;
 };
+
+const isWeb = (url: string): boolean => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol);
+const isHere = (url: string): boolean => isWeb(url) && LOOPBACK.has(new URL(url).hostname);
 
 export const listen: LocalCommand = {
   name: 'listen',
   where: 'here',
-  summary: 'poll a service’s stream of signals and push each one to a service on this machine, until it is stopped',
+  summary: 'forward what a service is told (signals, logout tokens) to that service on this machine, until it is stopped',
   flags: [
     { name: 'from', kind: 'text', value: 'URL', help: 'Relais, such as https://relais.example', required: true },
     { name: 'client', kind: 'text', value: 'ID', help: 'client_id of the service', required: true },
-    { name: 'secret-file', kind: 'text', value: 'FILE', help: 'its client secret (profile standard)', required: true },
+    { name: 'secret-file', kind: 'text', value: 'FILE', help: 'its client secret (profile standard)' },
+    { name: 'key-file', kind: 'text', value: 'FILE', help: 'its private key instead, a JWK or PKCS #8 PEM (profile fapi2)' },
+    { name: 'to', kind: 'text', value: 'URL', help: 'where the service takes signals, such as http://localhost:3000/signals' },
+    { name: 'logout-to', kind: 'text', value: 'URL', help: 'where it takes logout tokens, such as http://localhost:3000/logout' },
     { name: 'stream', kind: 'text', value: 'ID', help: 'its stream; made, to be polled, if the service has none' },
-    { name: 'to', kind: 'text', value: 'URL', help: 'where the service takes events, such as http://localhost:3000/signals', required: true },
-    { name: 'authorization-file', kind: 'text', value: 'FILE', help: 'what the service wants in the Authorization header' },
+    { name: 'authorization-file', kind: 'text', value: 'FILE', help: 'what the service wants in the Authorization header of a signal' },
     { name: 'once', kind: 'switch', help: 'take what waits, and end: 0 when the service took all of it' },
+    JSON_FLAG,
   ],
   notes: [
-    'Needs no database and no setting of Relais. Only an event that the service took (200, 202 or 204) is acknowledged; the others come again.',
+    'relais listen --from https://relais.example --client caf --secret-file secret --to http://localhost:3000/signals --logout-to http://localhost:3000/logout',
+    '',
+    'Needs no database and no setting of Relais. Each line says what came and what the service answered. Only what it took (2xx) is acknowledged; the rest comes again.',
+    'A logout token comes here when the address that the service registered did not take it.',
     'Relais itself never calls an address inside: this command does, from where it runs, to this machine alone.',
   ],
   run: async (input, io) => {
-    const [from, to] = [input.must('from').replace(/\/$/, ''), input.must('to')];
-    if (!URL.canParse(from) || !/^https?:$/.test(new URL(from).protocol)) {
-      io.err('--from is not an address, such as https://relais.example');
+    const usage = (says: string): number => {
+      io.err(says);
       return EXIT.usage;
-    }
-    if (!URL.canParse(to) || !LOOPBACK.has(new URL(to).hostname) || !/^https?:$/.test(new URL(to).protocol)) {
-      io.err('--to is not an address of this machine, such as http://localhost:3000/signals');
-      return EXIT.usage;
-    }
+    };
+    const from = input.must('from').replace(/\/$/, '');
+    const [to, logoutTo, secretFile, keyFile] = ['to', 'logout-to', 'secret-file', 'key-file'].map((name) => input.text(name));
+    // A secret and what is told go there: not in clear, but on this machine.
+    if (!isWeb(from) || (new URL(from).protocol === 'http:' && !isHere(from)))
+      return usage('--from is not an address, such as https://relais.example');
+    if (to === undefined && logoutTo === undefined) return usage('say where it goes, with --to or --logout-to');
+    if (to !== undefined && !isHere(to)) return usage('--to is not an address of this machine, such as http://localhost:3000/signals');
+    if (logoutTo !== undefined && !isHere(logoutTo))
+      return usage('--logout-to is not an address of this machine, such as http://localhost:3000/logout');
+    if ((secretFile === undefined) === (keyFile === undefined)) return usage('give --secret-file, or --key-file at profile fapi2');
     const authorization = input.text('authorization-file');
     let over = false;
     const stop = (): void => {
       over = true;
     };
     process.once('SIGTERM', stop).once('SIGINT', stop);
-    return follow(
-      {
-        from,
-        to,
-        clientId: input.must('client'),
-        secret: (await io.read(input.must('secret-file'))).trim(),
-        stream: input.text('stream'),
-        authorization: authorization === undefined ? undefined : (await io.read(authorization)).trim(),
-        once: input.on('once'),
-      },
-      io,
-      () => over,
-    ).finally(() => void process.off('SIGTERM', stop).off('SIGINT', stop));
+    const credential = (await io.read(secretFile ?? keyFile ?? '')).trim();
+    const asked: Asked = {
+      from,
+      clientId: input.must('client'),
+      credentials: secretFile === undefined ? { key: credential } : { secret: credential },
+      to,
+      logoutTo,
+      stream: input.text('stream'),
+      authorization: authorization === undefined ? undefined : (await io.read(authorization)).trim(),
+      once: input.on('once'),
+      json: input.on('json'),
+    };
+    return follow(asked, io, () => over).finally(() => void process.off('SIGTERM', stop).off('SIGINT', stop));
   },
 };

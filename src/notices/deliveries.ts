@@ -59,6 +59,9 @@ export interface Delivery {
     | undefined;
 }
 
+/** A logout, as far as its token names it. */
+type Untaken = Pick<Delivery, 'id' | 'bodyBox'> & { readonly session: { readonly id: string } | undefined };
+
 /**
  * Which deliveries a pool of workers takes: messages to people; what is told to endpoints that answer, so far as is known; what is told to those that
  * did not. The last have workers of their own: they delay nobody else.
@@ -87,8 +90,10 @@ export interface DeliveryStore {
    * had told the service of that session's end, for that reason, before.
    */
   done(tx: Transaction, delivery: Pick<Delivery, 'id' | 'target' | 'session'>, now: Date): Promise<{ readonly first: boolean } | undefined>;
-  /** Those of a stream, among these, that wait; held until the end of the transaction. */
-  ofStream(tx: Transaction, streamId: string, ids: readonly string[]): Promise<Delivery[]>;
+  /** Those of a target, among these, that wait; held until the end of the transaction. */
+  waitingAt(tx: Transaction, kind: 'logout' | 'set', target: string, ids: readonly string[]): Promise<Delivery[]>;
+  /** Logouts that the service's own address did not take, and that are not being tried now; oldest first. */
+  untaken(tx: Transaction, serviceId: string, now: Date, limit: number): Promise<Untaken[]>;
   /** `nextAt` undefined: given up. `silent`: the endpoint itself did not answer, so that all it is still to be told waits as long. */
   failed(
     tx: Transaction,
@@ -120,8 +125,13 @@ export interface Deliveries {
   queue(tx: Transaction, kind: 'mail' | 'sms', message: Message): Promise<string>;
   /** Queues the logout of a person's own session at a service (OIDC Back-Channel Logout 1.0), by what its token will name. */
   queueLogout(tx: Transaction, serviceId: string, session: { readonly sub: string; readonly sid: string }): Promise<void>;
-  /** What a receiver that polls says of what it fetched: taken, or refused for good. Ids that are not of this stream, or no longer wait, change nothing. */
-  answered(streamId: string, taken: readonly string[], refused: readonly string[]): Promise<void>;
+  /**
+   * What a receiver that polls says of what it fetched: taken, or refused for good. Ids that are not of this stream (or service, for logouts), or no longer
+   * wait, change nothing.
+   */
+  answered(kind: 'logout' | 'set', target: string, taken: readonly string[], refused: readonly string[]): Promise<void>;
+  /** Logouts that a service's own address did not take, by what their token will name. */
+  untaken(serviceId: string, limit: number): Promise<{ readonly id: string; readonly sid: string; readonly sub?: string }[]>;
   /** Begins to deliver what is due now, as far as there are workers, and waits for none; returns how many were begun. */
   begin(): Promise<number>;
   /** Delivers what is due now, and waits; returns how many were tried. */
@@ -187,7 +197,7 @@ export const createDeliveries = (parts: {
 }): Deliveries => {
   const { transactions, store, journal, clock, kek, transports } = parts;
 
-  const contentOf = ({ bodyBox, id }: Delivery): unknown => {
+  const contentOf = ({ bodyBox, id }: Pick<Delivery, 'id' | 'bodyBox'>): unknown => {
     if (!bodyBox) throw new Error('the message is gone');
     return JSON.parse(open(kek.reveal(), bodyBox, id).toString());
   };
@@ -199,12 +209,14 @@ export const createDeliveries = (parts: {
     return { ...parties, detail: { channel, template, attempts: delivery.attempts } };
   };
 
+  const namedIn = (delivery: Untaken): { sid: string; sub?: string } =>
+    delivery.session ? { sid: delivery.session.id } : (contentOf(delivery) as { sub: string; sid: string }); // sealed by `queueLogout`
+
   const send = async (delivery: Delivery): Promise<void> => {
-    const { id, kind, target: serviceId, logoutUri: uri, session } = delivery;
+    const { id, kind, target: serviceId, logoutUri: uri } = delivery;
     if (kind === 'logout') {
       if (uri === undefined) throw new Failure(NO_ADDRESS);
-      const named = session ? { sid: session.id } : (contentOf(delivery) as { sub: string; sid: string }); // sealed by `queueLogout`
-      return transports.logout({ id, serviceId, uri, ...named });
+      return transports.logout({ id, serviceId, uri, ...namedIn(delivery) });
     }
     if (kind === 'set') return transports.set(delivery);
     const message = messageOf(delivery);
@@ -275,10 +287,12 @@ export const createDeliveries = (parts: {
 
   return {
     ...createOutbox(parts),
-    async answered(streamId, taken, refused) {
+    untaken: async (serviceId, limit) =>
+      (await store.untaken(transactions.auto, serviceId, clock.now(), limit)).map((delivery) => ({ id: delivery.id, ...namedIn(delivery) })),
+    async answered(kind, target, taken, refused) {
       const now = clock.now();
       await transactions.run(async (tx) => {
-        for (const delivery of await store.ofStream(tx, streamId, [...taken, ...refused]))
+        for (const delivery of await store.waitingAt(tx, kind, target, [...taken, ...refused]))
           if (refused.includes(delivery.id)) await store.failed(tx, delivery, { error: REFUSED, nextAt: undefined, silent: false, now });
           else await acknowledgeIn(tx, delivery, now);
       });

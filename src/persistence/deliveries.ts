@@ -103,15 +103,27 @@ export const deliveryStore: DeliveryStore = {
     );
     return found.map(readDue);
   },
-  async ofStream(tx, streamId, ids) {
+  async waitingAt(tx, kind, target, ids) {
     const found = await rows<DueRow>(
       tx,
       sql`select t.id, t.kind, t.target, t.attempts, t.created_at, null body_box, t.session_id, t.reason, t.stream_id, null endpoint, null authorization_box,
           d.usager_id, d.organisation_id, d.aidant_id, d.mandate_id, s.administration_id, d.theme, s.id service_id, s.name service_name, null uri, false alone
         from delivery t left join delegated_session d on d.id = t.session_id left join service s on s.id = d.service_id
-        where t.stream_id = ${streamId} and t.id = any (${ids}::text[]) and t.done_at is null order by t.seq for update of t`,
+        where t.kind = ${kind} and t.target = ${target} and t.id = any (${ids}::text[]) and t.done_at is null order by t.seq for update of t`,
     );
     return found.map(readDue);
+  },
+  async untaken(tx, serviceId, now, limit) {
+    const found = await rows<{ id: string; body_box: Buffer | null; session_id: string | null }>(
+      tx,
+      sql`select id, body_box, session_id from delivery where kind = 'logout' and target = ${serviceId} and done_at is null and attempts > 0
+          and (locked_until is null or locked_until < ${now}) order by seq limit ${limit}`,
+    );
+    return found.map((each) => ({
+      id: each.id,
+      bodyBox: each.body_box ?? undefined,
+      session: each.session_id === null ? undefined : { id: each.session_id },
+    }));
   },
   async done(tx, { id, target, session }, now) {
     let told: object | undefined;

@@ -1,4 +1,5 @@
 import './guard.ts';
+import { themeLabel } from '../web/i18n/sentence.ts';
 import { Layout, type Programme } from './page.tsx';
 
 /** Where a service would have sent the person: FranceConnect's choice of an identity provider, with Relais alone. */
@@ -15,7 +16,7 @@ export const FrontHome = ({ programme, themes }: { programme: Programme; themes:
     <ul>
       {themes.map((theme) => (
         <li>
-          <a href={`/connexion?theme=${theme}`}>{theme}</a>
+          <a href={`/connexion?theme=${theme}`}>{themeLabel(theme, 'fr')}</a>
         </li>
       ))}
     </ul>

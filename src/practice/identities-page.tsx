@@ -3,7 +3,7 @@ import { PERSONS, STAFF } from './identities.ts';
 import { MESSAGES } from './messages-page.tsx';
 import { Layout } from './page.tsx';
 
-const NONE = 'access_denied, quand l’aidant revient au site sans personne à choisir';
+const NONE = 'access_denied, quand l’aidant revient au site sans personne à choisir.';
 
 /** What the site under test receives when Karim acts there for each test person, with the mandates that the demonstration begins with. */
 export const RECEIVED: Readonly<Record<string, string>> = {
@@ -12,7 +12,7 @@ export const RECEIVED: Readonly<Record<string, string>> = {
   mineur: NONE,
   revoquee: 'Un jeton délégué pour le logement. Peu après, l’introspection répond « active: false » et le site est averti.',
   expiree: NONE,
-  'mauvais-theme': 'access_denied pour une autre thématique que les transports',
+  'mauvais-theme': 'access_denied pour une autre thématique que les transports.',
   'deux-structures': 'Un jeton délégué pour le logement, au nom de la structure choisie.',
   'noms-longs': 'Un jeton délégué pour l’argent ou le social, avec des noms très longs.',
   etranger: NONE,

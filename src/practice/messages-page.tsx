@@ -75,7 +75,7 @@ interface MessagesProps {
 export const MessagesPage = ({ messages, codes, now }: MessagesProps) => (
   <Layout programme={MESSAGES} title="Messages et codes">
     <h1>Messages et codes</h1>
-    <p class="soft">Page lue à {said(now)}. Elle ne change pas toute seule.</p>
+    <p class="soft">Page lue le {said(now)}. Elle ne change pas toute seule.</p>
     <p class="actions">
       <a class="fr-btn" id="actualiser" href="/">
         Actualiser

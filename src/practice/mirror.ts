@@ -12,6 +12,7 @@ import { createReporter, type Reporter } from './mirror-report.ts';
 import { type ClientMetadata, IDENTITY_SCOPES, type MirrorService, registration } from './mirror-service.ts';
 import { createShop, type Shop } from './mirror-shop.ts';
 import { addSignIn } from './mirror-sign-in.ts';
+import { createSignalCheck } from './mirror-signals.ts';
 import { OTHER_TAB } from './mirror-troubles.ts';
 import { listen, originFor, practiceServer } from './server.ts';
 
@@ -34,9 +35,11 @@ export interface Variant {
   relyingParty?(right: RelyingParty): RelyingParty;
   reporter?(right: Reporter): Reporter;
   logoutCheck?(right: LogoutCheck): LogoutCheck;
+  signalCheck?(right: SignalCheck): SignalCheck;
   acts?: StoredAct[];
 }
 type LogoutCheck = ReturnType<typeof createLogoutCheck>;
+type SignalCheck = ReturnType<typeof createSignalCheck>;
 
 /** A running mirror service. */
 export interface Mirror {
@@ -92,6 +95,24 @@ const addBackChannel = (app: FastifyInstance, shop: Shop, received: LogoutToken[
   });
 };
 
+/** Adds where Relais pushes its signals (RFC 8935): the session that one names is over. */
+const addSignals = (app: FastifyInstance, shop: Shop, relaisOrigin: string, variant: Variant): void => {
+  const right = createSignalCheck({ relaisOrigin, clientId: shop.service.id });
+  const check = variant.signalCheck?.(right) ?? right;
+  app.addContentTypeParser('application/secevent+jwt', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+  app.post('/signaux', async (request, reply) => {
+    if (typeof request.body !== 'string') return reply.code(400).send({ err: 'invalid_request', description: 'not application/secevent+jwt' });
+    try {
+      const result = await check(request.body);
+      if ('refused' in result) return reply.code(400).send({ err: result.refused, description: 'refused' });
+      if (result.session !== undefined) shop.sessions.endByToken({ sid: result.session });
+      return reply.code(202).send();
+    } catch {
+      return reply.code(503).send();
+    }
+  });
+};
+
 /** Adds the first page: a door for who is not signed in, the démarches for who is. */
 const addHome = (app: FastifyInstance, shop: Shop): void => {
   app.get('/', async (request, reply) => {
@@ -114,6 +135,7 @@ const addContract = (app: FastifyInstance, shop: Shop, metadata: ClientMetadata)
     redirect_uri: `${origin}/retour`,
     post_logout_redirect_uri: `${origin}/au-revoir`,
     backchannel_logout_uri: metadata.backchannel_logout_uri ?? '',
+    signals_uri: `${origin}/signaux`,
     ...(metadata.jwks ? { jwks: metadata.jwks } : {}),
     scopes: IDENTITY_SCOPES,
     theme,
@@ -150,6 +172,7 @@ export const startMirror = async (service: MirrorService, options: MirrorOptions
   addSignOut(app, shop);
   addDemarches(app, shop, reporter);
   addBackChannel(app, shop, received, variant);
+  addSignals(app, shop, options.relaisOrigin, variant);
   if (options.checked) addContract(app, shop, metadata);
   await listen(app, origin);
   return {

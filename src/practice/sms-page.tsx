@@ -55,7 +55,7 @@ export const SmsPage = ({ lines, now }: { lines: readonly SmsLine[]; now: Date }
   return (
     <Layout programme={SMS} title="Téléphones">
       <h1>Téléphones</h1>
-      <p class="soft">Page lue à {said(now)}. Elle ne change pas toute seule.</p>
+      <p class="soft">Page lue le {said(now)}. Elle ne change pas toute seule.</p>
       <p class="actions">
         <a class="fr-btn" id="actualiser" href="/">
           Actualiser

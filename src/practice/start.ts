@@ -34,6 +34,32 @@ const welcome = ({ addresses }: Demonstration, seconds: string, database: string
   ].join('');
 };
 
+const HELP = `Usage : npm start
+
+Démarre la démonstration entière sur cette machine : Relais, ses services miroirs, ProConnect et FranceConnect simulés, des témoins du journal.
+Rien n’est à préparer. Ctrl-C l’arrête ; ce qui a été fait reste dans var/.
+
+Réglages, tous facultatifs, par des variables d’environnement :
+  RELAIS_PORT=8400     premier port ; les autres programmes prennent les suivants
+  RELAIS_VAR=var       dossier de l’état
+  RELAIS_KEYS=keys     dossier des clés, créées au premier démarrage
+  RELAIS_LOG=warn      ce qui est dit : fatal, error, warn, info, debug
+  DATABASE_URL=…       une base PostgreSQL, au lieu de celle qui est embarquée
+  RELAIS_MIRRORS=…     fichier de ceux qui peuvent copier les feuilles du journal
+
+Repartir de zéro : arrêtez, effacez le dossier de l’état, recommencez.
+`;
+
+const asked = process.argv.slice(2);
+if (asked.some((each) => each === '--help' || each === '-h')) {
+  process.stdout.write(HELP);
+  process.exit(0);
+}
+if (asked.length) {
+  process.stderr.write(`Argument inconnu : ${asked[0]}\n\n${HELP}`);
+  process.exit(2);
+}
+
 const began = performance.now();
 const settings = demonstrationSettings();
 try {

@@ -137,5 +137,6 @@ export interface Site {
   readonly streams: Streams | undefined;
   readonly bell: Bell;
   readonly answered: Deliveries['answered'];
+  readonly untaken: Deliveries['untaken'];
   readonly health: () => Promise<{ ready: boolean; checks: Readonly<Record<string, boolean>> }>;
 }

@@ -153,6 +153,30 @@ inEachWorld(({ world, kind }) => {
     await fetched(other.stream_id, { ack: jtis }, others);
   });
 
+  test(title('M6 a logout that another service was to be told cannot be acknowledged or read by polling for one’s own'), on, async () => {
+    const it = await ready();
+    const others = await streamToken(theirs);
+    const { claims } = await delegatedTokens(it, karim, theirs, 'Colette Martin');
+    const session = sessionOf(claims);
+    await it.app.site.sessions.end({ id: session as never }, 'revoked');
+    const [row] = await it.sql("select id from delivery where session_id = $1 and kind = 'logout'", [session]);
+    const jti = String(row?.['id']);
+    await it.app.deliveries.work(); // nobody listens there: it was tried
+    const state = () => it.sql('select done_at, acknowledged_at, last_error is null fresh from delivery where id = $1', [jti]);
+    const polled = async (token: string, body: object = {}) => Object.keys((await ask('POST', '/ssf/logout', body, token)).body.sets);
+    assert.ok(!(await polled(manage, { ack: [jti] })).includes(jti));
+    assert.deepEqual((await state())[0]?.['acknowledged_at'], null);
+    const { stream_id } = await streamOf();
+    await fetched(stream_id, { ack: [jti], setErrs: { [jti]: { err: 'x' } } });
+    assert.deepEqual(
+      (await state()).map(({ done_at, acknowledged_at }) => [done_at, acknowledged_at]),
+      [[null, null]],
+    );
+    assert.ok((await polled(others)).includes(jti));
+    await polled(others, { ack: [jti], maxEvents: 0 });
+    assert.ok((await state())[0]?.['acknowledged_at'], 'its own service’s answer counts');
+  });
+
   test(title('S15 V1 whatever a service writes in what it sends is words on its integrator’s page, or is not there'), on, async () => {
     const it = await ready();
     const { stream_id } = await streamOf();

@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeJwt } from 'jose';
 import type * as client from 'openid-client';
 import { ALLOWANCES } from '../../src/practice/allowances.ts';
-import { CASES } from '../../src/practice/check/cases.ts';
+import { startAuthority } from '../../src/practice/check/authority.ts';
+import { CASES, SIGNALS } from '../../src/practice/check/cases.ts';
 import { checkService, fetchContract } from '../../src/practice/check/check.ts';
 import { readContract, type StoredAct } from '../../src/practice/check/contract.ts';
 import { badge, type CheckReport, textReport } from '../../src/practice/check/report.ts';
@@ -38,6 +40,7 @@ const checkMirror = async (service: MirrorService, variant: Variant = {}): Promi
   }
 };
 
+const ALL = [...CASES, ...SIGNALS];
 const failedOf = (report: CheckReport): string[] => report.cases.filter(({ passed }) => !passed).map(({ id }) => id);
 const findings = (report: CheckReport): string =>
   report.cases.flatMap(({ id, finding }) => (finding === undefined ? [] : `${id}: ${finding}`)).join('\n');
@@ -72,6 +75,7 @@ const credulous: Variant = {
   }),
   reporter: (right) => ({ ...right, holds: async () => 'active' }),
   logoutCheck: () => async (token) => ({ sid: String(decodeJwt(token)['sid']), sub: undefined, jti: 'x', at: new Date() }),
+  signalCheck: () => async (token) => ({ session: String(decodeJwt(token)['txn']) }),
 };
 
 /** What a service does that was made for people who sign in alone: nobody is named, nothing is told. */
@@ -84,27 +88,28 @@ const unaware: Variant = {
   relyingParty: (right) => ({ ...right, userinfo: async (_token, sub) => ({ sub, given_name: 'Somebody', family_name: 'Else' }) }),
   reporter: (right) => ({ ...right, report: async () => ({ kind: 'receipt', index: 1 }) }),
   logoutCheck: () => async (token) => (decodeJwt(token)['sid'] === undefined ? { refused: 'x' } : { refused: 'not_supported' }),
+  signalCheck: () => async () => ({ refused: 'invalid_request' }),
   acts: new Forgetful(),
 };
 
 test('M24 the mirror service of profile standard passes every case', async () => {
   const report = await checkMirror(ALLOWANCES);
   assert.equal(findings(report), '');
-  assert.deepEqual([report.passed, report.failed], [CASES.length, 0]);
+  assert.deepEqual([report.passed, report.failed], [ALL.length, 0]);
 });
 
 test('M24 the mirror service of profile fapi2 passes every case', async () => {
   const report = await checkMirror(TAXES);
   assert.equal(findings(report), '');
-  assert.deepEqual([report.passed, report.failed, report.profile], [CASES.length, 0, 'fapi2']);
+  assert.deepEqual([report.passed, report.failed, report.profile], [ALL.length, 0, 'fapi2']);
 });
 
 test('M24 a mirror that checks nothing, and one that names and tells nobody, fail each case by its name', async () => {
   const believed = await checkMirror(ALLOWANCES, credulous);
-  const NAMES = ['banner', 'act-stored', 'reported', 'logout'];
+  const NAMES = ['banner', 'act-stored', 'reported', 'logout', 'signal', 'signal-again'];
   assert.deepEqual(
     failedOf(believed),
-    CASES.map(({ id }) => id).filter((id) => !NAMES.includes(id)),
+    ALL.map(({ id }) => id).filter((id) => !NAMES.includes(id)),
     findings(believed),
   );
   const quiet = await checkMirror(ALLOWANCES, unaware);
@@ -112,7 +117,20 @@ test('M24 a mirror that checks nothing, and one that names and tells nobody, fai
   assert.match(findings(quiet), /banner: \/ does not name the person/);
   assert.match(findings(quiet), /act-stored: `act.sub` is not the aidant/);
   assert.match(textReport(quiet), /FAILED {2}reported .*\n.*no report of "send" of allocations\.aide-logement/);
-  assert.match(badge(quiet), /4 contrôles en échec/);
+  assert.match(badge(quiet), /6 contrôles en échec/);
+});
+
+test('M24 a mirror that refuses an event told twice fails that case alone', async () => {
+  const seen = new Set<string>();
+  const told = (token: string): boolean => {
+    const jti = String(decodeJwt(token).jti);
+    return seen.has(jti) || !seen.add(jti);
+  };
+  const touchy = await checkMirror(ALLOWANCES, {
+    signalCheck: (right) => async (token) => (told(token) ? { refused: 'invalid_request' } : right(token)),
+  });
+  assert.deepEqual(failedOf(touchy), ['signal-again'], findings(touchy));
+  assert.match(findings(touchy), /the same event was answered 400/);
 });
 
 test('a service that is not there, or whose secret is not given, is not checked: nothing is left listening', async () => {
@@ -126,6 +144,35 @@ test('a service that is not there, or whose secret is not given, is not checked:
   await assert.rejects(fetchContract(new URL(taken.origin)), /contract_unreadable.*404/, 'a service that is not under test publishes none');
   await taken.close();
   assert.equal(await answers(port), false);
+});
+
+test('I4 the authority of a check answers to its own name alone: a site whose name stands for this machine reads nothing', async () => {
+  const port = await freePort();
+  const authority = await startAuthority({ port, contract: printedContract(3000), secret: SECRET });
+  try {
+    const ask = (host: string, path: string): Promise<[number, string]> =>
+      new Promise((done, failed) => {
+        request({ host: 'localhost', port, path, headers: { host } }, (answer) => {
+          let text = '';
+          answer.on('data', (part: Buffer) => {
+            text += part.toString();
+          });
+          answer.on('end', () => done([answer.statusCode ?? 0, text]));
+        })
+          .on('error', failed)
+          .end();
+      });
+    for (const path of ['/oidc/.well-known/openid-configuration', '/oidc/jwks', '/oidc/auth?client_id=mon-service', '/api/v1/actions', '/pick/x']) {
+      assert.notEqual((await ask(`localhost:${port}`, path))[0], 421, path);
+      for (const host of [`evil.example:${port}`, 'evil.example', `localhost.evil.example:${port}`, `localhost:${port}.evil.example`]) {
+        const [status, text] = await ask(host, path);
+        assert.deepEqual([status, JSON.parse(text).error], [421, 'invalid_request'], `${host} ${path}`);
+      }
+    }
+    assert.equal(authority.opened.length, 0);
+  } finally {
+    await authority.close();
+  }
 });
 
 test('M24 a service that expects RS256 is checked with it', async (t) => {
@@ -150,7 +197,7 @@ test('M24 a service that expects RS256 is checked with it', async (t) => {
 
 test('docs/check-service.md names every case, and a contract that is not one is refused by the name of its member', () => {
   const page = readFileSync(join(ROOT, 'docs/check-service.md'), 'utf8');
-  for (const { id } of CASES) assert.ok(page.includes(`\`${id}\``), id);
+  for (const { id } of ALL) assert.ok(page.includes(`\`${id}\``), id);
   const right = printedContract(3000);
   for (const member of Object.keys(right).filter((name) => name !== 'post_logout_redirect_uri'))
     assert.throws(() => readContract(JSON.stringify({ ...right, [member]: undefined })), new RegExp(`"${member}" must be`), member);

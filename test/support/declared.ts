@@ -48,6 +48,7 @@ export const ROUTES: Readonly<Record<string, Says>> = {
   'POST /ssf/subjects/add': 'a service says of whom it wants to hear',
   'POST /ssf/subjects/remove': 'a service says of whom it wants to hear',
   'POST /ssf/poll/:stream': ['revocation.delivered'],
+  'POST /ssf/logout': ['revocation.delivered'],
   'POST /api/v1/actions': ['action.reported', 'action.refused'],
   'GET /api/v1/mandates/:ref/validity': ['mandate.checked'],
   'POST /api/v1/sms/replies': ['consent.answered', 'mandate.consented', 'mandate.refused', ...STOP],

@@ -1,9 +1,10 @@
 import '../guard.ts';
 import { createServer, type IncomingMessage } from 'node:http';
-import { generateKeyPair, type JWTPayload, SignJWT } from 'jose';
+import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
 import Provider, { type ClientMetadata, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { randomToken, randomUuid } from '../../kernel/crypto.ts';
 import { delegatedAcr, LOGOUT_EVENT, MANDATE_RESOURCE, MANDATE_TYPE } from '../../provider/names.ts';
+import { EVENTS } from '../../signals/events.ts';
 import { type Fault, forgeIdToken, forgesIdToken } from '../faults.ts';
 import { member } from '../federation.ts';
 import { memoryAdapter } from '../memory.ts';
@@ -34,6 +35,8 @@ export type Lie = Fault | 'no-actor';
 export interface Authority {
   readonly origin: string;
   readonly issuer: string;
+  /** Whether its issuer leads to it, and to nobody else. */
+  reached(): Promise<boolean>;
   readonly person: { readonly given_name: string; readonly family_name: string };
   readonly organisation: string;
   readonly opened: readonly Opened[];
@@ -47,6 +50,8 @@ export interface Authority {
   stop(session: string): void;
   /** Signs a logout token, right in all but what is changed. */
   logoutToken(sid: string, change?: JWTPayload, header?: { hmac?: boolean; typ?: string; stranger?: boolean }): Promise<string>;
+  /** Signs a `session-revoked` event, right in all but what is changed. */
+  signal(session: string, change?: JWTPayload, header?: { hmac?: boolean; typ?: string; stranger?: boolean }): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -89,16 +94,27 @@ const read = async (request: IncomingMessage): Promise<string> => {
   return text;
 };
 
-/** Starts the authority on `localhost`. `secret` is the one the service was given, at profile `standard`. */
-export const startAuthority = async (options: {
+/** How the authority listens, and at which address it is published: at profile `standard`, `secret` is the one the service was given. */
+export interface Place {
   readonly port: number;
-  readonly contract: Contract;
-  readonly secret: string | undefined;
-}): Promise<Authority> => {
+  /** `localhost` if left out. */
+  readonly host?: string | undefined;
+  /** Its issuer, whose path is `/oidc`, where something else leads here; `http://localhost:PORT/oidc` if left out. */
+  readonly issuer?: string | undefined;
+}
+
+export const startAuthority = async (
+  options: Place & {
+    readonly contract: Contract;
+    readonly secret: string | undefined;
+  },
+): Promise<Authority> => {
   const { contract, secret } = options;
-  const origin = `http://localhost:${options.port}`;
-  const issuer = `${origin}/oidc`;
+  const { host = 'localhost', issuer = `http://localhost:${options.port}/oidc` } = options;
+  const { origin, host: publicHost, protocol } = new URL(issuer);
   const keys = await makeKeys();
+  const signals = await generateKeyPair('RS256', { extractable: true });
+  const signalsJwk = { ...(await exportJWK(signals.publicKey)), alg: 'RS256', use: 'sig', kid: `signals-${randomToken(6)}` };
   const { id_token_signed_response_alg: alg = 'ES256' } = contract;
   const key = alg === 'ES256' ? keys.es256 : keys.rs256;
   const jwk = keys.jwks.keys.find((each) => each.alg === alg);
@@ -192,6 +208,7 @@ export const startAuthority = async (options: {
       },
     },
   });
+  provider.proxy = true; // what is published decides, whatever leads here says
   const secretOf = (): string => secret ?? JSON.stringify(jwk); // without a secret, the public key plays it, as attackers do
   provider.use(async (ctx: KoaContextWithOIDC, next) => {
     await next();
@@ -255,23 +272,34 @@ export const startAuthority = async (options: {
       void response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
     void (async () => {
       const url = request.url ?? '/';
+      // A page of another site may have its own name stand for this machine: it asks under that name. What leads here may say where it leads.
+      if (![publicHost, `${host}:${options.port}`].includes(String(request.headers.host)))
+        return answer(421, { error: 'invalid_request', error_description: `ask ${origin}` });
       if (url.startsWith('/pick/')) return void response.writeHead(303, { location: await pick(request, response) }).end();
       if (url === '/api/v1/actions') {
         const { status, body } = await receive(request);
         return answer(status, body, status === 401 ? { 'www-authenticate': 'Bearer error="invalid_token"' } : {});
       }
+      if (url === '/ssf/jwks') return answer(200, { keys: [signalsJwk] });
+      if (url === '/.well-known/ssf-configuration') return answer(200, { spec_version: '1_0', issuer: origin, jwks_uri: `${origin}/ssf/jwks` });
       if (now.silent && url === `/oidc${ROUTES.introspection}`) return answer(503, { error: 'temporarily_unavailable' });
       const raw = request as IncomingMessage & { originalUrl?: string };
       raw.originalUrl = url;
+      Object.assign(request.headers, { 'x-forwarded-host': publicHost, 'x-forwarded-proto': protocol.slice(0, -1) });
       raw.url = url.slice('/oidc'.length);
       return void handle(raw, response);
     })().catch((error: unknown) => answer(400, { error: 'invalid_request', error_description: String(error) }));
   });
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(options.port, 'localhost', resolve));
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(options.port, host, resolve));
 
   return {
     origin,
     issuer,
+    reached: async () => {
+      const answer = await fetch(`${issuer}${ROUTES.jwks}`, { signal: AbortSignal.timeout(5000) }).catch(() => undefined);
+      const kids: unknown = member(await answer?.json().catch(() => undefined), 'keys');
+      return Array.isArray(kids) && keys.jwks.keys.every(({ n, x }) => kids.some((each) => member(each, 'n') === n && member(each, 'x') === x));
+    },
     person,
     organisation,
     opened,
@@ -302,6 +330,27 @@ export const startAuthority = async (options: {
       return new SignJWT(payload)
         .setProtectedHeader({ alg: hmac ? 'HS256' : alg, typ, ...(typeof jwk?.kid === 'string' ? { kid: jwk.kid } : {}) })
         .sign(signer);
+    },
+    signal: async (session, change = {}, { hmac, typ = 'secevent+jwt', stranger } = {}) => {
+      const at = Math.floor(Date.now() / 1000);
+      const event = {
+        event_timestamp: at,
+        initiating_entity: 'user',
+        session,
+        reason_admin: { fr: 'Le mandat est arrêté.', en: 'The mandate was stopped.' },
+      };
+      const payload = {
+        iss: origin,
+        aud: contract.client_id,
+        iat: at,
+        jti: randomUuid(),
+        txn: session,
+        sub_id: { format: 'iss_sub', iss: issuer, sub: 'camille' },
+        events: { [EVENTS['session-revoked']]: event },
+        ...change,
+      };
+      const signer = hmac ? new TextEncoder().encode(secretOf()) : stranger ? (await generateKeyPair('RS256')).privateKey : signals.privateKey;
+      return new SignJWT(payload).setProtectedHeader({ alg: hmac ? 'HS256' : 'RS256', typ, kid: signalsJwk.kid }).sign(signer);
     },
     close: () =>
       new Promise<void>((resolve) => {

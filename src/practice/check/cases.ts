@@ -203,5 +203,46 @@ const OUTSIDE: readonly Case[] = [
   outside('write-demarche', 'a write is refused when the mandate names other démarches', { demarches: ['another-service.demarche'] }),
 ];
 
-/** All of them, in the order in which they are played. */
+/** Those of every service, in the order in which they are played. */
 export const CASES: readonly Case[] = [BANNER, STORED, REPORTED, ...SIGN_IN, LOGOUT, ...FORGED, WRITE_STOPPED, WRITE_SILENT, ...OUTSIDE];
+
+const TAKEN = [200, 202, 204];
+
+const SIGNAL = made('signal', 'a `session-revoked` event ends the session that it names, and no other', async (parts) => {
+  const { authority, visits } = parts;
+  const [visit, other] = [await signedIn(parts), await signedIn(parts)];
+  const status = await visits.signal(await authority.signal(visit.opened.id));
+  must(TAKEN.includes(status), `the event was answered ${status} instead of 202`);
+  must(await until(async () => !(await showsSomething(parts, visit)), 2000), 'the session of the browser goes on');
+  must(await showsSomething(parts, other), 'another session of the same person was ended as well');
+});
+
+const SIGNAL_AGAIN = made('signal-again', 'the same event again (`jti`) is accepted, and ends nothing more', async (parts) => {
+  const { authority, visits } = parts;
+  const set = await authority.signal((await signedIn(parts)).opened.id);
+  const first = await visits.signal(set);
+  must(TAKEN.includes(first), `the event was answered ${first} instead of 202`);
+  const later = await signedIn(parts);
+  const again = await visits.signal(set);
+  must(TAKEN.includes(again), `the same event was answered ${again} instead of 202: Relais would send it for seven days`);
+  must(await showsSomething(parts, later), 'it ended a session that began later');
+});
+
+const amiss = (id: string, title: string, change: Wrong[1], header: Wrong[2] = {}): Case =>
+  made(id, title, async (parts) => {
+    const visit = await signedIn(parts);
+    const status = await parts.visits.signal(await parts.authority.signal(visit.opened.id, change, header));
+    must(status >= 400 && status < 500, `it was answered ${status} instead of 400`);
+    must(await showsSomething(parts, visit), 'it ended the session');
+  });
+
+/** Those of a service that takes signals by push. */
+export const SIGNALS: readonly Case[] = [
+  SIGNAL,
+  SIGNAL_AGAIN,
+  amiss('signal-iss', 'an event of another transmitter is refused', { iss: 'https://another-issuer.example' }),
+  amiss('signal-aud', 'an event for another service is refused', { aud: 'another-client' }),
+  amiss('signal-key', 'an event signed by a stranger is refused', {}, { stranger: true }),
+  amiss('signal-alg', 'an event signed with a secret (HS256) is refused', {}, { hmac: true }),
+  amiss('signal-typ', 'a token of another type in the place of an event is refused (`typ`)', {}, { typ: 'logout+jwt' }),
+];

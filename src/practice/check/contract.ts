@@ -8,6 +8,9 @@ export interface Contract {
   readonly redirect_uri: string;
   readonly post_logout_redirect_uri?: string;
   readonly backchannel_logout_uri: string;
+  /** Where it takes signals by push (RFC 8935), if it does, and what it wants in their Authorization header. */
+  readonly signals_uri?: string;
+  readonly signals_authorization?: string;
   /** Public keys of a service of profile `fapi2`. */
   readonly jwks?: { readonly keys: readonly Readonly<Record<string, unknown>>[] };
   /** ES256 if left out. */
@@ -61,6 +64,8 @@ const RULES: readonly (readonly [member: string, rule: string, holds: (value: un
   ['redirect_uri', 'an address', isHttp],
   ['post_logout_redirect_uri', 'an address, or absent', (value) => value === undefined || isHttp(value)],
   ['backchannel_logout_uri', 'an address', isHttp],
+  ['signals_uri', 'an address, or absent', (value) => value === undefined || isHttp(value)],
+  ['signals_authorization', 'a text, or absent', (value) => value === undefined || isText(value)],
   ['jwks', '{"keys": […]} at profile fapi2, absent otherwise', (value, { profile }) => (profile === 'fapi2') === isObject(value)],
   ['id_token_signed_response_alg', '"ES256" or "RS256", or absent', (value) => value === undefined || value === 'ES256' || value === 'RS256'],
   ['scopes', 'a list of texts', isTexts],

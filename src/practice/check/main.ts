@@ -10,6 +10,8 @@ import { badge, textReport } from './report.ts';
 interface Asked {
   readonly service: string;
   readonly port: number;
+  readonly host?: string;
+  readonly issuer?: string;
   readonly contract?: string;
   readonly secretFile?: string;
   readonly badge?: string;
@@ -22,6 +24,8 @@ try {
   const report = await checkService({
     service,
     port: asked.port,
+    host: asked.host,
+    issuer: asked.issuer,
     contract: asked.contract === undefined ? await fetchContract(service) : readContract(readFileSync(asked.contract, 'utf8')),
     secret: asked.secretFile === undefined ? undefined : readFileSync(asked.secretFile, 'utf8').trim(),
   });

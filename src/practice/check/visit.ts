@@ -71,6 +71,22 @@ export const createVisits = (base: string, contract: Contract, authority: Author
       await answer.body?.cancel();
       return answer.status;
     },
+    /** Pushes a security event as Relais does (RFC 8935); the status of the answer. */
+    signal: async (set: string): Promise<number> => {
+      const answer = await fetch(contract.signals_uri ?? '', {
+        method: 'POST',
+        redirect: 'manual',
+        signal: AbortSignal.timeout(ANSWER_MS),
+        headers: {
+          'content-type': 'application/secevent+jwt',
+          accept: 'application/json',
+          ...(contract.signals_authorization === undefined ? {} : { authorization: contract.signals_authorization }),
+        },
+        body: set,
+      });
+      await answer.body?.cancel();
+      return answer.status;
+    },
   };
 };
 

@@ -190,9 +190,25 @@ export const ssfApi =
       if (!asked) return malformed(reply, service);
       const found = await streams.find(service, (request.params as { stream: string }).stream);
       if ('refused' in found) return sendProblem(reply, found.refused);
-      if (asked.taken.length || asked.refused.length) await site.answered(found.id, asked.taken, asked.refused);
+      if (asked.taken.length || asked.refused.length) await site.answered('set', found.id, asked.taken, asked.refused);
       const sent = asked.most === 0 ? { sets: {}, more: false } : await fetched(streams, found, asked.most, asked.immediately, reply);
       return reply.type('application/json').send(JSON.stringify({ sets: sent.sets, moreAvailable: sent.more }));
+    });
+
+    // Ours: OIDC Back-Channel Logout knows no poll, and a service that is developed is on a machine that Relais cannot reach. Answered at once.
+    app.post('/ssf/logout', async (request, reply) => {
+      const service = await caller(request, reply, MANAGE);
+      if (!service) return reply;
+      const asked = readPoll(request.body);
+      if (!asked) return malformed(reply, service);
+      if (asked.taken.length) await site.answered('logout', service, asked.taken, []);
+      const found = asked.most === 0 ? [] : await site.untaken(service, asked.most + 1);
+      const sets: Record<string, string> = {};
+      for (const { id, ...named } of found.slice(0, asked.most)) {
+        const token = await site.provider.logoutToken(service, { ...named, jti: id });
+        if (token) sets[id] = token;
+      }
+      return reply.type('application/json').send(JSON.stringify({ sets, moreAvailable: found.length > asked.most }));
     });
 
     /** What waits for a stream: at once if there is anything, else as soon as there is, for at most twenty seconds. No connection of the database is held meanwhile. */
@@ -206,7 +222,7 @@ export const ssfApi =
         for (let now: Stream | StreamRefusal = stream; ; now = await from.find(stream.serviceId, stream.id)) {
           if ('refused' in now) return { sets: {}, more: false };
           const found = await from.waiting(now, most);
-          if (found.unwanted.length) await site.answered(stream.id, [], found.unwanted);
+          if (found.unwanted.length) await site.answered('set', stream.id, [], found.unwanted);
           const left = until - performance.now();
           if (Object.keys(found.sets).length || left <= 0 || gone.signal.aborted || site.bell.stopped) return found;
           await site.bell.wait(stream.id, left, gone.signal);
