@@ -1,28 +1,19 @@
 import { createServer } from 'node:http';
-import { after, before } from 'node:test';
 import type { Browser, BrowserContext } from 'playwright-core';
 import { assert, test } from '../support/check.ts';
-import { databases } from '../support/database.ts';
 import { routesOf } from '../support/routes.ts';
 import { type Stage, stage } from '../support/stage.ts';
-import { openWorld, type World } from '../support/world.ts';
-import { openBrowser } from './people.ts';
+import type { World } from '../support/world.ts';
+import { inBrowser } from './people.ts';
 
 /** What only a real browser can tell: that it refuses to frame our pages, and that it asks nobody else for anything. */
 let world: World;
 let staged: Stage;
 let browser: Browser;
 
-before(async () => {
-  const [kind] = databases();
-  if (!kind) throw new Error('no database');
-  browser = await openBrowser();
-  world = await openWorld(kind);
+inBrowser(async (opened) => {
+  ({ world, browser } = opened);
   staged = await stage(world);
-});
-after(async () => {
-  await browser?.close();
-  await world?.close();
 });
 
 /** A window with the cookies of somebody who is signed in. */

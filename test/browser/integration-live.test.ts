@@ -1,24 +1,15 @@
-import { after, before } from 'node:test';
 import type { Browser } from 'playwright-core';
 import { assert, test } from '../support/check.ts';
-import { databases } from '../support/database.ts';
-import { openWorld, type World } from '../support/world.ts';
-import { axeFaults, newWitness, openBrowser, watch } from './people.ts';
+import type { World } from '../support/world.ts';
+import { axeFaults, inBrowser, newWitness, watch } from './people.ts';
 
 /** An integrator tries from her own site and watches what Relais answered it. */
 const witness = newWitness();
 let world: World;
 let browser: Browser;
 
-before(async () => {
-  const [kind] = databases();
-  if (!kind) throw new Error('no database');
-  browser = await openBrowser();
-  world = await openWorld(kind);
-});
-after(async () => {
-  await browser?.close();
-  await world?.close();
+inBrowser((opened) => {
+  ({ world, browser } = opened);
 });
 
 test('Sofia’s list of calls follows what her site asks without being loaded again, until she stops it', { database: 'pglite' }, async () => {

@@ -1,24 +1,15 @@
-import { after, before } from 'node:test';
 import type { Browser } from 'playwright-core';
 import { assert, test } from '../support/check.ts';
-import { databases } from '../support/database.ts';
-import { openWorld, type World } from '../support/world.ts';
-import { newWitness, openBrowser, Someone, signIn } from './people.ts';
+import type { World } from '../support/world.ts';
+import { inBrowser, newWitness, Someone, signIn } from './people.ts';
 
 /** A mandate made on a small telephone's screen with the keyboard alone, without JavaScript: how much does it ask of a tired hand? */
 const witness = newWitness();
 let world: World;
 let browser: Browser;
 
-before(async () => {
-  const [kind] = databases();
-  if (!kind) throw new Error('no database');
-  browser = await openBrowser();
-  world = await openWorld(kind);
-});
-after(async () => {
-  await browser?.close();
-  await world?.close();
+inBrowser((opened) => {
+  ({ world, browser } = opened);
 });
 
 for (const [lang, identity, who, person] of [

@@ -1,26 +1,17 @@
-import { after, before } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { prepareMandate, signInStaff, signInUsager, signMandate } from '../../src/practice/story.ts';
 import { Walker } from '../../src/practice/walker.ts';
 import { assert, test } from '../support/check.ts';
-import { databases } from '../support/database.ts';
-import { openWorld, signedInAidant, type World } from '../support/world.ts';
-import { axeFaults, newWitness, openBrowser, watch } from './people.ts';
+import { signedInAidant, type World } from '../support/world.ts';
+import { axeFaults, inBrowser, newWitness, watch } from './people.ts';
 
 /** Live pages that the story does not pass, and those that it passes, in English and in the dark: axe, width, and what the browser says of them. */
 const witness = newWitness();
 let world: World;
 let browser: Browser;
 
-before(async () => {
-  const [kind] = databases();
-  if (!kind) throw new Error('no database');
-  browser = await openBrowser();
-  world = await openWorld(kind);
-});
-after(async () => {
-  await browser?.close();
-  await world?.close();
+inBrowser((opened) => {
+  ({ world, browser } = opened);
 });
 
 /** A window in which somebody is already signed in: the cookies are those of a walker, who is quicker. */

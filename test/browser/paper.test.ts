@@ -1,26 +1,17 @@
-import { after, before } from 'node:test';
 import type { Browser } from 'playwright-core';
 import { inTheMorning } from '../support/acting.ts';
 import { assert, test } from '../support/check.ts';
-import { databases } from '../support/database.ts';
-import { openWorld, type World } from '../support/world.ts';
-import { newWitness, openBrowser, Someone, signIn } from './people.ts';
+import type { World } from '../support/world.ts';
+import { inBrowser, newWitness, Someone, signIn } from './people.ts';
 
 /** A mandate on paper, by two aidants in two browsers, neither of which runs a script. */
 const witness = newWitness();
 let world: World;
 let browser: Browser;
 
-before(async () => {
-  const [kind] = databases();
-  if (!kind) throw new Error('no database');
-  browser = await openBrowser();
-  world = await openWorld(kind);
+inBrowser((opened) => {
+  ({ world, browser } = opened);
   inTheMorning(world);
-});
-after(async () => {
-  await browser?.close();
-  await world?.close();
 });
 
 test('M11 Karim prepares the sheet, Inès says that she saw it signed, Karim signs: each with a code of their own', {

@@ -1,9 +1,8 @@
-import { after, before, type TestContext } from 'node:test';
+import type { TestContext } from 'node:test';
 import type { Browser, CDPSession, Page } from 'playwright-core';
 import { assert, test } from '../support/check.ts';
-import { databases } from '../support/database.ts';
-import { openWorld, type World } from '../support/world.ts';
-import { axeFaults, newWitness, openBrowser, watch } from './people.ts';
+import type { World } from '../support/world.ts';
+import { axeFaults, inBrowser, newWitness, watch } from './people.ts';
 
 /** Passkeys in Chromium, with its virtual authenticator: Karim, whose browser runs the one script of ours. */
 const witness = newWitness();
@@ -15,11 +14,8 @@ let authenticatorId: string;
 /** What the browser last sent as an answer. */
 let sent = '';
 
-before(async () => {
-  const [kind] = databases();
-  if (!kind) throw new Error('no database');
-  browser = await openBrowser();
-  world = await openWorld(kind);
+inBrowser(async (opened) => {
+  ({ world, browser } = opened);
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: 'fr-FR' });
   watch(context, witness);
   context.setDefaultTimeout(10_000);
@@ -40,10 +36,6 @@ before(async () => {
     const given = new URLSearchParams(request.postData() ?? '').get('assertion');
     if (given) sent = given;
   });
-});
-after(async () => {
-  await browser?.close();
-  await world?.close();
 });
 
 let broken = false;

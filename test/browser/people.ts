@@ -5,8 +5,10 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { after, before } from 'node:test';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
-import type { World } from '../support/world.ts';
+import { databases } from '../support/database.ts';
+import { openWorld, type World } from '../support/world.ts';
 
 const FLAGS = [
   '--no-sandbox',
@@ -21,6 +23,26 @@ const AXE_TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 export const openBrowser = (): Promise<Browser> => chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', args: FLAGS });
+
+/**
+ * Opens a browser and a world on the embedded database before the tests of a file, and closes both after them. `ready` prepares what the file needs:
+ * hooks of a whole file do not wait for one another.
+ */
+export const inBrowser = (ready: (opened: { readonly world: World; readonly browser: Browser }) => Promise<void> | void): void => {
+  let browser: Browser | undefined;
+  let world: World | undefined;
+  before(async () => {
+    const [kind] = databases();
+    if (!kind) throw new Error('no database');
+    browser = await openBrowser();
+    world = await openWorld(kind);
+    await ready({ world, browser });
+  });
+  after(async () => {
+    await browser?.close();
+    await world?.close();
+  });
+};
 
 /** Runs axe in a page whose scripts may run, all its rules or those named; one line a violation. */
 export const axeFaults = async (page: Page, rules?: readonly string[]): Promise<string[]> => {

@@ -1,23 +1,14 @@
-import { after, before } from 'node:test';
 import type { Browser } from 'playwright-core';
 import { assert, test } from '../support/check.ts';
-import { databases } from '../support/database.ts';
 import { stage } from '../support/stage.ts';
 import { stateOf } from '../support/state.ts';
-import { openWorld, type World } from '../support/world.ts';
-import { openBrowser } from './people.ts';
+import type { World } from '../support/world.ts';
+import { inBrowser } from './people.ts';
 
 let world: World;
 let browser: Browser;
-before(async () => {
-  const [kind] = databases();
-  if (!kind) throw new Error('no database');
-  browser = await openBrowser();
-  world = await openWorld(kind);
-});
-after(async () => {
-  await browser?.close();
-  await world?.close();
+inBrowser((opened) => {
+  ({ world, browser } = opened);
 });
 
 /** An anonymous session may begin, the journal is signed, and what waits is told. Nothing else may move. */

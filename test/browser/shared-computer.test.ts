@@ -1,9 +1,7 @@
-import { after, before } from 'node:test';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { assert, test } from '../support/check.ts';
-import { databases } from '../support/database.ts';
-import { openWorld, type World } from '../support/world.ts';
-import { axeFaults, newWitness, openBrowser, watch } from './people.ts';
+import type { World } from '../support/world.ts';
+import { axeFaults, inBrowser, newWitness, watch } from './people.ts';
 
 /** One computer, several people after one another, and somebody who is slow. */
 const witness = newWitness();
@@ -11,15 +9,8 @@ const MINUTE = 60_000;
 let world: World;
 let browser: Browser;
 
-before(async () => {
-  const [kind] = databases();
-  if (!kind) throw new Error('no database');
-  browser = await openBrowser();
-  world = await openWorld(kind);
-});
-after(async () => {
-  await browser?.close();
-  await world?.close();
+inBrowser((opened) => {
+  ({ world, browser } = opened);
 });
 
 const computer = async (javaScriptEnabled = true): Promise<{ context: BrowserContext; page: Page }> => {

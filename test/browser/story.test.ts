@@ -1,10 +1,9 @@
-import { after, before, type TestContext } from 'node:test';
+import type { TestContext } from 'node:test';
 import type { Browser } from 'playwright-core';
 import { totp } from '../../src/kernel/crypto.ts';
 import { assert, test } from '../support/check.ts';
-import { databases } from '../support/database.ts';
-import { entriesOf, openWorld, type World } from '../support/world.ts';
-import { newWitness, openBrowser, Someone, signIn } from './people.ts';
+import { entriesOf, type World } from '../support/world.ts';
+import { inBrowser, newWitness, Someone, signIn } from './people.ts';
 
 /** The story that the README tells, lived in Chromium on one database by the people it is about, one after the other, without a line of JavaScript. */
 const witness = newWitness();
@@ -13,11 +12,8 @@ let browser: Browser;
 let karim: Someone;
 let colette: Someone;
 
-before(async () => {
-  const [kind] = databases();
-  if (!kind) throw new Error('no database');
-  browser = await openBrowser();
-  world = await openWorld(kind);
+inBrowser(async (opened) => {
+  ({ world, browser } = opened);
   if (process.env['RELAIS_SHOTS']) {
     // The pictures of the README show an afternoon, whenever they are taken.
     const now = new Date();
@@ -26,10 +22,6 @@ before(async () => {
   }
   karim = await Someone.arrive(browser, 'Karim', witness);
   colette = await Someone.arrive(browser, 'Colette', witness);
-});
-after(async () => {
-  await browser?.close();
-  await world?.close();
 });
 
 /** One step of the story. When one fails, those that come after it say so at once. */
