@@ -108,6 +108,12 @@ for (const kind of databases()) {
       const ines = granted(await it.aidants.invite({ ...karim, email: 'ines@x.example', organisationId: organisation.id }));
       assert.deepEqual(await it.aidants.beginEnrolment(ines.token, { iss: ISS, sub: 'k' }), { refused: 'identity_taken' });
       await enrol(it, ines, 'i', clock);
+      // Whoever approves as a second opérateur is somebody else at ProConnect, whatever they were invited as.
+      const alice = granted(await it.aidants.inviteOperateur({ ...karim, email: 'alice@x.example' }));
+      assert.deepEqual(await it.aidants.beginEnrolment(alice.token, { iss: ISS, sub: 'k' }), { refused: 'identity_taken' });
+      await enrol(it, alice, 'a', clock);
+      const again = granted(await it.aidants.inviteOperateur({ ...karim, email: 'alice.bis@x.example' }));
+      assert.deepEqual(await it.aidants.beginEnrolment(again.token, { iss: ISS, sub: 'a' }), { refused: 'identity_taken' });
       // U5: the same sub at another issuer is another account.
       assert.deepEqual(await it.aidants.recognise('https://franceconnect.test', 'k'), { refused: 'not_habilitated' });
       assert.equal(granted(await it.aidants.recognise(ISS, 'i')).staff.id, ines.staff.id);
