@@ -69,6 +69,7 @@ export type ActionRefusal =
   | 'time_out_of_range'
   | 'demarche_unknown'
   | 'outside_mandate'
+  | 'outside_session'
   | 'insufficient_authentication'
   | 'event_differs'
   | 'journal_unavailable';
@@ -81,7 +82,8 @@ export type Outcome = { readonly receipt: Receipt } | { readonly refused: Action
 export interface Actions {
   /**
    * Records acts reported by a service, each with its own answer, in the order given. The same event again gives the same receipt. An act
-   * outside the mandate, or of less than what its démarche asks of the sign-in, is kept, shown to the usager as what it is, and refused.
+   * outside the mandate, or of less than what its démarche asks of the sign-in, or of another démarche than the one asked for, is kept, shown to the
+   * usager as what it is, and refused.
    */
   report(serviceId: string, events: readonly ActionEvent[]): Promise<Outcome[]>;
 }
@@ -97,9 +99,9 @@ const check = (event: ActionEvent, session: ReportedSession, now: Date): ActionR
   if (!demarche) return 'demarche_unknown';
   if (!demarche.themes.includes(session.theme) || !covered(session.narrowing, [demarche]).length) return 'outside_mandate';
   if (session.heldTo && demarche.effect === 'read' && !READING.includes(event.verb)) return 'outside_mandate';
-  // What the mandate allows is not said to be outside it: the sign-in is too weak, or too old.
+  // What the mandate allows is not said to be outside it: the sign-in is too weak, for something else that the service named, or too old.
   if (!reaches(session.acr, demarche)) return 'insufficient_authentication';
-  if (!(session.heldTo?.includes(demarche.code) ?? true)) return 'outside_mandate';
+  if (!(session.heldTo?.includes(demarche.code) ?? true)) return 'outside_session';
   return isFresh(demarche, session, event.time) ? undefined : 'insufficient_authentication';
 };
 
@@ -108,7 +110,7 @@ const isFresh = (demarche: Demarche, session: ReportedSession, at: Date): boolea
   demarche.maxAge === undefined || at.getTime() - session.authTime.getTime() <= demarche.maxAge * 1000;
 
 /** Refused, and kept all the same: hiding it would serve the wrongdoer. */
-const KEPT: ReadonlySet<ActionRefusal> = new Set(['outside_mandate', 'insufficient_authentication']);
+const KEPT: ReadonlySet<ActionRefusal> = new Set(['outside_mandate', 'outside_session', 'insufficient_authentication']);
 
 /** What may be said of a démarche that only reads, in a session held to it. */
 const READING: readonly Verb[] = ['open', 'read', 'download'];
@@ -158,7 +160,7 @@ const reported = ({ serviceId, event, refused }: Act, session: ReportedSession):
       demarcheLabelEn: demarche?.labelEn ?? event.demarche,
       at: event.time.toISOString(),
       outsideMandate: refused === 'outside_mandate',
-      ...(refused === 'insufficient_authentication' ? { oldSignIn: true } : {}),
+      ...(refused && refused !== 'outside_mandate' ? { signInAgain: true } : {}),
       aidantName: session.aidantName,
       organisationName: session.organisationName,
       serviceName: session.serviceName,

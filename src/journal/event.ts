@@ -228,8 +228,8 @@ export const KINDS = {
     reference: optional(administration(text)),
     at: everybody(instant),
     outsideMandate: administration(flag),
-    /** The mandate allowed it; its démarche asked for a newer sign-in, or a stronger one. */
-    oldSignIn: optional(administration(flag)),
+    /** The mandate allowed it; its démarche asked for a newer sign-in, a stronger one, or one of its own. */
+    signInAgain: optional(administration(flag)),
   }),
   'action.refused': kind('access', 'nothing was done', ADMINISTRATION, {
     reason: administration(text),

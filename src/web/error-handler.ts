@@ -62,6 +62,7 @@ const STATUS: Readonly<Record<string, number>> = {
   time_out_of_range: 422,
   demarche_unknown: 422,
   outside_mandate: 422,
+  outside_session: 422,
   insufficient_authentication: 401,
   session_too_old: 422,
   stream_token_refused: 401,

@@ -152,8 +152,8 @@ const pageOf = ({ view, lang, as }: Shown): Omit<Evidence['page'], 'again'> => {
   const whats = { 'action.contested': contest, 'action.error-declared': error, 'mandate.barred': barred, 'session.opened': contests.opened };
   const kinds = KINDS_SEEN[view.who];
   if (as === 'table' || as === 'cards') {
-    const { types, verbs, outcomes, outsideMandate: outside, oldSignIn } = administration;
-    const words = { types: as === 'cards' ? whats : types, verbs, outcomes, outside, oldSignIn, themes: themes.label };
+    const { types, verbs, outcomes, outsideMandate: outside, signInAgain } = administration;
+    const words = { types: as === 'cards' ? whats : types, verbs, outcomes, outside, signInAgain, themes: themes.label };
     const label = as === 'cards' && lang === 'en' ? 'detail.demarcheLabelEn' : 'detail.demarcheLabel';
     return { lang, kinds, written: as === 'cards' ? CARD : ROW, label, words };
   }
@@ -169,7 +169,7 @@ const pageOf = ({ view, lang, as }: Shown): Omit<Evidence['page'], 'again'> => {
     words: {
       erased: `${strong} ${text}`,
       outside: journal.lines.outside,
-      oldSignIn: journal.lines.oldSignIn,
+      signInAgain: journal.lines.signInAgain,
       verbs: journal.verbs,
       failed: journal.failed,
       themes: themes.label,

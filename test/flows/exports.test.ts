@@ -55,7 +55,7 @@ for (const kind of databases())
     /** What exports and approvals wrote since a mark: jobs of the house write meanwhile. */
     const exportedSince = async (from: number) => (await entriesSince(world, from)).filter(({ type }) => /^(journal|approval)\./.test(type));
     /** Acts of many people at the service, written as its reports are. */
-    const crowd = async (people: number, demarche: string, more: { oldSignIn?: boolean } = {}): Promise<void> => {
+    const crowd = async (people: number, demarche: string, more: { signInAgain?: boolean } = {}): Promise<void> => {
       const entries = Array.from({ length: people }, () => ({
         entry: {
           type: 'action.reported' as const,
@@ -114,13 +114,13 @@ for (const kind of databases())
       const text = JSON.stringify(file);
       assert.ok(!text.includes(usager) && !text.includes('Karim') && !/aid_|usg_/.test(text.replaceAll(/"bytes":"(?:[^"\\]|\\.)*"/g, '')));
       assert.ok(file.entries.some(({ aidant }) => aidant !== undefined));
-      await crowd(1, 'j7.old', { oldSignIn: true });
+      await crowd(1, 'j7.old', { signInAgain: true });
       const csv = await (await asked(nora, { service: service.id, format: 'csv' })).text();
       assert.ok(csv.startsWith('"index","at","type"'));
       for (const index of held) assert.ok(csv.includes(`\r\n"${index}",`), String(index));
       assert.ok(csv.includes(`"'=1+3"`), 'a formula is text');
-      assert.match(csv, /"outside_mandate","old_sign_in","leaf"/);
-      assert.match(csv, /"j7\.old".*"false","true","[^"]+"\r\n/, 'of too old a sign-in, and not outside the mandate');
+      assert.match(csv, /"outside_mandate","sign_in_again","leaf"/);
+      assert.match(csv, /"j7\.old".*"false","true","[^"]+"\r\n/, 'another sign-in was needed: not outside the mandate');
     });
 
     test(title('J8 each file is an entry with its reason for each person in it; a file that cannot be written down does not leave'), on, async () => {

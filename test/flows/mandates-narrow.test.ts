@@ -1,4 +1,5 @@
 import { before } from 'node:test';
+import { decodeJwt } from 'jose';
 import { textOf, Walker } from '../../src/practice/walker.ts';
 import {
   agreed,
@@ -109,7 +110,7 @@ inEachWorld(({ world: of, kind }) => {
       const page = await karim.open(request.url);
       return { request, page };
     };
-    const { page } = await asked('nar-one.adresse');
+    const { page, request } = await asked('nar-one.adresse');
     const uid = /\/interaction\/([^/?]+)/.exec(page.url.pathname)?.[1] ?? '';
     const mandate = (
       await mandatesOf(world.app, world).ofOrganisation((await whoIs(world)).organisationId, {
@@ -120,10 +121,29 @@ inEachWorld(({ world: of, kind }) => {
       })
     ).find((each) => each.narrowing.readOnly === false);
     assert.ok(mandate);
-    const confirmed = await confirm(world, karim, { uid, request: {} as never }, confirmation(mandate, 'logement', await csrfOf(world, karim)));
-    assert.equal(confirmed.status, 303, await confirmed.text());
+    const confirmed = await confirm(world, karim, { uid, request }, confirmation(mandate, 'logement', await csrfOf(world, karim)));
+    assert.equal(confirmed.status, 303);
     const [row] = await world.sql('select demarches, privileges from delegated_session where mandate_id = $1', [mandate.id]);
     assert.deepEqual([row?.['demarches'], row?.['privileges']], [['nar-one.adresse'], ['change']]);
+    const back = await resume(karim, confirmed, service);
+    assert.ok(back);
+    const { body } = await redeemAt(world, service, request, back);
+    const from = await mark(world);
+    const session = sessionOf(decodeJwt(body.id_token ?? ''));
+    const report = (id: string, demarche: string, verb: string) =>
+      reportAt(world, body.access_token ?? '', eventOf(service, session, id, { demarche, verb }));
+    assert.equal((await report('o-1', 'nar-one.adresse', 'change')).status, 202);
+    const beyond = await report('o-2', 'nar-one.logement', 'send');
+    assert.deepEqual([beyond.status, beyond.body.code, typeof beyond.body.receipt?.index], [422, 'outside_session', 'number']);
+    const told = (await entriesSince(world, from)).filter(({ type }) => type === 'action.reported').map(({ detail }) => detail);
+    assert.deepEqual(
+      told.map((each) => [(each as { outsideMandate: boolean }).outsideMandate, (each as { signInAgain?: boolean }).signInAgain]),
+      [
+        [false, undefined],
+        [false, true],
+      ],
+      'her mandate allows it: it is not said to be outside, only not what the sign-in was for',
+    );
     const none = await asked('nar-one.inconnue');
     assert.ok(!textOf(none.page).includes('Colette Martin'), 'nobody is offered for what the service never registered');
   });

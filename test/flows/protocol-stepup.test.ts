@@ -35,12 +35,12 @@ inEachWorld(({ world, kind }) => {
 
   const tell = (token: string, events: unknown) => report(`${world().places.relais}/api/v1/actions`, events, { authorization: `Bearer ${token}` });
   const act = (session: string, word: string) => actionEvent(service.id, session, { demarche: `${service.id}.${word}` });
-  /** Of the acts that were kept since the start, those said to be outside the mandate, and those said to be of too old a sign-in. */
+  /** Of the acts that were kept since the start, those said to be outside the mandate, and those that another sign-in was needed for. */
   const kept = async (): Promise<{ outside: number; old: number }> => {
     const entries = await entriesSince(world(), 0);
-    const said = (member: 'outsideMandate' | 'oldSignIn') =>
+    const said = (member: 'outsideMandate' | 'signInAgain') =>
       entries.filter(({ type, detail }) => type === 'action.reported' && (detail as Record<string, unknown>)[member] === true).length;
-    return { outside: said('outsideMandate'), old: said('oldSignIn') };
+    return { outside: said('outsideMandate'), old: said('signInAgain') };
   };
 
   test('P24 an act that asks for a fresh sign-in is answered 401 with max_age, kept as done with too little, and taken after a new one', {

@@ -47,8 +47,8 @@ for (const kind of databases())
     const kept = await reported();
     assert.deepEqual(
       kept.map(({ detail }) => {
-        const { outsideMandate, oldSignIn } = detail as { outsideMandate?: boolean; oldSignIn?: boolean };
-        return [outsideMandate, oldSignIn];
+        const { outsideMandate, signInAgain } = detail as { outsideMandate?: boolean; signInAgain?: boolean };
+        return [outsideMandate, signInAgain];
       }),
       [
         [false, true],
@@ -58,7 +58,7 @@ for (const kind of databases())
     const colette = new Walker();
     await signInUsager(colette, world.places, 'colette');
     const read = textOf(await colette.open(`${world.places.relais}/usager`));
-    assert.ok(/Le site demandait une connexion plus récente ou plus sûre\./.test(read), 'she reads what was missing');
+    assert.ok(/Il fallait une nouvelle connexion/.test(read), 'she reads what was missing');
     assert.ok(!/Hors mandat/.test(read), 'her mandate allowed it');
     const alive = await live();
     assert.deepEqual([alive.length, alive[0]?.['id'] === first?.['id']], [1, false], 'the new session stands in the place of the former one');

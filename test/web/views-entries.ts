@@ -40,7 +40,7 @@ export const sampleEntries = (text: Text): StoredEntry[] => {
       { ...caf, ...action, demarcheLabel: text('Changer votre adresse'), outsideMandate: true },
       { ...party, verb: 'change' },
     ),
-    entry('action.reported', '2026-03-03T13:24:00Z', { ...caf, ...action, oldSignIn: true }, { ...party, verb: 'open' }),
+    entry('action.reported', '2026-03-03T13:24:00Z', { ...caf, ...action, signInAgain: true }, { ...party, verb: 'open' }),
     entry('action.reported', '2026-03-03T13:20:00Z', { ...caf, ...action, demarcheLabel: text('vos paiements') }, { ...party, verb: 'read' }),
     entry('action.error-declared', '2026-03-03T13:19:40Z', {
       ...caf,

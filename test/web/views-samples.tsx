@@ -767,7 +767,7 @@ export const samples = (lang: Lang, text: Text = (value) => value): Record<strin
             row,
             { ...row, index: 4713, verb: 'read' },
             { ...row, index: 4712, outcome: 'failure', outsideMandate: true },
-            { ...row, index: 4711, oldSignIn: true },
+            { ...row, index: 4711, signInAgain: true },
             opened,
           ],
           next: post('/administration/journal'),

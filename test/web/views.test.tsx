@@ -118,7 +118,7 @@ test('the sentence of an act follows the pattern of the product exactly', () => 
       'Karim, mairie de Thénac, a envoyé votre demande d’aide au logement sur le site de la CAF. Numéro : 2026-11893',
       'Karim, mairie de Thénac, n’a pas pu envoyer votre demande d’aide au logement sur le site de la CAF.',
       'Karim, mairie de Thénac, a modifié la démarche « Changer votre adresse » sur le site de la CAF. Votre mandat ne le prévoyait pas.',
-      'Karim, mairie de Thénac, a ouvert votre demande d’aide au logement sur le site de la CAF. Le site demandait une connexion plus récente ou plus sûre.',
+      'Karim, mairie de Thénac, a ouvert votre demande d’aide au logement sur le site de la CAF. Il fallait une nouvelle connexion, plus récente, plus sûre, ou pour cette démarche.',
       'Karim, mairie de Thénac, a regardé vos paiements sur le site de la CAF.',
     ],
   );

@@ -20,6 +20,10 @@ export const PROBLEMS: Readonly<Record<string, readonly [title: string, remedy: 
   time_out_of_range: ['The time is outside the session', 'Send the time of the act: after the session opened, before it ended, not in the future.'],
   demarche_unknown: ['The démarche is not in your catalogue', 'Register the démarche, and have it approved, before reporting it.'],
   outside_mandate: ['The démarche is outside the mandate', 'The act was recorded as outside the mandate and is shown to the usager.'],
+  outside_session: [
+    'The session was asked for another démarche',
+    'The act was recorded, and the usager reads that another sign-in was needed. Ask for the authorization again, for this démarche or for the theme.',
+  ],
   insufficient_authentication: [
     'The démarche asks more of the sign-in',
     'The act was recorded, and the usager reads that it asked for more. Ask for the authorization again, with the acr_values and max_age of this answer.',

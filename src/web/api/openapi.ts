@@ -227,6 +227,7 @@ const PATHS: Readonly<Record<string, Schema>> = {
           'time_out_of_range',
           'demarche_unknown',
           'outside_mandate',
+          'outside_session',
           'insufficient_authentication',
           'session_too_old',
           'journal_unavailable',

@@ -380,7 +380,7 @@ export const expectedWords = ({ leaf, fields, code }, { lang, words, written: ro
     ...printed,
     ...writtenAll(row ?? WRITTEN[leaf.e] ?? [], { fields, words, row }),
     ...(label === undefined ? [] : [label]),
-    ...(fields['detail.outsideMandate'] === true ? [words.outside] : fields['detail.oldSignIn'] === true ? [words.oldSignIn] : []),
+    ...(fields['detail.outsideMandate'] === true ? [words.outside] : fields['detail.signInAgain'] === true ? [words.signInAgain] : []),
     ...(row && fields.verb === undefined ? [words.types[leaf.e] ?? leaf.e] : []),
   ];
 };

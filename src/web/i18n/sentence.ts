@@ -109,8 +109,8 @@ const reporter: Detail<'action.reported'> = (detail, entry, lang) => {
   ]).get(entry.verb ?? '');
   const badge: SentenceBadge | undefined = detail.outsideMandate
     ? { tone: 'error', word: words.badges.outsideMandate }
-    : detail.oldSignIn
-      ? { tone: 'warning', word: words.badges.oldSignIn }
+    : detail.signInAgain
+      ? { tone: 'warning', word: words.badges.signInAgain }
       : failed
         ? { tone: 'warning', word: words.badges.failure }
         : done === undefined
@@ -118,7 +118,7 @@ const reporter: Detail<'action.reported'> = (detail, entry, lang) => {
           : { tone: 'success', word: done };
   return {
     strong: said.strong,
-    text: [said.text, ...(detail.outsideMandate ? [words.lines.outside] : detail.oldSignIn ? [words.lines.oldSignIn] : [])].join(' '),
+    text: [said.text, ...(detail.outsideMandate ? [words.lines.outside] : detail.signInAgain ? [words.lines.signInAgain] : [])].join(' '),
     ...(badge && { badge }),
     ...(detail.reference !== undefined && { reference: words.reference(detail.reference) }),
   };

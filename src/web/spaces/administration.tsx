@@ -43,7 +43,7 @@ export const administrationSpace =
         ...(verb ? { verb } : {}),
         ...(outcome ? { outcome } : {}),
         ...(detail?.['outsideMandate'] === true ? { outsideMandate: true } : {}),
-        ...(detail?.['oldSignIn'] === true ? { oldSignIn: true } : {}),
+        ...(detail?.['signInAgain'] === true ? { signInAgain: true } : {}),
         ...(mandate && references.has(mandate)
           ? { mandateReference: references.get(mandate) as string, mandateHref: `/administration/mandats/${mandate}` }
           : {}),

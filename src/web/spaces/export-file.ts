@@ -23,7 +23,7 @@ const COLUMNS = [
   'session',
   'reference',
   'outside_mandate',
-  'old_sign_in',
+  'sign_in_again',
   'leaf',
 ] as const;
 
@@ -50,7 +50,7 @@ const cellsOf = (row: Row): Readonly<Record<(typeof COLUMNS)[number], unknown>> 
   session: row.session,
   reference: row.detail?.['reference'],
   outside_mandate: row.detail?.['outsideMandate'],
-  old_sign_in: row.detail?.['oldSignIn'],
+  sign_in_again: row.detail?.['signInAgain'],
   leaf: row.leaf.hash,
 });
 

@@ -38,7 +38,7 @@ export interface AuditRow {
   readonly verb?: string;
   readonly outcome?: string;
   readonly outsideMandate?: boolean;
-  readonly oldSignIn?: boolean;
+  readonly signInAgain?: boolean;
   readonly mandateReference?: string;
   /** Where this mandate is stopped for the administration's services. */
   readonly mandateHref?: string;
@@ -130,7 +130,7 @@ const Outcome = ({ row, lang }: { row: AuditRow; lang: Lang }): JSX.Element | nu
   if (row.erased !== undefined) return <span class="soft">{words.erased(row.erased === true ? undefined : plainDay(row.erased, lang))}</span>;
   if (row.about !== undefined) return <Badge tone="warning">{words.about(row.about)}</Badge>;
   if (row.outsideMandate) return <Badge tone="error">{words.outsideMandate}</Badge>;
-  if (row.oldSignIn) return <Badge tone="warning">{words.oldSignIn}</Badge>;
+  if (row.signInAgain) return <Badge tone="warning">{words.signInAgain}</Badge>;
   const outcome = lookUp(words.outcomes, row.outcome);
   return outcome === undefined ? null : <Badge tone={row.outcome === 'success' ? 'success' : 'warning'}>{outcome}</Badge>;
 };

@@ -112,7 +112,7 @@ export const administration: Catalogue['administration'] = {
     more: ': see it, stop it on our websites',
   },
   outsideMandate: 'Outside the mandate',
-  oldSignIn: 'Sign-in to do again',
+  signInAgain: 'Sign-in to do again',
   erased: (at: string | undefined) =>
     at ? `Content erased on ${at}, at the end of the time it is kept. Line intact.` : 'Content erased. Line intact.',
   none: '–',

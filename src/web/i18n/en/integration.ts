@@ -204,6 +204,7 @@ export const integration: typeof fr = {
     time_out_of_range: 'Send the time of the act, within the session, never in the future.',
     demarche_unknown: 'Propose it on the page of this website; an operator approves.',
     outside_mandate: 'This act is outside the mandate. The person is shown it.',
+    outside_session: 'The session was asked for another procedure. The act is recorded. Send the helper to sign in for this one, or for the theme.',
     event_differs: 'Give each act an identifier of its own.',
     too_large: 'Send at most 500 acts and 1 MiB.',
     unsupported_media_type: 'Send the expected content type: application/cloudevents+json for reports, application/json for /ssf.',

@@ -39,7 +39,7 @@ export const journal: Catalogue['journal'] = {
     request: 'Asked for',
     failure: 'Failed',
     outsideMandate: 'Outside the mandate',
-    oldSignIn: 'Sign-in to do again',
+    signInAgain: 'Sign-in to do again',
     withoutReport: 'No report',
     stopped: 'Mandate stopped',
     stoppedThere: 'Stopped on these websites',
@@ -102,7 +102,7 @@ export const journal: Catalogue['journal'] = {
     errorDeclared: (actor, site, object, entry) =>
       line(`${actor} said it was a mistake`, `on ${site}${object === '' ? '' : `, for ${object}`}. It is line ${entry}.`),
     outside: 'Your mandate did not allow it.',
-    oldSignIn: 'The website asked for a newer or stronger sign-in.',
+    signInAgain: 'Another sign-in was needed: newer, stronger, or for this procedure.',
     delivered: (service, at) => line(`${service} knew`, `that the mandate is stopped, at ${at}.`),
     read: (administration, reason) => line(`${administration} queried`, `this log. Reason: “${reason}”.`),
     messageSent: (channel, what) => line('Relais wrote to you', `${channel}: ${what}.`),

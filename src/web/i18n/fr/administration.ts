@@ -111,7 +111,7 @@ export const administration = {
     more: ' : voir, arrêter sur nos sites',
   },
   outsideMandate: 'Hors mandat',
-  oldSignIn: 'Connexion à refaire',
+  signInAgain: 'Connexion à refaire',
   erased: (at: string | undefined) =>
     at ? `Contenu effacé le ${at}, à la fin de sa durée de conservation. Ligne intacte.` : 'Contenu effacé. Ligne intacte.',
   none: '–',

@@ -206,6 +206,8 @@ export const integration = {
     time_out_of_range: 'Envoyez l’heure de l’acte, pendant la session, et jamais dans le futur.',
     demarche_unknown: 'Proposez-la sur la page de ce site ; un opérateur donne son accord.',
     outside_mandate: 'Cet acte est hors du mandat. Il est montré à la personne.',
+    outside_session:
+      'La session a été demandée pour une autre démarche. L’acte est noté. Renvoyez l’aidant se connecter pour celle-ci, ou pour la thématique.',
     event_differs: 'Donnez un identifiant à chaque acte.',
     too_large: 'Envoyez au plus 500 actes et 1 Mio.',
     unsupported_media_type: 'Envoyez le type de contenu attendu : application/cloudevents+json pour les comptes rendus, application/json pour /ssf.',

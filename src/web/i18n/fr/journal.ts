@@ -42,7 +42,7 @@ export const journal = {
     request: 'Demande faite',
     failure: 'Échec',
     outsideMandate: 'Hors mandat',
-    oldSignIn: 'Connexion à refaire',
+    signInAgain: 'Connexion à refaire',
     withoutReport: 'Sans compte rendu',
     stopped: 'Mandat arrêté',
     stoppedThere: 'Arrêté sur ces sites',
@@ -114,7 +114,7 @@ export const journal = {
     errorDeclared: (actor: string, site: string, object: string, entry: number) =>
       line(`${actor} a dit avoir fait une erreur`, `sur ${site}${object === '' ? '' : `, pour ${object}`}. C’est la ligne ${entry}.`),
     outside: 'Votre mandat ne le prévoyait pas.',
-    oldSignIn: 'Le site demandait une connexion plus récente ou plus sûre.',
+    signInAgain: 'Il fallait une nouvelle connexion, plus récente, plus sûre, ou pour cette démarche.',
     delivered: (service: string, at: string) => line(`${service} a su`, `que le mandat est arrêté, à ${at}.`),
     read: (administration: string, reason: string) => line(`${administration} a consulté`, `ce journal. Motif : « ${reason} ».`),
     messageSent: (channel: string, what: string) => line('Relais vous a écrit', `${channel} : ${what}.`),
