@@ -2,4 +2,4 @@
 alter table delivery add column by_other boolean not null default false;
 grant insert (by_other) on delivery to relais_app;
 update delivery d set by_other = true from mandate m where m.id = d.mandate_id and d.stream_id is not null and d.done_at is null
-  and m.ended_by is not null and m.ended_by not like 'usager%';
+  and d.created_at = m.ended_at and m.ended_by not like 'usager%';

@@ -136,7 +136,7 @@ const readOpening = (found: OpeningRow): OpeningFacts => ({
   demarches: (found.catalogue ?? []).map(({ code, effect, level }) => ({ code, effect, ...(level === 'eidas2' ? { level } : {}) })),
 });
 
-/** Ends of a mandate that no service could foresee: one whose session is over already is told as well (Code civil, art. 2005). */
+/** Ends of a mandate that no service could foresee: of each theme that ends now, one whose session is over already is told as well (Code civil, art. 2005). */
 const LATE: readonly SessionEnd[] = ['revoked', 'renounced', 'replaced'];
 
 export const createSessionStore = (): SessionStore => ({
@@ -275,14 +275,15 @@ export const createSessionStore = (): SessionStore => ({
           returning id, end_reason, grant_id, usager_id, aidant_id, organisation_id, mandate_id, service_id, theme, reported_at, ended_event),
         gone as (delete from oidc_artefact where grant_id in (select grant_id from d)),
         late as (
-          select distinct on (x.service_id) x.id, x.service_id, x.mandate_id from delegated_session x
+          select distinct on (x.service_id, x.theme) x.id, x.service_id, x.mandate_id from delegated_session x
           where ${LATE.includes(reason)} and x.mandate_id = ${which.mandateId ?? null}::text
             and x.usager_id = (select m.usager_id from mandate m where m.id = ${which.mandateId ?? null}::text)
             and (${which.theme ?? null}::text is null or x.theme = ${which.theme ?? null}::text)
             and (${which.administrationId ?? null}::text is null
               or x.service_id in (select y.id from service y where y.administration_id = ${which.administrationId ?? null}::text))
-            and not exists (select 1 from d where d.service_id = x.service_id)
-          order by x.service_id, x.opened_at desc),
+            and not exists (select 1 from d where d.service_id = x.service_id and d.theme = x.theme)
+            and not exists (select 1 from mandate_grant g where g.mandate_id = x.mandate_id and g.theme = x.theme and g.ended_at < ${now})
+          order by x.service_id, x.theme, x.opened_at desc),
         told as (
           insert into delivery (id, kind, target, session_id, mandate_id, reason, created_at, next_at)
           select 'dlv_' || replace(gen_random_uuid()::text, '-', ''), 'logout', d.service_id, d.id, d.mandate_id, d.end_reason, ${now}, ${now}

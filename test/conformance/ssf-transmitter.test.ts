@@ -454,6 +454,30 @@ inEachWorld(({ world, kind }) => {
     },
   );
 
+  test(title('of sessions that are over, a service hears of the theme that ends, each time of that one, and who ended it'), on, async () => {
+    const stream = await fresh({ events_requested: [ENDED] });
+    const mandate = await agreed(world(), 'colette', ['logement', 'famille']);
+    const karim = await signedInAidant(world());
+    for (const theme of ['logement', 'famille']) {
+      const { claims } = await delegatedTokens(world(), karim, service, 'Colette Martin', `openid dlg:${theme}`);
+      await world().app.site.sessions.end({ id: sessionOf(claims) as never }, 'time');
+    }
+    const told = async () => {
+      const sets = (await poll(stream)).body.sets as Record<string, string>;
+      await poll(stream, { ack: Object.keys(sets), maxEvents: 0 });
+      const events = (await Promise.all(Object.values(sets).map((set) => readSet(world(), 'ssf-receiver', set)))).map(
+        ({ events: each }) => each[ENDED] as Record<string, unknown>,
+      );
+      return events.map((each) => [each['theme'], each['initiating_entity']]);
+    };
+    const { mandates } = world().app.site;
+    await mandates.endByOperateur(mandate.id, { actor: 'opr_x', reason: 'Demande écrite de la personne' }, 'famille');
+    assert.deepEqual(await told(), [['famille', 'admin']]);
+    world().advance(1000);
+    await mandates.revokeByUsager(mandate.usagerId, mandate.id);
+    assert.deepEqual(await told(), [['logement', 'user']], 'of what ends now, and not again of what had ended');
+  });
+
   test(title('openid-ssf-transmitter-paused-stream-holds-events, disabled-stream-drops-events, supported events alone'), on, async () => {
     const stream = await fresh({ events_requested: [ENDED] });
     const id = stream.stream_id;
