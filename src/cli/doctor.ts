@@ -42,7 +42,7 @@ const checkMigrations = async (context: CommandContext): Promise<Check> => {
 };
 
 const open = (folder: string): string[] =>
-  readdirSync(folder).filter((file) => file !== 'README.md' && (lstatSync(join(folder, file)).mode & 0o077) !== 0);
+  readdirSync(folder).filter((file) => file !== 'README.md' && ((lstatSync(join(folder, file), { throwIfNoEntry: false })?.mode ?? 0) & 0o077) !== 0);
 
 const checkKeys = async (context: CommandContext): Promise<Check> => {
   const name = 'keys';

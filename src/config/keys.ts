@@ -59,15 +59,17 @@ const nextSigningKey = (folder: string, name: SigningName): string => join(folde
 const writeOnce = (file: string, text: () => string): boolean => {
   if (existsSync(file)) return false;
   const draft = `${file}.${randomUuid()}`;
-  writeFileSync(draft, text(), { mode: 0o600, flag: 'wx' });
+  const written = text();
   try {
+    writeFileSync(draft, written, { mode: 0o600, flag: 'wx' });
     linkSync(draft, file);
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    return false;
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    writeFileSync(file, written, { mode: 0o600, flag: 'wx' }); // a disk without links; or the fault is told again, by its own name
+    return true;
   } finally {
-    rmSync(draft);
+    rmSync(draft, { force: true });
   }
 };
 

@@ -200,15 +200,18 @@ test('C5 a complete production configuration starts, frozen, with none of the de
 
 test('several processes that start on one empty folder make each key once: none fails, and none reads half a key', async () => {
   const shared = join(folder, 'shared');
-  const at = String(Date.now() + 4000); // all of them at once, whichever was loaded first
+  const ready = join(folder, 'ready'); // all of them at once, whichever was loaded first
+  mkdirSync(ready);
   const program = `
     const { makeMissingKeys, readKeys } = await import('./src/config/keys.ts');
-    while (Date.now() < Number(process.argv[2]));
+    const { readdirSync, writeFileSync } = await import('node:fs');
+    writeFileSync(process.argv[2] + '/' + process.pid, '');
+    while (readdirSync(process.argv[2]).length < 3);
     const made = makeMissingKeys(process.argv[1]);
     console.log(JSON.stringify([made, readKeys(process.argv[1]).fingerprint('ssf-rs256')]));`;
   const start = async () =>
     JSON.parse(
-      (await promisify(execFile)(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program, shared, at], { timeout: 60_000 }))
+      (await promisify(execFile)(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program, shared, ready], { timeout: 60_000 }))
         .stdout,
     ) as [string[], string];
   const ended = await Promise.all([start(), start(), start()]);
