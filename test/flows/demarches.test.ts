@@ -72,6 +72,8 @@ for (const kind of databases())
       const waits = await world.app.services.waiting('bati');
       const page = await seen();
       assert.ok(/Demandé par un opérateur de Relais le/.test(page) && /Vous pourrez demander le vôtre/.test(page));
+      const form = await sofia.ask(new URL(`${world.places.relais}${SITE}/demarches/nouvelle`));
+      assert.deepEqual([form.status, form.headers.get('location')], [303, SITE]);
       assert.ok(!/Proposer une démarche|Nouvelles clés|Adresses de retour après connexion/.test(page), 'no form that would be refused');
       const done = await propose({ word: 'cheval-de-troie' });
       assert.deepEqual([done.status, /Un opérateur de Relais a demandé un changement/.test(await done.text())], [422, true]);
@@ -113,8 +115,12 @@ for (const kind of databases())
         const done = await retire('bati.deuxieme');
         assert.deepEqual([done.status, done.headers.get('location')], [303, SITE]);
         assert.deepEqual(await inForce(), before, 'in force as it was');
-        assert.match(await seen(), /bati\.deuxieme retrait demandé/);
-        assert.equal((await retire('bati.deuxieme')).status, 404, 'asked already');
+        assert.match(await seen(), /bati\.deuxieme retrait demandé Modifier/);
+        assert.equal((await retire('bati.deuxieme')).status, 303, 'twice is once');
+        assert.ok(!((await waiting()) ?? []).some((each) => each.startsWith('bati.deuxieme')));
+        assert.equal((await propose({ 'label-fr': 'votre seconde' }, 'bati.deuxieme')).status, 303, 'thought over: it stays, with other words');
+        assert.ok(((await waiting()) ?? []).includes('bati.deuxieme votre seconde'));
+        assert.equal((await retire('bati.deuxieme')).status, 303);
         await propose({ word: 'a-venir' });
         assert.equal((await retire('bati.a-venir')).status, 422, 'not in force: what was asked is taken back');
         assert.ok(!/retire-form/.test(await (await sofia.ask(new URL(`${world.places.relais}${SITE}/demarches/bati.a-venir`))).text()));

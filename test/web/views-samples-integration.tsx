@@ -146,7 +146,7 @@ export const integrationSamples = (text: Text, { agent, post }: Given): Record<s
         {...form}
         code={text('allocations.aide-au-logement-et-au-demenagement')}
         effect="declare"
-        retirePost={post('/administration/sites/allocations/demarches/allocations.aide/retrait')}
+        retire={{ post: post('/administration/sites/allocations/demarches/allocations.aide/retrait'), last: true }}
         values={{
           word: '',
           labelFr: text('votre demande d’aide au logement'),

@@ -232,14 +232,15 @@ export const integrationSpace =
       return reply.redirect(`${PATHS.services}/${it.service.id}`, 303);
     });
 
-    /** The démarche that the address names, as it is asked or declared; undefined once the answer is sent. */
+    /** The démarche that the address names, as it is asked, or declared if its withdrawal is asked; undefined once the answer is sent. */
     const named = async (request: FastifyRequest<DemarcheParams>, reply: FastifyReply) => {
       const it = await found(request, reply);
       if (!it) return undefined;
       const { code } = request.params;
-      const asked = (await site.services.waiting(it.service.id))?.revision.registration ?? it.service;
-      const demarche = asked.demarches.find((each) => each.code === code);
-      if (hasDemarches(it.service) && (demarche || code === NEW)) return { ...it, demarche };
+      const waits = (await site.services.waiting(it.service.id))?.revision;
+      const [asked, inForce] = [waits?.registration ?? it.service, it.service].map(({ demarches }) => demarches.find((each) => each.code === code));
+      const ofOperateur = waits !== undefined && isOfOperateur(waits);
+      if (hasDemarches(it.service) && (asked || inForce || code === NEW)) return { ...it, demarche: asked ?? inForce, asked, inForce, ofOperateur };
       kit.refuse(request, reply, 'not_found', { session: it.here.session, who: it.here.who });
       return undefined;
     };
@@ -247,10 +248,9 @@ export const integrationSpace =
     const demarchePage = (
       request: FastifyRequest<DemarcheParams>,
       reply: FastifyReply,
-      { here, service, demarche }: NonNullable<Awaited<ReturnType<typeof named>>>,
+      { here, service, demarche, asked, inForce }: NonNullable<Awaited<ReturnType<typeof named>>>,
       wrong?: { values: DemarcheValues; errors: readonly FieldError[] },
     ): FastifyReply => {
-      const inForce = service.demarches.find(({ code }) => code === demarche?.code);
       const path = `${PATHS.services}/${service.id}`;
       return kit.page(
         reply,
@@ -261,7 +261,9 @@ export const integrationSpace =
           {...(inForce ? { effect: inForce.effect } : {})}
           values={demarche ? valuesOf(demarche) : NOTHING}
           post={kit.post(here.session, `${path}/demarches/${request.params.code}`)}
-          {...(inForce ? { retirePost: kit.post(here.session, `${path}/demarches/${inForce.code}/retrait`) } : {})}
+          {...(asked && inForce
+            ? { retire: { post: kit.post(here.session, `${path}/demarches/${inForce.code}/retrait`), last: service.demarches.length === 1 } }
+            : {})}
           backHref={path}
           {...wrong}
         />,
@@ -271,7 +273,9 @@ export const integrationSpace =
 
     app.get<DemarcheParams>(`${PATHS.services}/:id/demarches/:code`, async (request, reply) => {
       const it = await named(request, reply);
-      return it ? demarchePage(request, reply, it) : reply;
+      if (!it) return reply;
+      // No form that would be refused: the page of the site says why.
+      return it.ofOperateur ? reply.redirect(`${PATHS.services}/${it.service.id}`, 303) : demarchePage(request, reply, it);
     });
 
     app.post<DemarcheParams>(`${PATHS.services}/:id/demarches/:code`, async (request, reply) => {
@@ -304,16 +308,17 @@ export const integrationSpace =
     app.post<DemarcheParams>(`${PATHS.services}/:id/demarches/:code/retrait`, async (request, reply) => {
       const it = await named(request, reply);
       if (!it) return reply;
-      const { demarche, service, here } = it;
-      const leaves = service.demarches.some(({ code }) => code === demarche?.code);
-      const done = leaves
-        ? await site.services.amend(
-            service.id,
-            ({ demarches }) => ({ demarches: demarches.filter(({ code }) => code !== demarche?.code) }),
-            here.session.staffId,
-          )
-        : ({ refused: 'nothing_changed' } as const);
-      if (!('refused' in done)) return reply.redirect(`${PATHS.services}/${service.id}`, 303);
+      const { demarche, service, here, asked, inForce } = it;
+      const done =
+        asked && inForce
+          ? await site.services.amend(
+              service.id,
+              ({ demarches }) => ({ demarches: demarches.filter(({ code }) => code !== inForce.code) }),
+              here.session.staffId,
+            )
+          : ({ refused: 'nothing_changed' } as const);
+      // Twice is once.
+      if (!('refused' in done) || (inForce && !asked)) return reply.redirect(`${PATHS.services}/${service.id}`, 303);
       return demarchePage(request, reply, it, {
         values: demarche ? valuesOf(demarche) : NOTHING,
         errors: errorsOf(done, 'retire').map((error) => ({ ...error, field: 'retire' })),

@@ -110,8 +110,8 @@ export interface DemarcheProps {
   readonly errors?: readonly FieldError[];
   /** Sends word, label-fr, label-en, themes, effect, level, max-age. */
   readonly post: Post;
-  /** Asks that it is declared no more; absent for what is not in force. */
-  readonly retirePost?: Post;
+  /** Asks that it is declared no more; absent for what is not in force, or is asked already. `last`: the service has no other. */
+  readonly retire?: { readonly post: Post; readonly last: boolean };
   readonly backHref: string;
 }
 
@@ -140,7 +140,7 @@ const Radios = <T extends string>({ lang, id, legend, hint, values, words, chose
 );
 
 /** Proposes a démarche, or other words, themes and sign-in for one that is declared, or that it is declared no more. */
-export const DemarchePage = ({ frame, service, code, effect, values, errors, post, retirePost, backHref }: DemarcheProps): JSX.Element => {
+export const DemarchePage = ({ frame, service, code, effect, values, errors, post, retire, backHref }: DemarcheProps): JSX.Element => {
   const { lang } = frame;
   const words = t(lang).integration.demarche;
   const title = code === undefined ? words.titleNew : words.titleKnown;
@@ -234,11 +234,13 @@ export const DemarchePage = ({ frame, service, code, effect, values, errors, pos
           </ButtonLink>
         </Actions>
       </PostForm>
-      {retirePost === undefined ? null : (
+      {retire === undefined ? null : (
         <>
           <h2>{words.retireTitle}</h2>
           <p>{words.retireText}</p>
-          <PostForm post={retirePost} id="retire-form">
+          <p>{words.retireFirst}</p>
+          {retire.last ? <p>{words.retireLast}</p> : null}
+          <PostForm post={retire.post} id="retire-form">
             <Actions>
               <Button kind="secondary" id="retire">
                 {words.retire}

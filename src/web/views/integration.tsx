@@ -171,9 +171,8 @@ const Registered = ({
               <div class="under">
                 <code class="breaks">{each.code}</code>
               </div>
-              {!asked.demarches.some(({ code }) => code === each.code) ? (
-                <Badge tone="warning">{demarches.leaves}</Badge>
-              ) : demarcheHref === undefined || fixed ? null : (
+              {asked.demarches.some(({ code }) => code === each.code) ? null : <Badge tone="warning">{demarches.leaves}</Badge>}
+              {demarcheHref === undefined || fixed ? null : (
                 <ButtonLink kind="quiet" href={demarcheHref(each.code)} more={demarches.changeMore(each.code)}>
                   {demarches.change}
                 </ButtonLink>

@@ -85,6 +85,9 @@ export const integration: typeof fr = {
     retireTitle: 'Withdraw this procedure',
     retireText:
       'Once an operator agrees, no new sign-in allows it, and its code is never used again. What was done stays in the journal. A mandate that allows this procedure alone is of no use on this website any more.',
+    retireFirst:
+      'Take it off your website first. A session that is open already allows it until it ends, within 30 minutes; after that, its report is refused.',
+    retireLast: 'It is the only procedure of this website: without it, no report is accepted.',
     retire: 'Ask for its withdrawal',
   },
   waiting: {
@@ -204,7 +207,7 @@ export const integration: typeof fr = {
     time_out_of_range: 'Send the time of the act, within the session, never in the future.',
     demarche_unknown: 'Propose it on the page of this website; an operator approves.',
     outside_mandate: 'This act is outside the mandate. The person is shown it.',
-    outside_session: 'The session was asked for another procedure. The act is recorded. Send the helper to sign in for this one, or for the theme.',
+    outside_session: 'The session was not opened for this procedure. The act is recorded. Send the helper to sign in for this one, or for the theme.',
     event_differs: 'Give each act an identifier of its own.',
     too_large: 'Send at most 500 acts and 1 MiB.',
     unsupported_media_type: 'Send the expected content type: application/cloudevents+json for reports, application/json for /ssf.',

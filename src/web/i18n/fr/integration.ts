@@ -84,6 +84,9 @@ export const integration = {
     retireTitle: 'Retirer cette démarche',
     retireText:
       'Après l’accord d’un opérateur, aucune nouvelle connexion ne la permet, et son code ne sert plus jamais. Ce qui a été fait reste dans le journal. Un mandat qui ne permet que cette démarche ne sert plus sur ce site.',
+    retireFirst:
+      'Enlevez-la d’abord de votre site. Une session déjà ouverte la permet encore jusqu’à sa fin, 30 minutes au plus ; ensuite, le compte rendu est refusé.',
+    retireLast: 'C’est la seule démarche de ce site : sans elle, aucun compte rendu n’est accepté.',
     retire: 'Demander le retrait',
   },
   waiting: {
@@ -207,7 +210,7 @@ export const integration = {
     demarche_unknown: 'Proposez-la sur la page de ce site ; un opérateur donne son accord.',
     outside_mandate: 'Cet acte est hors du mandat. Il est montré à la personne.',
     outside_session:
-      'La session a été demandée pour une autre démarche. L’acte est noté. Renvoyez l’aidant se connecter pour celle-ci, ou pour la thématique.',
+      'La session n’a pas été ouverte pour cette démarche. L’acte est noté. Renvoyez l’aidant se connecter pour celle-ci, ou pour la thématique.',
     event_differs: 'Donnez un identifiant à chaque acte.',
     too_large: 'Envoyez au plus 500 actes et 1 Mio.',
     unsupported_media_type: 'Envoyez le type de contenu attendu : application/cloudevents+json pour les comptes rendus, application/json pour /ssf.',
