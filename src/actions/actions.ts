@@ -7,7 +7,7 @@ import { randomUuid, sha256 } from '../kernel/crypto.ts';
 import { gathered } from '../kernel/gathered.ts';
 import type { AidantId, MandateId, OrganisationId, SessionId, UsagerId } from '../kernel/ids.ts';
 import type { Transaction, Transactions } from '../kernel/transaction.ts';
-import { covered, type Narrowing } from '../mandates/narrowing.ts';
+import { covered, isHeld, type Narrowing } from '../mandates/narrowing.ts';
 import type { Theme } from '../organisations/theme.ts';
 import { type Demarche, demarcheOf } from '../services/service.ts';
 import type { ActionEvent, Verb } from './action.ts';
@@ -34,8 +34,9 @@ export interface ReportedSession {
   readonly organisationName: string;
   readonly serviceName: string;
   readonly demarches: readonly Demarche[];
-  /** Of its mandate. */
+  /** Of its mandate: what holds it, and its themes, each until it was stopped. */
   readonly narrowing: Narrowing;
+  readonly grants: readonly { readonly theme: Theme; readonly endedAt: Date | undefined }[];
   /** Codes that it is held to; undefined: whatever the service does in the theme. */
   readonly heldTo: readonly string[] | undefined;
 }
@@ -97,13 +98,20 @@ const check = (event: ActionEvent, session: ReportedSession, now: Date): ActionR
   if (event.time.getTime() < session.openedAt.getTime() - CLOCKS_APART_MS || event.time.getTime() > latest) return 'time_out_of_range';
   const demarche = demarcheOf(session, event.demarche);
   if (!demarche) return 'demarche_unknown';
-  if (!demarche.themes.includes(session.theme) || !covered(session.narrowing, [demarche]).length) return 'outside_mandate';
-  if (session.heldTo && demarche.effect === 'read' && !READING.includes(event.verb)) return 'outside_mandate';
+  if (!allowed(demarche, session, event.time)) return 'outside_mandate';
+  if (!demarche.themes.includes(session.theme)) return 'outside_session';
+  if (session.heldTo && demarche.effect === 'read' && !READING.includes(event.verb))
+    return isHeld(session.narrowing) ? 'outside_mandate' : 'outside_session';
   // What the mandate allows is not said to be outside it: the sign-in is too weak, for something else that the service named, or too old.
   if (!reaches(session.acr, demarche)) return 'insufficient_authentication';
   if (!(session.heldTo?.includes(demarche.code) ?? true)) return 'outside_session';
   return isFresh(demarche, session, event.time) ? undefined : 'insufficient_authentication';
 };
+
+/** Says whether the mandate allowed a démarche when the act was done, in whichever of its themes. */
+const allowed = (demarche: Demarche, { grants, narrowing }: ReportedSession, at: Date): boolean =>
+  grants.some(({ theme, endedAt }) => demarche.themes.includes(theme) && (endedAt === undefined || at <= endedAt)) &&
+  covered(narrowing, [demarche]).length > 0;
 
 /** Says whether the aidant's sign-in was fresh enough for a démarche when the act was done. */
 const isFresh = (demarche: Demarche, session: ReportedSession, at: Date): boolean =>

@@ -1,11 +1,13 @@
 import type { ActionStore, Claim, ReportedSession } from '../actions/actions.ts';
+import type { Theme } from '../organisations/theme.ts';
 import { rows, run } from './database.ts';
 import { type NarrowingColumns, readNarrowing } from './narrowing.ts';
 import { type DemarcheJson, readDemarcheJson } from './services.ts';
 import { sql } from './sql.ts';
 
-type SessionRow = Omit<ReportedSession, 'demarches' | 'narrowing' | 'heldTo'> &
+type SessionRow = Omit<ReportedSession, 'demarches' | 'narrowing' | 'heldTo' | 'grants'> &
   NarrowingColumns & {
+    grants: { theme: Theme; endedAt: number | null }[];
     held_to: string[] | null;
     catalogue: DemarcheJson[] | null;
   };
@@ -25,15 +27,17 @@ export const actionStore: ActionStore = {
         select d.id, d.service_id "serviceId", s.administration_id "administrationId", d.usager_id "usagerId", d.aidant_id "aidantId", d.organisation_id "organisationId",
           d.mandate_id "mandateId", d.theme, d.demarches held_to, d.acr, d.auth_time "authTime", d.opened_at "openedAt", d.reported_at is not null reported, least(d.ended_at, d.expires_at) "endsAt", split_part(a.given_name, ' ', 1) "aidantName",
           o.name "organisationName", s.name "serviceName", m.demarches, m.read_only, m.single_use,
+          array(select json_build_object('theme', g.theme, 'endedAt', extract(epoch from g.ended_at) * 1000) from mandate_grant g where g.mandate_id = d.mandate_id) grants,
           (select jsonb_agg(jsonb_build_object('code', e.code, 'label_fr', e.label_fr, 'label_en', e.label_en, 'themes', e.themes, 'effect', e.effect,
               'level', e.level, 'max_age', e.max_age))
             from demarche e where e.service_id = s.id and (e.until is null or e.until > d.opened_at)) catalogue
         from held d join service s on s.id = d.service_id join staff a on a.id = d.aidant_id join organisation o on o.id = d.organisation_id
           join mandate m on m.id = d.mandate_id`,
     );
-    return found.map(({ catalogue, held_to, demarches, read_only, single_use, ...session }) => ({
+    return found.map(({ catalogue, grants, held_to, demarches, read_only, single_use, ...session }) => ({
       ...session,
       narrowing: readNarrowing({ demarches, read_only, single_use }),
+      grants: grants.map(({ theme, endedAt }) => ({ theme, endedAt: endedAt === null ? undefined : new Date(endedAt) })),
       heldTo: held_to ?? undefined,
       demarches: (catalogue ?? []).map(readDemarcheJson),
     }));

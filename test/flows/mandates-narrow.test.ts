@@ -148,6 +148,30 @@ inEachWorld(({ world: of, kind }) => {
     assert.ok(!textOf(none.page).includes('Colette Martin'), 'nobody is offered for what the service never registered');
   });
 
+  test(
+    title('an act of another theme of her mandate is outside the session alone, and outside the mandate once she has stopped that theme'),
+    on,
+    async () => {
+      const mandate = await agreed(world, 'colette', ['logement', 'famille'], 31);
+      const { tokens, claims } = await delegatedTokens(world, karim, service, 'Colette Martin', undefined, 'logement');
+      const report = async (id: string, word: string, verb: string) => {
+        const { status, body } = await reportAt(
+          world,
+          tokens.access_token,
+          eventOf(service, sessionOf(claims), id, { demarche: `nar-one.${word}`, verb, time: new Date().toISOString() }),
+        );
+        return [status, body.code];
+      };
+      assert.deepEqual(await report('t-1', 'famille', 'send'), [422, 'outside_session']);
+      assert.deepEqual(await report('t-2', 'logement', 'send'), [202, undefined]);
+      world.advance(1000);
+      await world.app.site.mandates.revokeByUsager(mandate.usagerId, mandate.id, 'famille');
+      world.advance(1000);
+      assert.deepEqual(await report('t-3', 'famille', 'send'), [422, 'outside_mandate']);
+      assert.deepEqual(await report('t-4', 'logement', 'send'), [202, undefined]);
+    },
+  );
+
   test(title('M8 a mandate for one use opens one session, of ten asked at once; then none, and says so to both'), on, async () => {
     const mandate = await agreed(world, 'jean', ['famille'], 31, undefined, undefined, { singleUse: true });
     const csrf = await csrfOf(world, karim);

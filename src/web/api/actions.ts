@@ -21,7 +21,7 @@ export const PROBLEMS: Readonly<Record<string, readonly [title: string, remedy: 
   demarche_unknown: ['The démarche is not in your catalogue', 'Register the démarche, and have it approved, before reporting it.'],
   outside_mandate: ['The démarche is outside the mandate', 'The act was recorded as outside the mandate and is shown to the usager.'],
   outside_session: [
-    'The session was asked for another démarche',
+    'The session was not opened for this démarche',
     'The act was recorded, and the usager reads that another sign-in was needed. Ask for the authorization again, for this démarche or for the theme.',
   ],
   insufficient_authentication: [
