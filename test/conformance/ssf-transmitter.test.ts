@@ -25,13 +25,13 @@ inEachWorld(({ world, kind }) => {
     if (service) return;
     service = await world().service('ssf-receiver', { backchannelLogoutUri: 'http://localhost:9/ssf-receiver/logout' });
     other = await world().service('ssf-other', { backchannelLogoutUri: 'http://localhost:9/ssf-other/logout' });
-    manage = await streamToken(service);
     read = await streamToken(service, 'ssf.read');
   };
   const ask = (method: string, path: string, body?: unknown, token: string | undefined = manage) => askSsf(world(), method, path, token, body);
   /** A stream of one's own, whatever stood before. */
   const fresh = async (wish: object = {}) => {
     await ready();
+    manage = await streamToken(service); // it lives five minutes, and signing in moves the clock
     for (const { stream_id } of (await ask('GET', '/ssf/stream')).body) await ask('DELETE', `/ssf/stream?stream_id=${stream_id}`);
     const made = await ask('POST', '/ssf/stream', wish);
     assert.equal(made.status, 201);
