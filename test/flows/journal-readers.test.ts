@@ -31,7 +31,7 @@ for (const kind of databases())
         ['jean', 'Jean Petit'],
         ['colette', 'Colette Martin'],
       ] as const) {
-        const mandate = await agreed(world, person, ['logement', 'famille']);
+        const mandate = await agreed(world, person, ['logement']);
         const { tokens, claims } = await delegatedTokens(world, karim, service, name, 'openid dlg:logement');
         const session = sessionOf(claims);
         const events = Array.from({ length: 14 }, (_, i) =>
