@@ -120,7 +120,13 @@ for (const kind of databases())
         assert.ok(!((await waiting()) ?? []).some((each) => each.startsWith('bati.deuxieme')));
         assert.equal((await propose({ 'label-fr': 'votre seconde' }, 'bati.deuxieme')).status, 303, 'thought over: it stays, with other words');
         assert.ok(((await waiting()) ?? []).includes('bati.deuxieme votre seconde'));
-        assert.equal((await retire('bati.deuxieme')).status, 303);
+        const both = await Promise.all([retire('bati.deuxieme'), retire('bati.deuxieme')]);
+        assert.deepEqual(
+          both.map(({ status }) => status),
+          [303, 303],
+          'two tabs at once are once',
+        );
+        assert.equal((await world.sql("select 1 from service_revision where service_id = 'bati' and state = 'waiting'")).length, 1);
         await propose({ word: 'a-venir' });
         assert.equal((await retire('bati.a-venir')).status, 422, 'not in force: what was asked is taken back');
         assert.ok(!/retire-form/.test(await (await sofia.ask(new URL(`${world.places.relais}${SITE}/demarches/bati.a-venir`))).text()));

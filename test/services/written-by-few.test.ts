@@ -28,6 +28,7 @@ const FORGERIES: readonly (readonly [what: string, sql: string, why: RegExp])[] 
   ['a notice is for somebody else', "update delivery set target = 'x'", /permission denied/],
   ['a notice speaks of another session', 'update delivery set session_id = null', /permission denied/],
   ['a notice has another reason', "update delivery set reason = 'time'", /permission denied/],
+  ['a notice says that somebody else ended it', 'update delivery set by_other = not by_other', /permission denied/],
   ['a notice is of another time', 'update delivery set created_at = now()', /permission denied/],
   ['a notice is removed', 'delete from delivery', /permission denied/],
   [

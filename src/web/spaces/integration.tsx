@@ -318,7 +318,7 @@ export const integrationSpace =
             )
           : ({ refused: 'nothing_changed' } as const);
       // Twice is once.
-      if (!('refused' in done) || (inForce && !asked)) return reply.redirect(`${PATHS.services}/${service.id}`, 303);
+      if (!('refused' in done) || (inForce && done.refused === 'nothing_changed')) return reply.redirect(`${PATHS.services}/${service.id}`, 303);
       return demarchePage(request, reply, it, {
         values: demarche ? valuesOf(demarche) : NOTHING,
         errors: errorsOf(done, 'retire').map((error) => ({ ...error, field: 'retire' })),
